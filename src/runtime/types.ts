@@ -1,0 +1,79 @@
+/** A mount as data: nothing is mounted until a runtime makes it. Paths are absolute. */
+export interface Mount {
+  /** File system type, or `bind`. */
+  type: 'bind' | 'proc' | 'sysfs' | 'tmpfs' | 'devpts' | 'mqueue' | 'cgroup';
+  /** For `bind`: a path of the worker's mount namespace. */
+  source?: string;
+  /** Where it goes, inside the container; resolved inside its root, symlinks included. */
+  target: string;
+  /** mount(8)'s words: `ro`, `nosuid`, `nodev`, `noexec`, `rbind`, `mode=1777`, `size=64m`, … */
+  options: string[];
+}
+
+/** Everything a runtime must know to run one container; plain data but for the file descriptors in `ContainerIo`. */
+export interface ContainerSpec {
+  /** Unique on this machine while it runs: names the OCI runtime's state. */
+  id: string;
+  /** Directory that becomes `/`: already mounted, writable unless `readonlyRoot`. */
+  rootfs: string;
+  readonlyRoot?: boolean;
+  args: string[];
+  /** `KEY=value`; PATH is used to find `args[0]`. */
+  env: string[];
+  /** Absolute; must exist. */
+  cwd: string;
+  user: { uid: number; gid: number; additionalGids: number[] };
+  hostname: string;
+  /** Beyond the standard ones (/proc, /dev, /sys, /dev/shm, …), which the runtime knows; in this order. */
+  mounts: Mount[];
+  /** `host`: share the worker's network namespace. `none`: a new one, loopback up. */
+  network: 'host' | 'none';
+  /** `sandbox`: Docker's default capabilities, masked paths, seccomp. `insecure`: all capabilities, nothing masked. */
+  security: 'sandbox' | 'insecure';
+  /** Bytes of /dev/shm; 64 MiB when absent. */
+  shmSize?: number;
+  rlimits?: { type: string; soft: number; hard: number }[];
+}
+
+/** Where the three standard streams go: file descriptors of the calling process, or a new terminal. */
+export type ContainerIo =
+  | { kind: 'files'; stdin: number; stdout: number; stderr: number }
+  | { kind: 'terminal'; rows: number; columns: number };
+
+/** How it ended. A process killed by a signal has `exitCode` 128 + number, as shells and Docker say it. */
+export interface ContainerExit {
+  exitCode: number;
+  signal?: string;
+}
+
+/** The pty's outer end, for `ContainerIo` of kind `terminal`. */
+export interface Terminal {
+  /** File descriptor of the master side; reading gives the container's output, writing is its input. */
+  fd: number;
+  resize(rows: number, columns: number): void;
+}
+
+/** A container that has been started. */
+export interface RunningContainer {
+  /** Process id of its first process, as the caller's pid namespace has it. */
+  pid: number;
+  terminal?: Terminal;
+  /** Sends a signal to the first process. */
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves when the first process has ended and everything that was left of the container is gone. */
+  exited: Promise<ContainerExit>;
+}
+
+/**
+ * Runs one namespaced container from a specification; the seam behind which crun, runc and the embedded runtime
+ * stand. One conformance suite (test/runtime) takes a factory for it.
+ */
+export interface ContainerRuntime {
+  readonly name: 'crun' | 'runc' | 'embedded';
+  /**
+   * Starts the container. Rejects with a `SlipwayError` when it cannot be set up (a program that is not found in
+   * it has the code `EXEC_NOT_FOUND`, one that may not be executed `EXEC_DENIED`, a wrong format `EXEC_FORMAT`);
+   * aborting the signal kills every process of it.
+   */
+  start(spec: ContainerSpec, io: ContainerIo, signal: AbortSignal): Promise<RunningContainer>;
+}
