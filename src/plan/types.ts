@@ -1,0 +1,186 @@
+import type { SourceRange } from '../errors/index.ts';
+import type { ContainerConfig, Digest, HistoryEntry, Platform } from '../image/types.ts';
+
+/** Version of this format: part of the key under which plans are kept. */
+export const PLAN_FORMAT = 1;
+
+/** Names a node of the DAG: `n0`, `n1`, … in topological order. */
+export type NodeId = string;
+
+/** A Dockerfile compiled for one target: plain data, a JSON round trip gives it back. */
+export interface Plan {
+  format: typeof PLAN_FORMAT;
+  platform: Platform;
+  /** Stages that the target needs, in the order of the file. The target is last. */
+  stages: PlannedStage[];
+  /** Index into `stages` of the target. */
+  target: number;
+  /** Nodes that the target needs, each after all it depends on. */
+  nodes: PlanNode[];
+  /** Images that were looked up, with what was found: when one of them moves, the plan is stale. */
+  bases: PlannedBase[];
+  warnings: BuildWarning[];
+  /** Build arguments given by the user that no ARG consumed. */
+  unusedBuildArgs: string[];
+}
+
+export interface PlannedBase {
+  /** Normalised reference: `docker.io/library/debian:12`. */
+  reference: string;
+  imageId: Digest;
+}
+
+/** A stage: what its nodes produce and the configuration of an image made of it. */
+export interface PlannedStage {
+  /** Position in the Dockerfile, from 0. */
+  index: number;
+  /** Lower-cased name of `AS`, if any. */
+  name: string | undefined;
+  /** As progress shows it: the name, or `stage-0`. */
+  displayName: string;
+  platform: Platform;
+  /** Node whose snapshot is the stage's root file system. */
+  result: NodeId;
+  config: ContainerConfig;
+  author?: string;
+  /** History of base and stage; `node` names the node that makes the layer, absent for empty layers and the base's. */
+  history: PlannedHistory[];
+  /** First comment line(s) above FROM, for `--call=targets`. */
+  description?: string;
+}
+
+export interface PlannedHistory extends HistoryEntry {
+  node?: NodeId;
+}
+
+export interface PlanNode {
+  id: NodeId;
+  /** Index into `Plan.stages`. */
+  stage: number;
+  operation: Operation;
+  /** As progress shows it, without the prefix: `RUN apt-get update`. */
+  title: string;
+  /** Prefix as Docker's (SPEC F14): `[build 2/4]`. */
+  label: string;
+  /** Where the instruction stands in the Dockerfile. */
+  range?: SourceRange;
+  /** Names of stages, for COPY --from and mounts, that this node reads beside its parent: the nodes' ids. */
+  dependencies: NodeId[];
+  /** Runs again even when a result is recorded. */
+  noCache?: boolean;
+}
+
+export type Operation = ScratchOperation | ImageOperation | RunOperation | CopyOperation | WorkdirOperation;
+
+/** `FROM scratch`. */
+export interface ScratchOperation {
+  kind: 'scratch';
+}
+
+/** An image of the store, as `FROM` or `COPY --from` names it. */
+export interface ImageOperation {
+  kind: 'image';
+  reference: string;
+  imageId: Digest;
+  diffIds: Digest[];
+}
+
+/** `USER` as it stands: names are looked up in the stage's own /etc/passwd when the step runs. Empty is root. */
+export type UserText = string;
+
+export interface RunOperation {
+  kind: 'run';
+  parent: NodeId;
+  /** The program and its arguments; for the shell form with the shell in front. */
+  args: string[];
+  /** As people wrote it, for messages: `/bin/sh -c make`. */
+  command: string;
+  /** `KEY=value`, sorted by first appearance: ENV, then ARG, PATH always among them. Part of the key. */
+  env: string[];
+  /** Proxy arguments: in the environment, never in key, history or image. */
+  hiddenEnv: string[];
+  cwd: string;
+  user: UserText;
+  network: 'default' | 'none' | 'host';
+  security: 'sandbox' | 'insecure';
+  mounts: RunMount[];
+  /** Heredocs with a shebang: written as executable files under /dev/pipes, mounted read-only. */
+  scripts: { name: string; content: string }[];
+  hostname: string;
+}
+
+/** One `RUN --mount`. Targets are absolute. */
+export type RunMount =
+  | { type: 'bind'; target: string; source: string; from: FileSource; readWrite: boolean }
+  | {
+      type: 'cache';
+      target: string;
+      id: string;
+      sharing: 'shared' | 'private' | 'locked';
+      from: FileSource | undefined;
+      source: string;
+      readOnly: boolean;
+      mode: number;
+      uid: number;
+      gid: number;
+    }
+  | { type: 'tmpfs'; target: string; size: number | undefined }
+  | {
+      type: 'secret';
+      id: string;
+      target: string | undefined;
+      env: string | undefined;
+      required: boolean;
+      mode: number;
+      uid: number;
+      gid: number;
+    }
+  | {
+      type: 'ssh';
+      id: string;
+      target: string;
+      required: boolean;
+      mode: number;
+      uid: number;
+      gid: number;
+    };
+
+/** Where files come from: the build context, a named one, or the root file system of a node (stage or image). */
+export type FileSource = { kind: 'context'; name: string | undefined } | { kind: 'node'; node: NodeId };
+
+export interface CopyOperation {
+  kind: 'copy';
+  /** ADD extracts local archives. */
+  instruction: 'COPY' | 'ADD';
+  parent: NodeId;
+  from: FileSource;
+  /** Expanded, in the order of the line; text as in the Dockerfile (UTF-8). */
+  sources: string[];
+  /** Files whose content stands in the Dockerfile. */
+  heredocs: { name: string; content: string }[];
+  /** Absolute, cleaned; a trailing slash is kept: it means "a directory". */
+  destination: string;
+  /** As written and expanded; undefined for none. */
+  chown: string | undefined;
+  chmod: string | undefined;
+  link: boolean;
+  parents: boolean;
+  exclude: string[];
+  /** ADD: undefined means Docker's default (local archives are unpacked). */
+  unpack: boolean | undefined;
+}
+
+export interface WorkdirOperation {
+  kind: 'workdir';
+  parent: NodeId;
+  /** Absolute, cleaned, not `/`. */
+  path: string;
+  user: UserText;
+}
+
+/** What a build check or the compiler has to say; `code` is the rule's name (SPEC section 2). */
+export interface BuildWarning {
+  code: string;
+  message: string;
+  range: SourceRange;
+}
