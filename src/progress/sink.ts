@@ -1,0 +1,8 @@
+import type { BuildEvent } from './events.ts';
+
+/** A reader of the event stream; the seam behind which displays and records stand. Must never throw. */
+export interface ProgressSink {
+  event(event: BuildEvent): void;
+  /** The build has ended; whatever is still to be written is written before this resolves. */
+  close(): Promise<void>;
+}
