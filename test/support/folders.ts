@@ -1,0 +1,41 @@
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+
+/** A folder that exists while the tests of a suite run. */
+export interface SuiteFolder {
+  /** Absolute path; only to be read inside hooks and tests. */
+  readonly path: string;
+}
+
+/**
+ * Gives the suite in whose body it is called an empty folder, removed when the suite ends. `big` puts it into memory
+ * where that can be had: for stores and for trees of many files. `shared` puts it under the temporary folder, which
+ * is what peers that live in a container or chroot are given.
+ */
+export function suiteFolder(kind: 'big' | 'shared'): SuiteFolder {
+  let path: string | undefined;
+  beforeAll(() => {
+    path = mkdtempSync(join(kind === 'big' ? memoryFolder() : tmpdir(), 'slipway-test-'));
+  });
+  afterAll(() => {
+    if (path !== undefined) rmSync(path, { recursive: true, force: true });
+  });
+  return {
+    get path() {
+      if (path === undefined) throw new Error('the folder is there only while the tests run');
+      return path;
+    },
+  };
+}
+
+/** A folder on tmpfs where there is one that can be written to, else the temporary folder. */
+export function memoryFolder(): string {
+  try {
+    accessSync('/dev/shm', constants.W_OK | constants.X_OK);
+    return '/dev/shm';
+  } catch {
+    return tmpdir();
+  }
+}

@@ -1,0 +1,35 @@
+import { describe } from 'vitest';
+import { findProgram } from '../../tools/base/programs.ts';
+import { findPeer, type Peer } from '../../tools/peers.ts';
+
+/** Something that a suite cannot do without: gives the reason to skip when this machine does not have it. */
+export type Need = () => string | undefined;
+
+/** A program that must be on this machine; `package` is where Debian has it, when its name is another. */
+export function program(name: string, packageName = name): Need {
+  return () =>
+    findProgram(name) === undefined ? `needs the program ${name} (Debian package ${packageName})` : undefined;
+}
+
+/** The tests act as root. */
+export function root(): Need {
+  return () => (process.getuid?.() === 0 ? undefined : 'needs root');
+}
+
+/** A running engine or another builder; suites with this need belong on the list of allowed skips. */
+export function peer(name: Peer): Need {
+  return () => {
+    const found = findPeer(name);
+    return 'missing' in found ? `needs a real peer: ${found.missing}` : undefined;
+  };
+}
+
+/**
+ * `describe` for a suite with needs. Where one is missing the suite is skipped, and the reason stands in its name, so
+ * that every reporter shows it and the summary of the test command can list it.
+ */
+export function describeWith(options: { needs: readonly Need[] }, name: string, suite: () => void): void {
+  const missing = options.needs.map((need) => need()).filter((reason) => reason !== undefined);
+  if (missing.length === 0) describe(name, suite);
+  else describe.skip(`${name} [skipped: ${missing.join('; ')}]`, suite);
+}

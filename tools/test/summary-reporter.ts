@@ -1,0 +1,54 @@
+import { writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node';
+import type { RunSummary, SkippedSuite } from './summary.ts';
+
+const REASON = / \[skipped: (.*)\]$/;
+
+/** Writes the counts of a run, and what was skipped for which reason, to the file that SLIPWAY_TEST_SUMMARY names. */
+export default class SummaryReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
+    const file = process.env.SLIPWAY_TEST_SUMMARY;
+    if (file === undefined || file === '') return;
+    const summary: RunSummary = {
+      suites: 0,
+      passed: 0,
+      failed: errors.length,
+      skipped: 0,
+      skippedSuites: [],
+    };
+    const skips = new Map<string, SkippedSuite>();
+    for (const module of modules) {
+      summary.suites += 1 + [...module.children.allSuites()].length;
+      if (!module.ok() && [...module.children.allTests()].every((test) => test.ok())) summary.failed += 1;
+      for (const test of module.children.allTests()) count(test, summary, skips);
+    }
+    summary.skippedSuites = [...skips.values()];
+    writeFileSync(file, JSON.stringify(summary));
+  }
+}
+
+function count(test: TestCase, summary: RunSummary, skips: Map<string, SkippedSuite>): void {
+  const result = test.result();
+  if (result.state === 'passed') summary.passed += 1;
+  else if (result.state === 'skipped') {
+    summary.skipped += 1;
+    const skip = whySkipped(test, result.note);
+    const key = `${skip.file}\0${skip.name}\0${skip.reason}`;
+    const known = skips.get(key);
+    if (known === undefined) skips.set(key, skip);
+    else known.tests += 1;
+  } else summary.failed += 1;
+}
+
+/** The outermost enclosing suite that gives a reason; else the test itself, with its note when it has one. */
+function whySkipped(test: TestCase, note: string | undefined): SkippedSuite {
+  const file = relative(process.cwd(), test.module.moduleId);
+  let suite: TestSuite | TestModule = test.parent;
+  while (suite.type === 'suite') {
+    const match = REASON.exec(suite.name);
+    if (match !== null) return { file, name: suite.name.slice(0, match.index), reason: match[1]!, tests: 1 };
+    suite = suite.parent;
+  }
+  return { file, name: test.fullName, reason: note ?? 'no reason given', tests: 1 };
+}
