@@ -1,7 +1,8 @@
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
+import { memoryFolder } from '../../tools/memory-folder.ts';
 
 /** A folder that exists while the tests of a suite run. */
 export interface SuiteFolder {
@@ -28,14 +29,4 @@ export function suiteFolder(kind: 'big' | 'shared'): SuiteFolder {
       return path;
     },
   };
-}
-
-/** A folder on tmpfs where there is one that can be written to, else the temporary folder. */
-export function memoryFolder(): string {
-  try {
-    accessSync('/dev/shm', constants.W_OK | constants.X_OK);
-    return '/dev/shm';
-  } catch {
-    return tmpdir();
-  }
 }

@@ -1,0 +1,54 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BASE_IMAGE, type Bench } from '../bench.ts';
+import { type Candidate, medians, runProgram } from '../measure.ts';
+import { bound } from '../report.ts';
+
+const FOLDERS = 400;
+const FILES_PER_FOLDER = 50;
+const BYTES = 10_000;
+
+/** COPY of 20,000 files and 200 MB: nothing changed, and one file changed. */
+export const copyTree: Bench = {
+  name: 'copy-tree',
+  run({ rounds, shared, slipway, docker }) {
+    const context = join(shared, 'copy-tree');
+    writeTree(context);
+    let edition = 0;
+    const changeOne = () => writeFileSync(join(context, 'd7', 'f7'), `edition ${++edition}\n`);
+    const candidates: Candidate[] = [];
+    const add = (name: string, command: readonly string[], env?: NodeJS.ProcessEnv) => {
+      const run = () =>
+        runProgram([...command, '-t', 'slipway-bench/tree', context], env === undefined ? {} : { env });
+      candidates.push(
+        { name: `${name}, one changed`, prepare: changeOne, run },
+        { name: `${name}, cached`, prepare: run, run },
+      );
+    };
+    add('slipway build', [...slipway, 'build']);
+    if (!('missing' in docker))
+      add('docker build', [...docker.command, 'build', '--network=host'], docker.env);
+    const times = medians(candidates, Math.min(rounds, 3));
+    return {
+      title: `COPY of ${FOLDERS * FILES_PER_FOLDER} files`,
+      values: [...times].map(([name, value]) => ({ name, value, unit: 'ms' })),
+      bounds: [
+        ...bound(times, { of: 'slipway build, cached', to: 'docker build, cached' }, 1),
+        ...bound(times, { of: 'slipway build, one changed', to: 'docker build, one changed' }, 1),
+      ],
+      missing: 'missing' in docker ? [{ name: 'docker build', reason: docker.missing }] : [],
+    };
+  },
+};
+
+function writeTree(context: string): void {
+  const content = Buffer.alloc(BYTES);
+  for (let folder = 0; folder < FOLDERS; folder++) {
+    mkdirSync(join(context, `d${folder}`), { recursive: true });
+    for (let file = 0; file < FILES_PER_FOLDER; file++) {
+      content.writeUInt32LE(folder * FILES_PER_FOLDER + file, 0);
+      writeFileSync(join(context, `d${folder}`, `f${file}`), content);
+    }
+  }
+  writeFileSync(join(context, 'Dockerfile'), `FROM ${BASE_IMAGE}\nCOPY . /tree\n`);
+}

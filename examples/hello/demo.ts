@@ -1,0 +1,95 @@
+/**
+ * `npm run demo`: makes a base image out of what this machine has, builds the Dockerfile beside this file and runs the
+ * result. The second time every step says CACHED. With `--expect-cached` the exit code is 1 when one does not.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { join, relative } from 'node:path';
+import { makeBaseRootfs } from '../../tools/base/base.ts';
+
+const BASE = 'slipway-demo/base:latest';
+const IMAGE = 'slipway-demo/hello';
+const BUILD_STAGE = 'slipway-demo/hello-build';
+const LAUNCHER = join(import.meta.dirname, '../../bin/slipway.js');
+const CONTEXT = relative(process.cwd(), import.meta.dirname) || '.';
+
+/** A step of the plain progress log: `#5 [build 2/4] COPY greeting.txt .`, later `#5 CACHED` or `#5 DONE 0.1s`. */
+const STEP = /^#(\d+) \[\S+ +\d+\/\d+\] /;
+const CACHED = /^#(\d+) CACHED/;
+
+await importBase();
+const log = await build('-t', IMAGE);
+await build('-t', BUILD_STAGE, '--target', 'build', '-q');
+say(`Size of stage build: ${sizeOf(BUILD_STAGE)}, of the result: ${sizeOf(IMAGE)}`);
+
+show('run', '--rm', IMAGE);
+const run = spawnSync(process.execPath, [LAUNCHER, 'run', '--rm', IMAGE], { stdio: 'inherit' });
+if (run.status !== 0) fail(`the image did not run: exit code ${run.status}`);
+
+const fresh = stepsNotCached(log);
+say(fresh.length === 0 ? '\nEvery step was CACHED.' : '\nRun it again: every step will say CACHED.');
+if (process.argv.includes('--expect-cached') && fresh.length > 0) fail(`not cached:\n${fresh.join('\n')}`);
+
+/** Imports the base image, unless the store has the one made of the same files already. */
+async function importBase(): Promise<void> {
+  const { tar, origin } = await makeBaseRootfs();
+  const label = `slipway-demo.files=${createHash('sha256').update(tar).digest('hex')}`;
+  say(`Base image ${BASE}: ${origin}`);
+  if (spawnSync(process.execPath, [LAUNCHER, 'inspect', BASE]).stdout.includes(label.replace('=', '": "')))
+    return;
+  show('import', '-', BASE);
+  const change = ['--change', `LABEL ${label}`];
+  const done = spawnSync(process.execPath, [LAUNCHER, 'import', ...change, '-', BASE], {
+    input: tar,
+    stdio: ['pipe', 'inherit', 'inherit'],
+  });
+  if (done.status !== 0) fail('the base image was not imported');
+}
+
+/** Builds this folder, shows the progress as it comes and gives it back as text. */
+async function build(...flags: string[]): Promise<string> {
+  const quiet = flags.includes('-q');
+  const args = ['build', ...flags, ...(quiet ? [] : ['--progress=plain']), CONTEXT];
+  if (!quiet) show(...args);
+  const begin = performance.now();
+  const child = spawn(process.execPath, [LAUNCHER, ...args], {
+    stdio: ['ignore', quiet ? 'ignore' : 'inherit', 'pipe'],
+  });
+  let text = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+    process.stderr.write(chunk);
+  });
+  const status = await new Promise((resolve) => child.once('close', resolve));
+  if (status !== 0) fail(`the build failed: exit code ${status}`);
+  if (!quiet) say(`Built in ${((performance.now() - begin) / 1000).toFixed(2)} s`);
+  return text;
+}
+
+/** The lines of the steps that ran in this build. */
+function stepsNotCached(text: string): string[] {
+  const lines = text.split('\n');
+  const cached = new Set(lines.map((line) => CACHED.exec(line)?.[1]));
+  return [...new Set(lines.filter((line) => STEP.test(line)))].filter(
+    (line) => !cached.has(STEP.exec(line)![1]),
+  );
+}
+
+function sizeOf(image: string): string {
+  const { stdout } = spawnSync(process.execPath, [LAUNCHER, 'inspect', image], { encoding: 'utf8' });
+  const [{ Size: bytes }] = JSON.parse(stdout) as [{ Size: number }];
+  return `${(bytes / 1e6).toFixed(2)} MB`;
+}
+
+function show(...args: string[]): void {
+  say(`\n$ slipway ${args.join(' ')}`);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function fail(why: string): never {
+  process.stderr.write(`demo: ${why}\n`);
+  process.exit(1);
+}
