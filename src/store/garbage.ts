@@ -1,0 +1,112 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isErrno } from '../errors/index.ts';
+import type { Digest } from '../image/types.ts';
+import { blobPath, isLayerId, type LayerId, layerIdOf, layerRowOf, ownerOf } from './layout.ts';
+import { endDeadLeases, type IsLocked } from './leases.ts';
+import type { Store } from './store.ts';
+
+/**
+ * What can be deleted. Paths are relative to the store's root. The worker deletes them (`deleteGarbage`), then
+ * `forgetGarbage` clears the rows.
+ */
+export interface Garbage {
+  layers: LayerId[];
+  /** Names in tmp/ and active/ and directories in layers/ that no row and no live lease knows. */
+  strays: string[];
+}
+
+/**
+ * Ends the leases of dead processes and finds what nobody needs. A layer is kept by an image, by a step record (the
+ * cache), by a hold or the making of a live lease, and by a layer that is a delta over it; nothing else. What is
+ * found is marked first, so that nothing can begin to use it. Blobs are deleted right here.
+ */
+export function collectGarbage(store: Store, isLocked?: IsLocked): Garbage {
+  endDeadLeases(store, isLocked);
+  store.database.transaction(() => markUnneededLayers(store));
+  deleteBlobs(store);
+  const layers = store.database
+    .all<{ id: number }>("SELECT id FROM layers WHERE state = 'removing' ORDER BY id")
+    .map((row) => layerIdOf(row.id));
+  return { layers, strays: findStrays(store) };
+}
+
+/** Forgets layers whose directories are gone, and the blobs that only they needed. */
+export function forgetGarbage(store: Store, layers: readonly LayerId[]): void {
+  store.database.transaction(() => {
+    for (const id of layers) {
+      store.database.run("DELETE FROM layers WHERE id = ? AND state = 'removing'", layerRowOf(id));
+    }
+  });
+  deleteBlobs(store);
+}
+
+/**
+ * Marks ready layers that nothing needs as `removing` and returns them. Part of a transaction, so that it sees
+ * what the transaction took away.
+ */
+export function markUnneededLayers(store: Store): { id: LayerId; diffId: Digest }[] {
+  const marked: { id: LayerId; diffId: Digest }[] = [];
+  for (;;) {
+    // A layer that was a delta frees the one below it only in the next round.
+    const rows = store.database.all<{ id: number; diff_id: string }>(
+      `UPDATE layers SET state = 'removing', lease = NULL, base = NULL
+       WHERE state = 'ready'
+         AND NOT EXISTS (SELECT 1 FROM image_layers WHERE image_layers.layer = layers.id)
+         AND NOT EXISTS (SELECT 1 FROM steps WHERE steps.layer = layers.id)
+         AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.layer = layers.id)
+         AND NOT EXISTS (SELECT 1 FROM layers AS delta WHERE delta.base = layers.id)
+       RETURNING id, diff_id`,
+    );
+    if (rows.length === 0) return marked;
+    marked.push(...rows.map((row) => ({ id: layerIdOf(row.id), diffId: row.diff_id })));
+  }
+}
+
+/**
+ * Deletes blobs that no layer and no lease needs. Each file goes inside the transaction that saw that, so that a
+ * writer waits and then finds it missing.
+ */
+function deleteBlobs(store: Store): void {
+  store.database.transaction(() => {
+    const unneeded = store.database.all<{ digest: string }>(
+      `DELETE FROM blobs WHERE NOT EXISTS (SELECT 1 FROM blob_holds WHERE blob_holds.digest = blobs.digest)
+         AND NOT EXISTS (SELECT 1 FROM layers WHERE origin_digest = blobs.digest)
+       RETURNING digest`,
+    );
+    for (const { digest } of unneeded) rmSync(blobPath(store.root, digest), { force: true });
+  });
+}
+
+/** Names in tmp/, active/ and layers/ that belong to no live lease and no row. */
+export function findStrays(store: Store): string[] {
+  const strays: string[] = [];
+  for (const folder of ['tmp', 'active']) {
+    // Names first, leases second: a lease that starts in between has no names in the list.
+    const names = list(join(store.root, folder));
+    const leases = ids<string>(store, 'SELECT id FROM leases');
+    for (const name of names) {
+      const owner = ownerOf(name);
+      if (owner === undefined || !leases.has(owner)) strays.push(`${folder}/${name}`);
+    }
+  }
+  const names = list(join(store.root, 'layers'));
+  const rows = ids<number>(store, 'SELECT id FROM layers');
+  for (const name of names) {
+    if (!isLayerId(name) || !rows.has(layerRowOf(name))) strays.push(`layers/${name}`);
+  }
+  return strays;
+}
+
+function ids<Id>(store: Store, sql: string): Set<Id> {
+  return new Set(store.database.all<{ id: Id }>(sql).map((row) => row.id));
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path).sort();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}

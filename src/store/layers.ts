@@ -1,0 +1,210 @@
+import { SlipwayError } from '../errors/index.ts';
+import type { Digest } from '../image/types.ts';
+import type { LayerDigest } from '../layer/types.ts';
+import { isDigest, type LayerId, type LeaseId, layerIdOf, layerRowOf } from './layout.ts';
+import type { Store } from './store.ts';
+
+/** The blob a layer came in, from a registry or an archive. It lies under blobs/ and may be compressed. */
+export interface OriginBlob {
+  digest: Digest;
+  /** Bytes. */
+  size: number;
+  mediaType: string;
+}
+
+/** A layer that is whole and named. */
+export interface LayerRecord extends LayerDigest {
+  id: LayerId;
+  /** Boot of the machine in which it was written or last verified. */
+  bootId: string;
+  /** The layer whose directory lies under this one's as part of the same layer. */
+  base?: LayerId;
+  /** Present for what our packer did not write: `diffId` is then this blob's, uncompressed. */
+  origin?: OriginBlob;
+}
+
+/** Hands out the id of a layer that `lease` is going to write. */
+export function allocateLayer(store: Store, lease: LeaseId): LayerId {
+  const { lastId } = store.database.run(
+    "INSERT INTO layers (state, lease, created_ms) VALUES ('pending', ?, ?)",
+    lease,
+    Date.now(),
+  );
+  return layerIdOf(lastId);
+}
+
+export interface CompletedLayer extends LayerDigest {
+  bootId: string;
+  base?: LayerId;
+  origin?: OriginBlob;
+}
+
+/**
+ * Names a layer whose directory is whole and on disk, and holds it for its lease. When there is a layer with the
+ * same `diffId` already, that one is held and returned; the given one stays on disk until its lease ends, since
+ * mounts may lie on it.
+ */
+export function completeLayer(store: Store, id: LayerId, done: CompletedLayer): LayerRecord {
+  if (!isDigest(done.diffId)) throw gone(id, `its diffId ${JSON.stringify(done.diffId)} is no digest`);
+  return store.database.transaction(() => {
+    const own = store.database.get<{ state: string; lease: string | null }>(
+      'SELECT state, lease FROM layers WHERE id = ?',
+      layerRowOf(id),
+    );
+    if (own?.state !== 'pending' || own.lease === null) throw gone(id, 'it is not in the making');
+    const known = layerByDiffId(store, done.diffId);
+    if (known === undefined) writeLayer(store, id, done);
+    const kept = known ?? { ...digestOf(done), id, bootId: done.bootId, ...optional(done) };
+    store.database.run(
+      'INSERT OR IGNORE INTO holds (lease, layer) VALUES (?, ?)',
+      own.lease,
+      layerRowOf(kept.id),
+    );
+    return kept;
+  });
+}
+
+function writeLayer(store: Store, id: LayerId, done: CompletedLayer): void {
+  store.database.run(
+    `UPDATE layers SET state = 'ready', lease = NULL, diff_id = ?, tar_size = ?, size = ?, packer = ?, boot_id = ?,
+       base = ?, origin_digest = ?, origin_size = ?, origin_type = ? WHERE id = ?`,
+    done.diffId,
+    done.tarSize,
+    done.size,
+    done.packer,
+    done.bootId,
+    done.base === undefined ? null : layerRowOf(done.base),
+    done.origin?.digest ?? null,
+    done.origin?.size ?? null,
+    done.origin?.mediaType ?? null,
+    layerRowOf(id),
+  );
+  if (done.origin !== undefined && !isBlobKnown(store, done.origin.digest)) {
+    throw gone(id, `its blob ${done.origin.digest} is not in the store`);
+  }
+}
+
+/** Gives up a layer in the making: its directory is garbage from now on. */
+export function abandonLayer(store: Store, id: LayerId): void {
+  store.database.run(
+    "UPDATE layers SET state = 'removing', lease = NULL WHERE id = ? AND state = 'pending'",
+    layerRowOf(id),
+  );
+}
+
+/** The layer with this id, if it is ready. */
+export function layerById(store: Store, id: LayerId): LayerRecord | undefined {
+  const row = store.database.get<LayerRow>(`${SELECT_READY} AND id = ?`, layerRowOf(id));
+  return row && recordOf(row);
+}
+
+/** The ready layer with this digest; there is at most one. */
+export function layerByDiffId(store: Store, diffId: Digest): LayerRecord | undefined {
+  const row = store.database.get<LayerRow>(`${SELECT_READY} AND diff_id = ?`, diffId);
+  return row && recordOf(row);
+}
+
+/** The layers of a chain, bottom first, or the digests of those that are not there. */
+export function layersForChain(
+  store: Store,
+  diffIds: readonly Digest[],
+): { layers: LayerRecord[] } | { missing: Digest[] } {
+  const layers: LayerRecord[] = [];
+  const missing: Digest[] = [];
+  for (const diffId of diffIds) {
+    const layer = layerByDiffId(store, diffId);
+    if (layer === undefined) missing.push(diffId);
+    else layers.push(layer);
+  }
+  return missing.length > 0 ? { missing } : { layers };
+}
+
+/** The directories that make up a layer, bottom first: its own, and those it is a delta over. */
+export function layerStack(store: Store, id: LayerId): LayerId[] {
+  const rows = store.database.all<{ id: number }>(
+    `WITH RECURSIVE stack(id, depth) AS (
+       VALUES (?, 0) UNION ALL SELECT layers.base, depth + 1 FROM layers JOIN stack ON layers.id = stack.id
+       WHERE layers.base IS NOT NULL AND depth < 64
+     ) SELECT id FROM stack ORDER BY depth DESC`,
+    layerRowOf(id),
+  );
+  return rows.map((row) => layerIdOf(row.id));
+}
+
+/**
+ * Keeps layers for as long as the lease lives.
+ *
+ * @throws SlipwayError `LAYER_GONE` when one of them is not there (any more); none is held then.
+ */
+export function holdLayers(store: Store, lease: LeaseId, ids: readonly LayerId[]): void {
+  store.database.transaction(() => {
+    for (const id of ids) {
+      if (layerById(store, id) === undefined) throw gone(id, 'it was removed meanwhile');
+      store.database.run('INSERT OR IGNORE INTO holds (lease, layer) VALUES (?, ?)', lease, layerRowOf(id));
+    }
+  });
+}
+
+/** Notes that a layer was found whole in this boot. */
+export function markVerified(store: Store, id: LayerId, bootId: string): void {
+  store.database.run(
+    "UPDATE layers SET boot_id = ? WHERE id = ? AND state = 'ready'",
+    bootId,
+    layerRowOf(id),
+  );
+}
+
+/** All ready layers, oldest first. */
+export function listLayers(store: Store): LayerRecord[] {
+  return store.database.all<LayerRow>(`${SELECT_READY} ORDER BY id`).map(recordOf);
+}
+
+interface LayerRow {
+  id: number;
+  diff_id: string;
+  tar_size: number;
+  size: number;
+  packer: number;
+  boot_id: string;
+  base: number | null;
+  origin_digest: string | null;
+  origin_size: number | null;
+  origin_type: string | null;
+}
+
+const SELECT_READY = `SELECT id, diff_id, tar_size, size, packer, boot_id, base, origin_digest, origin_size, origin_type
+  FROM layers WHERE state = 'ready'`;
+
+function recordOf(row: LayerRow): LayerRecord {
+  return {
+    id: layerIdOf(row.id),
+    diffId: row.diff_id,
+    tarSize: row.tar_size,
+    size: row.size,
+    packer: row.packer,
+    bootId: row.boot_id,
+    ...(row.base === null ? {} : { base: layerIdOf(row.base) }),
+    ...(row.origin_digest === null
+      ? {}
+      : { origin: { digest: row.origin_digest, size: row.origin_size!, mediaType: row.origin_type! } }),
+  };
+}
+
+function digestOf(done: CompletedLayer): LayerDigest {
+  return { diffId: done.diffId, tarSize: done.tarSize, size: done.size, packer: done.packer };
+}
+
+function optional(done: CompletedLayer): { base?: LayerId; origin?: OriginBlob } {
+  return {
+    ...(done.base === undefined ? {} : { base: done.base }),
+    ...(done.origin === undefined ? {} : { origin: done.origin }),
+  };
+}
+
+function isBlobKnown(store: Store, digest: Digest): boolean {
+  return store.database.get('SELECT 1 FROM blobs WHERE digest = ?', digest) !== undefined;
+}
+
+function gone(id: LayerId, why: string): SlipwayError {
+  return new SlipwayError('conflict', `layer ${id} cannot be used: ${why}`, { code: 'LAYER_GONE' });
+}
