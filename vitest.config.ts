@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: existsSync('bin/slipway.js') ? [] : ['test/e2e/**'],
     // Tests mount file systems and change directories: processes, not threads.
     pool: 'forks',
     maxWorkers: 2,

@@ -12,6 +12,8 @@ export interface SlipwayOptions {
   env?: Record<string, string | undefined>;
   /** Standard input; empty when not given. */
   input?: string | Buffer;
+  /** In a process group of its own, to which signals can be sent as a terminal does. */
+  detached?: boolean;
 }
 
 export interface SlipwayResult {
@@ -34,6 +36,7 @@ export function startSlipway(args: readonly string[], options: SlipwayOptions): 
       ...options.env,
     },
     stdio: ['pipe', 'pipe', 'pipe'],
+    detached: options.detached ?? false,
   });
 }
 
