@@ -1,0 +1,58 @@
+import type { Digest } from '../image/types.ts';
+import type { LayerDigest } from '../layer/types.ts';
+import type { KeyParts } from './keys.ts';
+
+/** A layer that is whole and named in the store. */
+export interface StoredLayer {
+  /** Directory names that make it up, bottom first: one, or a base and the deltas over it. */
+  stack: string[];
+  diffId: Digest;
+  /** Sum of the file sizes. */
+  size: number;
+}
+
+/** A recorded result. */
+export interface StepRecord {
+  layer: StoredLayer;
+  /** RFC 3339: when the step ran. */
+  created: string;
+  durationMs: number;
+  buildId: string;
+}
+
+/** What is recorded of a step that ran. */
+export interface NewStepRecord {
+  key: string;
+  definition: string;
+  parentChain: Digest;
+  diffId: Digest;
+  created: string;
+  durationMs: number;
+  parts: KeyParts;
+}
+
+/**
+ * The record of results, as the scheduler sees it; a local index stands behind it, and a map in its tests.
+ * Everything is synchronous: a look-up takes microseconds.
+ */
+export interface StepCache {
+  lookup(key: string): StepRecord | undefined;
+  /** True when a step with this definition was recorded on any parent. */
+  hasDefinition(definition: string): boolean;
+  record(step: NewStepRecord): void;
+  /** The name for a new layer that a step is about to write. */
+  allocateLayer(): string;
+  /** The layer is whole: it gets its digest. Gives the layer to use from now on, which may be an older twin. */
+  completeLayer(id: string, digest: LayerDigest): StoredLayer;
+  /** The step failed: what there may be of its layer is garbage. */
+  abandonLayer(id: string): void;
+  /** The stored layers of a chain, or undefined when one of them is missing. */
+  layersOf(diffIds: readonly Digest[]): StoredLayer[] | undefined;
+  /** Milliseconds that a step of this name took last time. */
+  duration(name: string): number | undefined;
+  /**
+   * Asks to be the one who runs a step. True: the caller runs it and calls `release`. False: another process does.
+   */
+  claim(name: string): boolean;
+  release(name: string): void;
+}

@@ -1,0 +1,90 @@
+import { createHash, hash } from 'node:crypto';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { SlipwayError } from '../../errors/index.ts';
+import { type BytePath, bufferOf, textOf } from '../../sys/bytes.ts';
+
+/** One buffer for all files of a thread: a fresh one per file costs more than the read. */
+const buffer = Buffer.allocUnsafe(1024 * 1024);
+const zeros = Buffer.alloc(buffer.length);
+
+/** Pieces of zeros from this size on become holes in the copy. */
+const HOLE = 64 * 1024;
+
+/**
+ * Copies a regular file's bytes to a new file and checks on the way that they are those the cache key was made of.
+ *
+ * `from` is opened without following a link or waiting on a fifo; `to` must not exist. Throws `changed` when the
+ * source is not the file with this digest any more; then `to` may hold a part.
+ */
+export function copyFileContent(from: BytePath, to: BytePath, sha256: string): void {
+  const input = openSource(from);
+  try {
+    const stat = fstatSync(input);
+    if (!stat.isFile()) throw changed(from);
+    const output = openSync(
+      bufferOf(to),
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      0o600,
+    );
+    try {
+      if (copyBytes(input, output) !== sha256) throw changed(from);
+    } finally {
+      closeSync(output);
+    }
+  } finally {
+    closeSync(input);
+  }
+}
+
+function openSource(path: BytePath): number {
+  try {
+    return openSync(bufferOf(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENOTDIR') throw changed(path);
+    throw error;
+  }
+}
+
+/** SHA-256 of what was copied, hex. */
+function copyBytes(input: number, output: number): string {
+  const first = readSync(input, buffer, 0, buffer.length, null);
+  if (first < buffer.length) {
+    // Small: one shot is twice as fast as a hash object. A short read is the end for a regular file.
+    const more = readSync(input, buffer, first, buffer.length - first, null);
+    const data = buffer.subarray(0, first + more);
+    if (more === 0 || first + more < buffer.length) {
+      writeAll(output, data);
+      return hash('sha256', data, 'hex');
+    }
+  }
+  const digest = createHash('sha256');
+  let length = buffer.length;
+  let position = 0;
+  let hole = false;
+  while (length > 0) {
+    const data = buffer.subarray(0, length);
+    digest.update(data);
+    hole = length >= HOLE && data.compare(zeros, 0, length) === 0;
+    if (!hole) writeAll(output, data, position);
+    position += length;
+    length = readSync(input, buffer, 0, buffer.length, null);
+  }
+  if (hole) ftruncateSync(output, position);
+  return digest.digest('hex');
+}
+
+function writeAll(fd: number, data: Buffer, position: number | null = null): void {
+  let done = 0;
+  while (done < data.length) {
+    done += writeSync(fd, data, done, data.length - done, position === null ? null : position + done);
+  }
+}
+
+/** The error for a source that is not what it was when its digest was taken. */
+export function changed(path: BytePath): SlipwayError {
+  return new SlipwayError('changed', `${textOf(path)} changed while it was being copied`, {
+    code: 'SOURCE_CHANGED',
+    hint: 'Something writes to the build context during the build; build again.',
+  });
+}

@@ -1,0 +1,133 @@
+import { chmodSync, chownSync, lstatSync, unlinkSync, writeFileSync } from 'node:fs';
+import { applyChmod, parseChmod } from '../../dockerfile/chmod.ts';
+import type { CopyOperation } from '../../plan/types.ts';
+import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
+import type { Sys } from '../../sys/sys.ts';
+import type { SelectedSource } from '../executor.ts';
+import { resolveOwner } from '../step/account.ts';
+import { ensureDirectory, joinRoot, resolveInRoot } from '../step/root-path.ts';
+import { extractArchive, isArchive } from './extract.ts';
+import { type CopyAttributes, copyTree, fileOverDirectory, refuseWhiteoutName } from './copy-tree.ts';
+
+export interface CopyStepRequest {
+  operation: CopyOperation;
+  /** Absolute path of the mounted root file system that is copied to. */
+  root: BytePath;
+  /** Absolute path of the directory that the sources are relative to; undefined when there are only heredocs. */
+  from: BytePath | undefined;
+  sources: SelectedSource[];
+  /** The sources come from a stage or image: owners are kept. */
+  keepOwner: boolean;
+}
+
+/**
+ * COPY and ADD of local sources: sources in the order of the line, then heredocs (SPEC 1.10, 1.11, 1.12 A1 to A3).
+ * Errors as `copyTree` and `extractArchive`.
+ */
+export async function copyStep(sys: Sys, request: CopyStepRequest): Promise<void> {
+  const { operation, root, sources } = request;
+  const owner = operation.chown === undefined ? undefined : resolveOwner(root, operation.chown);
+  const chmod = operation.chmod === undefined ? undefined : parseChmod(operation.chmod);
+  const attributes: CopyAttributes = {
+    owner,
+    keepOwner: request.keepOwner,
+    chmod: chmod && ((mode, directory) => applyChmod(chmod, { mode, isDirectory: directory })),
+  };
+  const destination = bytesOf(operation.destination);
+  const onCreate = (path: BytePath): void => {
+    if (owner) chownSync(bufferOf(path), owner.uid, owner.gid);
+    if (attributes.chmod) chmodSync(bufferOf(path), attributes.chmod(0o755, true));
+  };
+
+  for (const source of sources) {
+    const from = joinRoot(request.from ?? '', source.path === '' ? [] : [source.path]);
+    if (operation.instruction === 'ADD' && operation.unpack !== false && !source.directory) {
+      const type = source.files[0]?.type;
+      if (type === 'file' && (await isArchive(from))) {
+        const target = ensureDirectory(root, destination, onCreate);
+        await extractArchive(sys, { archive: from, sha256: source.files[0]!.sha256!, root, target, owner });
+        continue;
+      }
+    }
+    copyParents(sys, { root, destination, source, from: request.from ?? '', attributes });
+    const to = targetOf(root, destination, source, onCreate);
+    copyTree({ sys, from, to, source, attributes });
+  }
+
+  for (const heredoc of operation.heredocs) {
+    const name = bytesOf(heredoc.name);
+    const to = targetOf(root, destination, { name, directory: false, parents: [] }, onCreate);
+    refuseWhiteoutName(to);
+    removeFile(to);
+    writeFileSync(bufferOf(to), heredoc.content, { flag: 'wx', mode: 0o600 });
+    const { uid, gid } = owner ?? { uid: 0, gid: 0 };
+    chownSync(bufferOf(to), uid, gid);
+    chmodSync(bufferOf(to), attributes.chmod ? attributes.chmod(0o644, false) : 0o644);
+  }
+}
+
+/**
+ * Absolute path of what a source becomes: its name below a destination that ends with `/` or is a directory, else
+ * the destination itself (C3, C4). Links in the destination are followed inside the root (C16).
+ */
+function targetOf(
+  root: BytePath,
+  destination: BytePath,
+  source: Pick<SelectedSource, 'name' | 'directory' | 'parents'>,
+  onCreate: (path: BytePath) => void,
+): BytePath {
+  if (source.name.includes('/') || source.parents.length > 0) {
+    // --parents: the destination is a directory always, the parents have been made.
+    const directory = ensureDirectory(root, joinRoot(destination, [parentOf(source.name)]), onCreate);
+    return `${directory}/${source.name.slice(source.name.lastIndexOf('/') + 1)}`;
+  }
+  if (!source.directory && destination.endsWith('/')) {
+    return `${ensureDirectory(root, destination, onCreate)}/${source.name}`;
+  }
+  const { existing, missing } = resolveInRoot(root, destination);
+  const path = joinRoot(root, existing);
+  if (missing.length === 0) {
+    return !source.directory && lstatSync(bufferOf(path)).isDirectory() ? `${path}/${source.name}` : path;
+  }
+  const parent = ensureDirectory(root, joinRoot('', [...existing, ...missing.slice(0, -1)]), onCreate);
+  return `${parent}/${missing.at(-1)!}`;
+}
+
+/** `--parents`: the directories above a source keep their own metadata (SPEC 1.11, --parents). */
+function copyParents(
+  sys: Sys,
+  options: {
+    root: BytePath;
+    destination: BytePath;
+    source: SelectedSource;
+    from: BytePath;
+    attributes: CopyAttributes;
+  },
+): void {
+  const { root, destination, source, from, attributes } = options;
+  if (source.parents.length === 0) return;
+  const depth = source.name.split('/').length - 1;
+  const names = source.name.split('/').slice(0, depth);
+  const top = ensureDirectory(root, destination);
+  for (const [index, parent] of source.parents.entries()) {
+    const sourcePath = joinRoot(from, [parent]);
+    const stat = lstatSync(bufferOf(sourcePath));
+    const to = joinRoot(top, names.slice(0, index + 1));
+    const file = { path: '', type: 'directory' as const, mode: stat.mode & 0o7777 };
+    const existing = lstatSync(bufferOf(to), { throwIfNoEntry: false });
+    if (existing?.isDirectory()) continue;
+    copyTree({ sys, from: sourcePath, to, source: { ...source, files: [file], directory: true }, attributes });
+  }
+}
+
+/** Makes way for a heredoc; a directory is not replaced by a file (C19). */
+function removeFile(path: BytePath): void {
+  const stat = lstatSync(bufferOf(path), { throwIfNoEntry: false });
+  if (stat?.isDirectory()) throw fileOverDirectory(path);
+  if (stat) unlinkSync(bufferOf(path));
+}
+
+function parentOf(path: BytePath): BytePath {
+  const slash = path.lastIndexOf('/');
+  return slash === -1 ? '' : path.slice(0, slash);
+}

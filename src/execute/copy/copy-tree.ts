@@ -1,0 +1,190 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
+import { SlipwayError } from '../../errors/index.ts';
+import { type BytePath, bufferOf, textOf } from '../../sys/bytes.ts';
+import { S_IFBLK, S_IFCHR, S_IFIFO } from '../../sys/constants.ts';
+import type { Sys } from '../../sys/sys.ts';
+import type { SelectedFile, SelectedSource } from '../executor.ts';
+import { changed, copyFileContent } from './copy-file.ts';
+
+/** What COPY may change on the way. */
+export interface CopyAttributes {
+  /** Owner for everything (`--chown`); undefined keeps the source's when `keepOwner`, else 0:0. */
+  owner: { uid: number; gid: number } | undefined;
+  /** Stages and images keep owners; a build context has none (DESIGN, decision 5). */
+  keepOwner: boolean;
+  /** New permission bits for an entry that has `mode` (`--chmod`); links are left alone. */
+  chmod: ((mode: number, directory: boolean) => number) | undefined;
+}
+
+export interface CopyTreeRequest {
+  sys: Sys;
+  /** Absolute path of the source: a file, or the directory whose content is copied. */
+  from: BytePath;
+  /** Absolute path of the copy. Its parent exists and is real. */
+  to: BytePath;
+  source: SelectedSource;
+  attributes: CopyAttributes;
+}
+
+/**
+ * Copies one source of COPY: a file becomes `to`, a directory's content is merged into `to` (SPEC 1.11, C4, C6,
+ * C15 to C22). Every name is checked against what the cache key was made of.
+ *
+ * Throws `changed` when the source differs from the selection, `invalid` where a directory should replace
+ * something else (`cannot copy to non-directory`) or a file a directory (`cannot replace to directory`).
+ */
+export function copyTree(request: CopyTreeRequest): void {
+  const { sys, from, to, source } = request;
+  const directoryTimes: { path: BytePath; mtimeNs: bigint }[] = [];
+  const fresh = new Set<BytePath>();
+
+  for (const file of source.files) {
+    refuseWhiteoutName(file.path === '' && !source.directory ? (to.split('/').at(-1) ?? '') : file.path);
+    const sourcePath = file.path === '' ? from : `${from}/${file.path}`;
+    const target = file.path === '' ? to : `${to}/${file.path}`;
+    const stat = lstatSync(bufferOf(sourcePath), { bigint: true, throwIfNoEntry: false });
+    if (!stat || (Number(stat.mode) & 0o7777) !== file.mode) throw changed(sourcePath);
+    const parentIsFresh = fresh.has(target.slice(0, target.lastIndexOf('/')));
+    const existing = parentIsFresh ? undefined : lstatSync(bufferOf(target), { throwIfNoEntry: false });
+
+    if (file.type === 'directory') {
+      if (!stat.isDirectory()) throw changed(sourcePath);
+      if (existing && !existing.isDirectory()) throw notADirectory(target, request);
+      if (!existing) {
+        mkdirSync(bufferOf(target), { mode: 0o700 });
+        fresh.add(target);
+      }
+      directoryTimes.push({ path: target, mtimeNs: stat.mtimeNs });
+      // The top directory keeps what it has when it is there already (C20).
+      if (!existing || file.path !== '') applyAttributes(request, { file, target, sourcePath, stat });
+      continue;
+    }
+
+    if (existing?.isDirectory()) throw fileOverDirectory(target);
+    if (existing) unlinkSync(bufferOf(target));
+    if (file.hardLink !== undefined) {
+      linkSync(bufferOf(`${to}/${file.hardLink}`), bufferOf(target));
+      continue;
+    }
+    makeEntry(sys, { file, target, sourcePath, rdev: stat.rdev });
+    applyAttributes(request, { file, target, sourcePath, stat });
+    sys.utimens(bufferOf(target), stat.mtimeNs);
+  }
+  // Deepest first, since making a name changes its directory's time.
+  for (const { path, mtimeNs } of directoryTimes.reverse()) sys.utimens(bufferOf(path), mtimeNs);
+}
+
+interface Entry {
+  file: SelectedFile;
+  target: BytePath;
+  sourcePath: BytePath;
+}
+
+function makeEntry(sys: Sys, entry: Entry & { rdev: bigint }): void {
+  const { file, target, sourcePath } = entry;
+  switch (file.type) {
+    case 'file':
+      copyFileContent(sourcePath, target, file.sha256 ?? '');
+      return;
+    case 'symlink': {
+      const link = readlinkSync(bufferOf(sourcePath), { encoding: 'latin1' });
+      if (link !== file.link) throw changed(sourcePath);
+      symlinkSync(bufferOf(link), bufferOf(target));
+      return;
+    }
+    case 'socket':
+      // Arrives as an empty file, as in Docker (C22).
+      closeSync(openSync(bufferOf(target), 'wx', 0o600));
+      return;
+    case 'fifo':
+      sys.mknod(bufferOf(target), S_IFIFO | 0o600, 0, 0);
+      return;
+    default: {
+      const type = file.type === 'char' ? S_IFCHR : S_IFBLK;
+      sys.mknod(bufferOf(target), type | 0o600, deviceMajor(entry.rdev), deviceMinor(entry.rdev));
+    }
+  }
+}
+
+function applyAttributes(
+  request: CopyTreeRequest,
+  entry: Entry & { stat: { uid: bigint; gid: bigint; mode: bigint } },
+): void {
+  const { sys, attributes } = request;
+  const { file, target, stat } = entry;
+  const owner =
+    attributes.owner ??
+    (attributes.keepOwner ? { uid: Number(stat.uid), gid: Number(stat.gid) } : { uid: 0, gid: 0 });
+  if (file.type === 'symlink') {
+    lchownSync(bufferOf(target), owner.uid, owner.gid);
+    return;
+  }
+  // Owner before mode: chown clears setuid bits. Attributes after the owner: chown drops capabilities.
+  chownSync(bufferOf(target), owner.uid, owner.gid);
+  const mode = attributes.chmod ? attributes.chmod(file.mode, file.type === 'directory') : file.mode;
+  chmodSync(bufferOf(target), mode);
+  copyXattrs(sys, entry.sourcePath, target);
+}
+
+/** Best effort, as in Docker (C22): a file system without attributes is no reason to fail. */
+function copyXattrs(sys: Sys, from: BytePath, to: BytePath): void {
+  let names: readonly string[];
+  try {
+    names = sys.llistxattr(bufferOf(from));
+  } catch {
+    return;
+  }
+  for (const name of names) {
+    if (/^(trusted|user)\.overlay\./.test(name) || name.startsWith('security.selinux')) continue;
+    try {
+      const value = sys.lgetxattr(bufferOf(from), name);
+      if (value) sys.lsetxattr(bufferOf(to), name, value);
+    } catch {}
+  }
+}
+
+/** `.wh.` marks deletions in layers (OCI layer.md, Whiteouts): a file of that name would delete another. */
+export function refuseWhiteoutName(path: BytePath): void {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  if (!name.startsWith('.wh.')) return;
+  throw new SlipwayError('invalid', `${textOf(path)} cannot be in an image: names that begin with .wh. mark deletions`, {
+    code: 'WHITEOUT_NAME',
+    hint: 'Rename it, or keep it out with the ignore file.',
+  });
+}
+
+/** The error of C19: a file does not replace a directory. */
+export function fileOverDirectory(target: BytePath): SlipwayError {
+  return new SlipwayError('invalid', `cannot replace to directory ${textOf(target)} with file`, {
+    code: 'FILE_OVER_DIRECTORY',
+    hint: 'The destination holds a directory of this name.',
+  });
+}
+
+function notADirectory(target: BytePath, request: CopyTreeRequest): SlipwayError {
+  return new SlipwayError('invalid', `cannot copy to non-directory: ${textOf(target)}`, {
+    code: 'DIRECTORY_OVER_FILE',
+    hint: `${textOf(request.source.path) || '.'} is a directory, and the destination has a file or link of that name.`,
+  });
+}
+
+/** Linux's encoding of device numbers in st_rdev (glibc gnu_dev_major). */
+function deviceMajor(rdev: bigint): number {
+  return Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn));
+}
+
+function deviceMinor(rdev: bigint): number {
+  return Number((rdev & 0xffn) | ((rdev >> 12n) & ~0xffn));
+}

@@ -1,0 +1,234 @@
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  createReadStream,
+  ftruncateSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import { Transform } from 'node:stream';
+import { SlipwayError } from '../../errors/index.ts';
+import { decompress } from '../../layer/compress.ts';
+import type { TarHeader } from '../../layer/tar-format.ts';
+import { TarReader } from '../../layer/tar-read.ts';
+import { xattrTravels } from '../../layer/xattr-rules.ts';
+import { type BytePath, bufferOf, textOf } from '../../sys/bytes.ts';
+import { S_IFBLK, S_IFCHR, S_IFIFO } from '../../sys/constants.ts';
+import type { Sys } from '../../sys/sys.ts';
+import { ensureDirectory, joinRoot } from '../step/root-path.ts';
+import { changed } from './copy-file.ts';
+import { refuseWhiteoutName } from './copy-tree.ts';
+
+const CHUNK = 1024 * 1024;
+
+/**
+ * True when a file is a tar archive, compressed or not: when its first header can be read (SPEC 1.12, A2).
+ * Anything else, an empty or broken archive included, is a plain file.
+ */
+export async function isArchive(path: BytePath): Promise<boolean> {
+  const input = createReadStream(bufferOf(path), { highWaterMark: 64 * 1024 });
+  let found = false;
+  const reader = new TarReader({
+    entry: () => {
+      found = true;
+    },
+    data: () => {},
+    end: () => {},
+  });
+  try {
+    for await (const chunk of await decompress(input)) {
+      reader.write(chunk as Buffer);
+      if (found || reader.ended) break;
+    }
+  } catch {
+    return found;
+  } finally {
+    input.destroy();
+  }
+  return found;
+}
+
+export interface ExtractRequest {
+  archive: BytePath;
+  /** Of the archive file as it is, hex: what the cache key was made of. */
+  sha256: string;
+  /** Absolute path of the root file system. */
+  root: BytePath;
+  /** Absolute real path of the destination directory, inside `root`. */
+  target: BytePath;
+  /** `--chown`; undefined keeps the archive's owners. */
+  owner: { uid: number; gid: number } | undefined;
+}
+
+/**
+ * ADD of a local archive: its entries go over what is there, directories are merged (A1). Every parent is resolved
+ * inside the root when its entry comes, so that a link made by an earlier entry leads nowhere else.
+ *
+ * Throws `invalid` for an archive that names things outside itself or is broken, `changed` when it is not the file
+ * that the key was made of.
+ */
+export async function extractArchive(sys: Sys, request: ExtractRequest): Promise<void> {
+  const digest = createHash('sha256');
+  const input = createReadStream(bufferOf(request.archive), { highWaterMark: CHUNK });
+  const hashing = new Transform({
+    highWaterMark: CHUNK,
+    transform: (chunk: Buffer, _encoding, done) => {
+      digest.update(chunk);
+      done(null, chunk);
+    },
+  });
+  input.on('error', (error) => hashing.destroy(error));
+  const extractor = new Extractor(sys, request);
+  const reader = new TarReader(extractor);
+  const tar = await decompress(input.pipe(hashing));
+  for await (const chunk of tar) reader.write(chunk as Buffer);
+  reader.end();
+  extractor.finish();
+  // What follows the archive's end still belongs to the file.
+  for await (const _ of hashing) void _;
+  if (digest.digest('hex') !== request.sha256) throw changed(request.archive);
+}
+
+class Extractor {
+  readonly #sys: Sys;
+  readonly #request: ExtractRequest;
+  readonly #parents = new Map<BytePath, BytePath>();
+  readonly #directories: { path: BytePath; mtimeNs: bigint }[] = [];
+  #file: { fd: number; header: TarHeader; path: BytePath } | undefined;
+
+  constructor(sys: Sys, request: ExtractRequest) {
+    this.#sys = sys;
+    this.#request = request;
+  }
+
+  entry(header: TarHeader): void {
+    const parts = cleanParts(header.path);
+    refuseWhiteoutName(parts.join('/'));
+    const path = this.#place(parts);
+    const existing = lstatSync(bufferOf(path), { throwIfNoEntry: false });
+    if (header.type === 'directory') {
+      if (existing && !existing.isDirectory()) rmSync(bufferOf(path));
+      if (!existing?.isDirectory()) mkdirSync(bufferOf(path), { mode: 0o700 });
+      this.#parents.clear();
+      this.#attributes(header, path);
+      this.#directories.push({ path, mtimeNs: header.mtimeNs });
+      return;
+    }
+    if (existing) rmSync(bufferOf(path), { recursive: true });
+    if (existing?.isDirectory() || header.type === 'symlink') this.#parents.clear();
+    this.#make(header, path);
+  }
+
+  data(chunk: Buffer, offset: number): void {
+    const { fd } = this.#file!;
+    for (let done = 0; done < chunk.length; ) {
+      done += writeSync(fd, chunk, done, chunk.length - done, offset + done);
+    }
+  }
+
+  end(): void {
+    if (!this.#file) return;
+    const { fd, header, path } = this.#file;
+    this.#file = undefined;
+    ftruncateSync(fd, header.size);
+    closeSync(fd);
+    this.#attributes(header, path);
+  }
+
+  /** Directory times last: every entry made in one changes it. */
+  finish(): void {
+    for (const { path, mtimeNs } of this.#directories.reverse()) {
+      if (lstatSync(bufferOf(path), { throwIfNoEntry: false })?.isDirectory()) {
+        this.#sys.utimens(bufferOf(path), mtimeNs);
+      }
+    }
+  }
+
+  #make(header: TarHeader, path: BytePath): void {
+    switch (header.type) {
+      case 'file': {
+        const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+        this.#file = { fd: openSync(bufferOf(path), flags, 0o600), header, path };
+        return;
+      }
+      case 'symlink':
+        symlinkSync(bufferOf(header.link ?? ''), bufferOf(path));
+        break;
+      case 'hardlink': {
+        const target = this.#place(cleanParts(header.link ?? ''));
+        linkSync(bufferOf(target), bufferOf(path));
+        return;
+      }
+      case 'fifo':
+        this.#sys.mknod(bufferOf(path), S_IFIFO | 0o600, 0, 0);
+        break;
+      default: {
+        if (header.type === 'char' && !header.major && !header.minor) {
+          throw new SlipwayError('invalid', `${textOf(header.path)} is a character device 0:0, which marks deletions`, {
+            code: 'WHITEOUT_DEVICE',
+          });
+        }
+        const type = header.type === 'char' ? S_IFCHR : S_IFBLK;
+        this.#sys.mknod(bufferOf(path), type | 0o600, header.major ?? 0, header.minor ?? 0);
+      }
+    }
+    this.#attributes(header, path);
+  }
+
+  /** Absolute path of an entry; its parents exist and are real directories inside the root. */
+  #place(parts: BytePath[]): BytePath {
+    const { root, target } = this.#request;
+    if (parts.length === 0) return target;
+    const parent = parts.slice(0, -1).join('/');
+    let real = this.#parents.get(parent);
+    if (real === undefined) {
+      const inside = target.slice(root.length);
+      real = parent === '' ? target : ensureDirectory(root, joinRoot(inside, [parent]));
+      this.#parents.set(parent, real);
+    }
+    return `${real}/${parts.at(-1)!}`;
+  }
+
+  #attributes(header: TarHeader, path: BytePath): void {
+    const { uid, gid } = this.#request.owner ?? header;
+    const at = bufferOf(path);
+    if (header.type === 'symlink') lchownSync(at, uid, gid);
+    else {
+      chownSync(at, uid, gid);
+      chmodSync(at, header.mode);
+    }
+    for (const [name, value] of header.xattrs ?? []) {
+      if (!xattrTravels(name)) continue;
+      try {
+        this.#sys.lsetxattr(at, name, value);
+      } catch {
+        // Best effort, as in Docker: the file system may know no such attribute.
+      }
+    }
+    if (header.type !== 'directory') this.#sys.utimens(at, header.mtimeNs);
+  }
+}
+
+/** Names from the archive's root; a path that climbs above it is refused (Docker: breakout). */
+function cleanParts(path: BytePath): BytePath[] {
+  const parts: BytePath[] = [];
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part !== '..') parts.push(part);
+    else if (parts.pop() === undefined) {
+      throw new SlipwayError('invalid', `the archive names ${textOf(path)}, which lies outside of it`, {
+        code: 'ARCHIVE_ESCAPES',
+      });
+    }
+  }
+  return parts;
+}

@@ -1,0 +1,89 @@
+import type { LayerDigest } from '../layer/types.ts';
+import type { CopyOperation, RunOperation, WorkdirOperation } from '../plan/types.ts';
+import type { BytePath } from '../sys/bytes.ts';
+
+/** Names a layer directory of the store: handed out by the index, a short base-36 number. */
+export type LayerId = string;
+
+/** Layers of a root file system, base first. */
+export type LayerChain = LayerId[];
+
+/** One selected name, with what the cache key says about it: the executor refuses to copy anything else. */
+export interface SelectedFile {
+  /** Relative to the source; empty for the source itself. */
+  path: BytePath;
+  type: 'file' | 'directory' | 'symlink' | 'char' | 'block' | 'fifo' | 'socket';
+  mode: number;
+  /** Of a file's content, hex. */
+  sha256?: string;
+  /** Text of a symbolic link. */
+  link?: BytePath;
+  /** Relative path of an earlier selected name of the same inode. */
+  hardLink?: BytePath;
+}
+
+/** What one source of the instruction (after wildcards) selects: itself, or a directory's content. */
+export interface SelectedSource {
+  /** Path in the source's root, links resolved; empty for the root. */
+  path: BytePath;
+  /** Path below a destination directory: a base name; with `--parents` a path, whose parents are in `parents`. */
+  name: BytePath;
+  directory: boolean;
+  /** Sorted bytewise, parents first; the source itself is the first. */
+  files: SelectedFile[];
+  /** `--parents`: directories above, from the pivot on, outermost first, as paths in the source's root. */
+  parents: BytePath[];
+}
+
+/** Files a step reads: a directory of the machine (the build context), or a root file system of layers. */
+export type StepSource =
+  | { kind: 'directory'; path: string; sources: SelectedSource[] }
+  | { kind: 'layers'; layers: LayerChain; sources: SelectedSource[] }
+  | { kind: 'none' };
+
+/** A bind mount of a RUN, with what the scheduler resolved. */
+export interface BoundSource {
+  /** Index into `operation.mounts`. */
+  mount: number;
+  source: StepSource;
+}
+
+/** A step as the executor gets it: the plan's operation, its inputs resolved. Plain data. */
+export type ExecutableStep =
+  | { kind: 'run'; operation: RunOperation; sources: BoundSource[] }
+  | { kind: 'copy'; operation: CopyOperation; source: StepSource }
+  | { kind: 'workdir'; operation: WorkdirOperation };
+
+export interface ExecuteRequest {
+  step: ExecutableStep;
+  parent: LayerChain;
+  /** Where the result goes. */
+  layer: LayerId;
+  /** Seconds since 1970 (SOURCE_DATE_EPOCH): later times in the layer are set to it. */
+  clampMtime?: number | undefined;
+}
+
+export interface ExecuteHooks {
+  /** Output of the step's process. The executor waits for the promise before it reads more. */
+  onLog(stream: 'stdout' | 'stderr', data: Uint8Array): Promise<void> | void;
+}
+
+export interface ExecuteResult {
+  /** Bytes and digest of the layer; settles some time after the step itself (DESIGN, decision 4). */
+  digest: Promise<LayerDigest>;
+}
+
+/**
+ * Runs steps; the seam behind which the local worker stands, an in-memory one for the scheduler's tests, and in
+ * time one on another machine.
+ */
+export interface Executor {
+  /**
+   * Runs one step on top of `parent` and leaves its changes as layer `layer`. Resolves when the layer is frozen
+   * and may be the parent of another step. Rejects with `step-failed` (the process's exit code), `changed` (a file
+   * is not what its digest in the selection says), `canceled`, or what else went wrong; then there is no layer.
+   */
+  execute(request: ExecuteRequest, hooks: ExecuteHooks, signal: AbortSignal): Promise<ExecuteResult>;
+  /** Everything that `execute` has given so far is on disk when this resolves. */
+  sync(): Promise<void>;
+}

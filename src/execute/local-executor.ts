@@ -1,0 +1,27 @@
+import type { LayerDigest } from '../layer/types.ts';
+import type { ExecuteHooks, ExecuteRequest, ExecuteResult, Executor } from './executor.ts';
+import type { DigestRequest } from './step/digest-layer.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+/** The executor of this machine: a worker process (DESIGN, decision 1). */
+export function localExecutor(worker: WorkerProcess): Executor {
+  const execute = async (
+    request: ExecuteRequest,
+    hooks: ExecuteHooks,
+    signal: AbortSignal,
+  ): Promise<ExecuteResult> => {
+    await worker.client.call('execute', request, {
+      signal,
+      onEvent: (event, data) => {
+        void hooks.onLog((event as { stream: 'stdout' | 'stderr' }).stream, data);
+      },
+    });
+    const digest: DigestRequest = {
+      layer: request.layer,
+      parent: request.parent.at(-1),
+      clampMtime: request.clampMtime,
+    };
+    return { digest: worker.client.call<LayerDigest>('digest', digest) };
+  };
+  return { execute, sync: () => worker.client.call('sync', {}) };
+}

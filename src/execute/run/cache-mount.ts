@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunMount } from '../../plan/types.ts';
+import type { Sys } from '../../sys/sys.ts';
+
+type CacheMount = Extract<RunMount, { type: 'cache' }>;
+
+/** A cache directory in use by one step. */
+export interface HeldCache {
+  directory: string;
+  release(): void;
+}
+
+export interface HoldCacheRequest {
+  sys: Sys;
+  /** Directory of the store that holds all caches. */
+  caches: string;
+  mount: CacheMount;
+  /** Fills a new cache from the mount's `from`. */
+  seed: ((directory: string) => void) | undefined;
+  signal: AbortSignal;
+}
+
+/** How often a waiting step looks whether a locked cache is free. */
+const POLL_MS = 50;
+
+/**
+ * The directory of a cache mount (SPEC 1.9, M5): `shared` has one for all, `locked` one at a time, `private` a
+ * further one when the first is busy. The lock is the kernel's, so that it ends with whoever holds it.
+ */
+export async function holdCache(request: HoldCacheRequest): Promise<HeldCache> {
+  const { sys, mount, signal } = request;
+  const home = join(request.caches, createHash('sha256').update(mount.id).digest('hex'));
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  for (let instance = 0; ; ) {
+    const fd = openSync(join(home, `${instance}.lock`), 'a', 0o600);
+    const kind = mount.sharing === 'shared' ? 'shared' : 'exclusive';
+    if (sys.flock(fd, kind, { nonBlocking: true })) {
+      const directory = join(home, String(instance));
+      create(directory, request);
+      return { directory, release: () => closeSync(fd) };
+    }
+    closeSync(fd);
+    if (mount.sharing === 'private') instance++;
+    else await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+/** Owner and mode count only when the directory is made, and not when it is filled from somewhere. */
+function create(directory: string, request: HoldCacheRequest): void {
+  if (existsSync(directory)) return;
+  const { mount, seed } = request;
+  const fresh = `${directory}.${process.pid}.new`;
+  rmSync(fresh, { recursive: true, force: true });
+  if (seed) seed(fresh);
+  else {
+    mkdirSync(fresh);
+    chownSync(fresh, mount.uid, mount.gid);
+    chmodSync(fresh, mount.mode);
+  }
+  try {
+    renameSync(fresh, directory);
+  } catch {
+    // Another step with the same cache was faster.
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,198 @@
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SlipwayError } from '../../errors/index.ts';
+import type { RunMount, RunOperation } from '../../plan/types.ts';
+import type { Mount } from '../../runtime/types.ts';
+import { bytesOf } from '../../sys/bytes.ts';
+import { MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../sys/constants.ts';
+import { copyTree } from '../copy/copy-tree.ts';
+import type { BoundSource, StepSource } from '../executor.ts';
+import { joinRoot } from '../step/root-path.ts';
+import type { WorkerHost } from '../worker/host.ts';
+import { holdCache } from './cache-mount.ts';
+
+/** Content of the secrets that a step may see, by id. */
+export type Secrets = Map<string, Buffer>;
+
+export interface RunMountsRequest {
+  host: WorkerHost;
+  operation: RunOperation;
+  sources: BoundSource[];
+  secrets: Secrets;
+  /** Directory outside the root file system for what has to be made. */
+  scratch: string;
+  signal: AbortSignal;
+}
+
+/** The mounts of a RUN, made ready. */
+export interface PreparedMounts {
+  mounts: Mount[];
+  /** `KEY=value` from secrets with `env=`. */
+  env: string[];
+  /** Takes everything back; call once the container is gone. */
+  release(): void;
+}
+
+/** Makes `RUN --mount` sources ready (SPEC 1.9): views of stages, copies of context files, caches, secrets. */
+export async function prepareRunMounts(request: RunMountsRequest): Promise<PreparedMounts> {
+  const { operation } = request;
+  const prepared: Mount[] = [];
+  const env: string[] = [];
+  const releases: (() => void)[] = [];
+  const release = (): void => {
+    for (const undo of releases.splice(0).reverse()) undo();
+  };
+  try {
+    for (const [index, mount] of operation.mounts.entries()) {
+      const source = request.sources.find((bound) => bound.mount === index)?.source;
+      const context = { request, index, source, releases };
+      if (mount.type === 'secret') {
+        const secret = prepareSecret(mount, context);
+        prepared.push(...secret.mounts);
+        env.push(...secret.env);
+      } else {
+        prepared.push(await prepareMount(mount, context));
+      }
+    }
+    if (operation.scripts.length > 0) prepared.push(prepareScripts(request));
+    return { mounts: prepared, env, release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+interface MountContext {
+  request: RunMountsRequest;
+  index: number;
+  source: StepSource | undefined;
+  releases: (() => void)[];
+}
+
+async function prepareMount(
+  mount: Exclude<RunMount, { type: 'secret' }>,
+  context: MountContext,
+): Promise<Mount> {
+  const { request, releases } = context;
+  switch (mount.type) {
+    case 'tmpfs':
+      return {
+        type: 'tmpfs',
+        source: 'tmpfs',
+        target: mount.target,
+        options: ['nosuid', 'nodev', ...(mount.size === undefined ? [] : [`size=${mount.size}`])],
+      };
+    case 'bind': {
+      const path = bindSource(context, mount.readWrite);
+      return bind(path, mount.target, mount.readWrite ? [] : ['ro']);
+    }
+    case 'cache': {
+      const seed =
+        context.source === undefined || context.source.kind === 'none'
+          ? undefined
+          : (directory: string) => copySource(request.host, context.source!, directory);
+      const held = await holdCache({
+        sys: request.host.sys,
+        caches: join(request.host.store, 'cache'),
+        mount,
+        seed,
+        signal: request.signal,
+      });
+      releases.push(() => held.release());
+      return bind(held.directory, mount.target, mount.readOnly ? ['ro'] : []);
+    }
+    case 'ssh':
+      throw new SlipwayError('unsupported', 'RUN --mount=type=ssh is not supported yet', {
+        code: 'SSH_MOUNT',
+        hint: 'Give the key as a secret: RUN --mount=type=secret,id=key.',
+      });
+  }
+}
+
+function bind(source: string, target: string, extra: string[]): Mount {
+  return { type: 'bind', source, target, options: ['rbind', 'nosuid', 'nodev', ...extra] };
+}
+
+/**
+ * What a bind mount shows. Context files are copied, so that the step sees exactly what its cache key was made of;
+ * stages are mounted, with a throw-away layer on top when they may be written to (M2).
+ */
+function bindSource(context: MountContext, readWrite: boolean): string {
+  const { request, source, index, releases } = context;
+  const { host } = request;
+  if (source === undefined || source.kind === 'none') {
+    throw new SlipwayError('invalid', 'this build has no context to mount from', { code: 'NO_CONTEXT' });
+  }
+  if (source.kind === 'directory') {
+    const copy = join(request.scratch, `bind-${index}`);
+    copySource(host, source, copy);
+    return copy;
+  }
+  const selected = source.sources[0]!;
+  if (readWrite) {
+    const snapshot = host.snapshotter.prepare(source.layers);
+    releases.push(() => snapshot.discard());
+    return joinRoot(snapshot.root, selected.path === '' ? [] : [selected.path]);
+  }
+  const view = host.snapshotter.view(source.layers);
+  releases.push(() => view.close());
+  return joinRoot(view.root, selected.path === '' ? [] : [selected.path]);
+}
+
+/** Copies the one selected source to `to`, owners kept for stages. */
+function copySource(host: WorkerHost, source: StepSource, to: string): void {
+  if (source.kind === 'none') return;
+  const selected = source.sources[0]!;
+  const view = source.kind === 'layers' ? host.snapshotter.view(source.layers) : undefined;
+  try {
+    const root = bytesOf(source.kind === 'directory' ? source.path : view!.root);
+    copyTree({
+      sys: host.sys,
+      from: joinRoot(root, selected.path === '' ? [] : [selected.path]),
+      to: bytesOf(to),
+      source: selected,
+      attributes: { owner: undefined, keepOwner: view !== undefined, chmod: undefined },
+    });
+  } finally {
+    view?.close();
+  }
+}
+
+/** A secret's file lies on a tmpfs of its own: its bytes never reach a disk. */
+function prepareSecret(
+  mount: Extract<RunMount, { type: 'secret' }>,
+  context: MountContext,
+): { mounts: Mount[]; env: string[] } {
+  const { request, releases, index } = context;
+  const value = request.secrets.get(mount.id);
+  if (value === undefined) {
+    if (!mount.required) return { mounts: [], env: [] };
+    throw new SlipwayError('not-found', `secret ${mount.id}: not found`, {
+      code: 'SECRET_NOT_FOUND',
+      hint: `Pass it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME.`,
+    });
+  }
+  const env = mount.env === undefined ? [] : [`${mount.env}=${value.toString('utf8')}`];
+  if (mount.target === undefined) return { mounts: [], env };
+  const { sys } = request.host;
+  const directory = join(request.scratch, `secret-${index}`);
+  mkdirSync(directory, { mode: 0o700 });
+  sys.mount('tmpfs', directory, 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'mode=0700,size=1m');
+  releases.push(() => sys.umount(directory, MNT_DETACH));
+  const file = join(directory, 'secret');
+  writeFileSync(file, value, { mode: 0o600 });
+  chownSync(file, mount.uid, mount.gid);
+  chmodSync(file, mount.mode);
+  return { mounts: [bind(file, mount.target, ['ro', 'noexec'])], env };
+}
+
+/** Heredocs with a shebang, executable, where Docker has them (SPEC 1.10). */
+function prepareScripts(request: RunMountsRequest): Mount {
+  const directory = join(request.scratch, 'pipes');
+  mkdirSync(directory, { mode: 0o755 });
+  for (const { name, content } of request.operation.scripts) {
+    writeFileSync(join(directory, name), content, { mode: 0o755 });
+    chmodSync(join(directory, name), 0o755);
+  }
+  return bind(directory, '/dev/pipes', ['ro']);
+}

@@ -1,0 +1,93 @@
+import { closeSync, openSync } from 'node:fs';
+import { SlipwayError } from '../../errors/index.ts';
+import type { RunOperation } from '../../plan/types.ts';
+import { prepareMountPoints, removeMountPoints } from '../../runtime/mount-points.ts';
+import type { ContainerSpec } from '../../runtime/types.ts';
+import { bytesOf } from '../../sys/bytes.ts';
+import type { BoundSource, ExecuteHooks } from '../executor.ts';
+import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
+import { resolveUser } from '../step/account.ts';
+import { ensureDirectory } from '../step/root-path.ts';
+import type { WorkerHost } from '../worker/host.ts';
+import { networkFiles } from './network-files.ts';
+import { outputPipe } from './output.ts';
+import { prepareRunMounts, type Secrets } from './run-mounts.ts';
+
+export interface RunStepRequest {
+  host: WorkerHost;
+  snapshot: ActiveSnapshot;
+  operation: RunOperation;
+  sources: BoundSource[];
+  secrets: Secrets;
+  hooks: ExecuteHooks;
+  signal: AbortSignal;
+}
+
+/**
+ * RUN: one container on a snapshot (SPEC 1.8). Resolves when its process has ended with 0 and nothing is left of
+ * it but its changes; rejects with `step-failed` for any other exit code.
+ */
+export async function runStep(request: RunStepRequest): Promise<void> {
+  const { host, snapshot, operation, hooks, signal } = request;
+  const runtime = await host.runtime();
+  const root = bytesOf(snapshot.root);
+  const account = resolveUser(root, operation.user);
+  ensureDirectory(root, bytesOf(operation.cwd));
+  const prepared = await prepareRunMounts({ ...request, scratch: snapshot.scratch });
+  try {
+    const mounts = [
+      ...networkFiles({ scratch: snapshot.scratch, hostname: operation.hostname, extraHosts: [] }),
+      ...prepared.mounts,
+    ];
+    const env = [...operation.env, ...operation.hiddenEnv, ...prepared.env];
+    const spec: ContainerSpec = {
+      id: `slipway-${host.lease}-${snapshot.scratch.split('/').at(-1)}`,
+      rootfs: snapshot.root,
+      args: operation.args,
+      env: env.some((entry) => entry.startsWith('HOME=')) ? env : [...env, `HOME=${account.home}`],
+      cwd: operation.cwd,
+      user: account,
+      hostname: operation.hostname,
+      mounts,
+      network: operation.network === 'none' ? 'none' : 'host',
+      security: operation.security,
+    };
+    const points = prepareMountPoints(snapshot.root, spec.mounts);
+    try {
+      const stdin = openSync('/dev/null', 'r');
+      const stdout = outputPipe(host.sys, (data) => hooks.onLog('stdout', data));
+      const stderr = outputPipe(host.sys, (data) => hooks.onLog('stderr', data));
+      let container: Awaited<ReturnType<typeof runtime.start>>;
+      try {
+        const io = { kind: 'files', stdin, stdout: stdout.write, stderr: stderr.write } as const;
+        container = await runtime.start(spec, io, signal);
+      } finally {
+        for (const fd of [stdin, stdout.write, stderr.write]) closeSync(fd);
+      }
+      const exit = await container.exited;
+      await Promise.all([stdout.drained, stderr.drained]);
+      signal.throwIfAborted();
+      if (exit.exitCode !== 0) throw failed(operation, exit.exitCode);
+    } finally {
+      removeMountPoints(points);
+    }
+  } finally {
+    prepared.release();
+  }
+}
+
+function failed(operation: RunOperation, exitCode: number): SlipwayError {
+  return new SlipwayError(
+    'step-failed',
+    `process "${operation.command}" did not complete successfully: exit code: ${exitCode}`,
+    { code: 'STEP_FAILED', exitCode, hint: exitHint(exitCode) },
+  );
+}
+
+/** What shells and kernels mean by the codes that puzzle people. */
+function exitHint(exitCode: number): string | undefined {
+  if (exitCode === 126) return 'The command was found and may not be executed: look at its mode and its interpreter.';
+  if (exitCode === 127) return 'The command was not found in this stage: is it installed, and on PATH?';
+  if (exitCode === 137) return 'It was killed (SIGKILL): by the kernel when memory ran out, or from outside.';
+  return undefined;
+}

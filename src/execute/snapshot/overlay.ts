@@ -1,0 +1,120 @@
+import { chmodSync, chownSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { SlipwayError } from '../../errors/index.ts';
+import { MNT_DETACH, MS_BIND, MS_NODEV, MS_RDONLY, MS_REMOUNT } from '../../sys/constants.ts';
+import type { Sys } from '../../sys/sys.ts';
+import type { LayerChain } from '../executor.ts';
+import type { ActiveSnapshot, Snapshotter, SnapshotView } from './snapshotter.ts';
+
+/** The kernel's limit of lower layers in one overlay (OVL_MAX_STACK). */
+const MAX_LOWERS = 500;
+
+export interface OverlayOptions {
+  sys: Sys;
+  /** Directory that holds one directory per layer. */
+  layers: string;
+  /** Directory of this worker alone, on the same file system as `layers`. */
+  active: string;
+  /** In a user namespace overlayfs keeps its marks in `user.overlay.*`. */
+  userNamespace: boolean;
+}
+
+/**
+ * Snapshots by overlayfs: the upper directory is the diff, so a commit costs one rename whatever the size of the
+ * image (DESIGN, decision 3).
+ */
+export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
+  const { sys, layers, active } = options;
+  let count = 0;
+  // `redirect_dir=nofollow` is refused together with `userxattr`, which implies it.
+  const fixed = options.userNamespace
+    ? 'userxattr,metacopy=off,index=off'
+    : 'redirect_dir=nofollow,metacopy=off,index=off';
+  const empty = join(active, 'empty');
+  mkdirSync(empty, { recursive: true, mode: 0o755 });
+
+  const scratchDirectory = (): string => {
+    const path = join(active, (count++).toString(36));
+    mkdirSync(path, { mode: 0o700 });
+    return path;
+  };
+
+  /** The lower directories, top first, as short relative names: 200 of them must fit in one page of options. */
+  const lowerOption = (chain: LayerChain): string => {
+    if (chain.length > MAX_LOWERS) {
+      throw new SlipwayError('unsupported', `${chain.length} layers are more than the kernel can stack (${MAX_LOWERS})`, {
+        code: 'TOO_MANY_LAYERS',
+        hint: 'Join RUN instructions, or start a stage from the result.',
+      });
+    }
+    return chain.toReversed().join(':');
+  };
+
+  const mountOverlay = (target: string, data: string): void => {
+    // The names are relative to the directory of layers.
+    sys.chdir(layers);
+    sys.mount('overlay', target, 'overlay', MS_NODEV, data);
+  };
+
+  const prepare = (parent: LayerChain): ActiveSnapshot => {
+    const scratch = scratchDirectory();
+    const root = join(scratch, 'root');
+    const upper = join(scratch, 'upper');
+    for (const path of [root, upper, join(scratch, 'work')]) mkdirSync(path, { mode: 0o755 });
+    copyRootAttributes(sys, parent.length > 0 ? join(layers, parent.at(-1)!) : undefined, upper);
+    const lower = parent.length > 0 ? lowerOption(parent) : escapeOption(empty);
+    const data = `lowerdir=${lower},upperdir=${escapeOption(upper)},workdir=${escapeOption(join(scratch, 'work'))},${fixed}`;
+    mountOverlay(root, data);
+    let mounted = true;
+    const unmount = (): void => {
+      if (mounted) sys.umount(root, MNT_DETACH);
+      mounted = false;
+    };
+    return {
+      root,
+      scratch,
+      commit: (layer) => {
+        unmount();
+        renameSync(upper, join(layers, layer));
+      },
+      discard: () => {
+        unmount();
+        rmSync(scratch, { recursive: true, force: true });
+      },
+    };
+  };
+
+  const view = (chain: LayerChain): SnapshotView => {
+    const root = scratchDirectory();
+    if (chain.length < 2) {
+      // overlayfs wants two lower directories, or an upper one.
+      sys.mount(chain.length === 1 ? join(layers, chain[0]!) : empty, root, null, MS_BIND);
+      sys.mount(null, root, null, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NODEV);
+    } else {
+      mountOverlay(root, `lowerdir=${lowerOption(chain)},${fixed}`);
+    }
+    return {
+      root,
+      close: () => {
+        sys.umount(root, MNT_DETACH);
+        rmSync(root, { recursive: true, force: true });
+      },
+    };
+  };
+
+  return { name: 'overlay', prepare, view };
+}
+
+/** The upper root hides the lower one's owner, mode and time: it must start with them. */
+function copyRootAttributes(sys: Sys, from: string | undefined, to: string): void {
+  if (from === undefined) return chmodSync(to, 0o755);
+  const stat = lstatSync(from, { bigint: true });
+  chownSync(to, Number(stat.uid), Number(stat.gid));
+  chmodSync(to, Number(stat.mode) & 0o7777);
+  sys.utimens(to, stat.mtimeNs);
+}
+
+/** overlayfs splits its options at commas and colons; a backslash protects them. */
+function escapeOption(path: string): string {
+  return path.replace(/[\\,:]/g, (c) => `\\${c}`);
+}

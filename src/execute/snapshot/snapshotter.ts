@@ -1,0 +1,37 @@
+import type { LayerChain, LayerId } from '../executor.ts';
+
+/** A root file system that can be written to; its changes can become a layer. */
+export interface ActiveSnapshot {
+  /** Directory under which the merged root file system is mounted (or lies). */
+  readonly root: string;
+  /** Directory of this snapshot alone, outside `root`, on the same file system: for generated files. */
+  readonly scratch: string;
+  /**
+   * Freezes the changes and moves them to the layer's directory. The snapshot is gone afterwards, the layer may be
+   * a parent at once.
+   */
+  commit(layer: LayerId): void;
+  /** Drops the changes. Idempotent, also after `commit`. */
+  discard(): void;
+}
+
+/** A root file system to read from. */
+export interface SnapshotView {
+  readonly root: string;
+  close(): void;
+}
+
+/**
+ * Turns chains of layers into directories and changes into layers. Two ways stand behind it: overlayfs, and plain
+ * copies where that cannot be had. Life of a snapshot: `prepare` → active → `commit` (a new layer) or `discard`.
+ *
+ * Layers are immutable: nothing may be written below a layer's directory once it is committed. All calls are
+ * synchronous: a mount takes a millisecond, a rename less.
+ */
+export interface Snapshotter {
+  readonly name: 'overlay' | 'copy';
+  /** A writable snapshot on top of `parent`; an empty chain is an empty root directory (0755, 0:0). */
+  prepare(parent: LayerChain): ActiveSnapshot;
+  /** A read-only view of a chain. */
+  view(chain: LayerChain): SnapshotView;
+}

@@ -1,0 +1,136 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { SlipwayError } from '../../errors/index.ts';
+import { type BytePath, bufferOf } from '../../sys/bytes.ts';
+import { joinRoot, resolveInRoot } from './root-path.ts';
+
+/** Larger account files are refused (as BuildKit does): nobody has them, and they are read whole. */
+const MAX_ACCOUNT_FILE = 10 * 1024 * 1024;
+
+/** Who a process of the image runs as. */
+export interface Account {
+  uid: number;
+  gid: number;
+  additionalGids: number[];
+  /** From /etc/passwd; `/` when there is no entry. */
+  home: string;
+}
+
+interface PasswdEntry {
+  name: string;
+  uid: number;
+  gid: number;
+  home: string;
+}
+
+interface GroupEntry {
+  name: string;
+  gid: number;
+  members: string[];
+}
+
+/**
+ * `USER` for a RUN or a container: names through the root file system's own /etc/passwd and /etc/group; a number
+ * without an entry has group 0; an explicit group drops the supplementary ones (SPEC 1.8, as runc's libcontainer).
+ *
+ * Throws `invalid` for a name that is not there.
+ */
+export function resolveUser(root: BytePath, text: string): Account {
+  const [userPart = '', groupPart] = splitUser(text);
+  const passwd = readPasswd(root);
+  const groups = readGroups(root);
+  const number = parseId(userPart);
+  const entry = userPart === '' ? passwd.find((e) => e.uid === 0) : findUser(passwd, userPart, number);
+  if (!entry && userPart !== '' && number === undefined) {
+    throw new SlipwayError('invalid', `unable to find user ${userPart}: no matching entries in passwd file`, {
+      code: 'USER_NOT_FOUND',
+      hint: 'USER takes a name of /etc/passwd in this stage, or a number.',
+    });
+  }
+  const uid = entry?.uid ?? number ?? 0;
+  const home = entry?.home || '/';
+  if (groupPart !== undefined) {
+    const gid = parseId(groupPart) ?? groups.find((g) => g.name === groupPart)?.gid;
+    if (gid === undefined) {
+      throw new SlipwayError('invalid', `unable to find group ${groupPart}: no matching entries in group file`, {
+        code: 'GROUP_NOT_FOUND',
+        hint: 'The part after the colon is a name of /etc/group in this stage, or a number.',
+      });
+    }
+    return { uid, gid, additionalGids: [], home };
+  }
+  const gid = entry?.gid ?? 0;
+  const additional = entry ? groups.filter((g) => g.members.includes(entry.name)).map((g) => g.gid) : [];
+  return { uid, gid, additionalGids: [...new Set(additional)].sort((a, b) => a - b), home };
+}
+
+/**
+ * Owner for `--chown` and WORKDIR: a user number alone stands for the group too; a user name brings its primary
+ * group; a name that is not found gives 0, silently, as BuildKit's code does (SPEC 1.11).
+ */
+export function resolveOwner(root: BytePath, text: string): { uid: number; gid: number } {
+  const [userPart = '', groupPart] = splitUser(text);
+  const number = parseId(userPart);
+  const entry = number === undefined ? readPasswd(root).find((e) => e.name === userPart) : undefined;
+  const uid = number ?? entry?.uid ?? 0;
+  const primary = number ?? entry?.gid ?? 0;
+  if (groupPart === undefined) return { uid, gid: primary };
+  const gid = parseId(groupPart) ?? readGroups(root).find((g) => g.name === groupPart)?.gid;
+  return { uid, gid: gid ?? primary };
+}
+
+function splitUser(text: string): [string, string | undefined] {
+  const colon = text.indexOf(':');
+  if (colon === -1) return [text, undefined];
+  return [text.slice(0, colon), text.slice(colon + 1) || undefined];
+}
+
+function parseId(text: string): number | undefined {
+  if (!/^\d+$/.test(text)) return undefined;
+  const id = Number(text);
+  if (id > 0xffff_fffe) {
+    throw new SlipwayError('invalid', `the id ${text} is too large`, { code: 'ID_RANGE' });
+  }
+  return id;
+}
+
+function findUser(passwd: PasswdEntry[], name: string, number: number | undefined): PasswdEntry | undefined {
+  return passwd.find((e) => e.name === name) ?? passwd.find((e) => e.uid === number);
+}
+
+function readPasswd(root: BytePath): PasswdEntry[] {
+  return readAccountFile(root, 'etc/passwd').flatMap((f) => {
+    const [name = '', , uid = '', gid = '', , home = ''] = f;
+    return /^\d+$/.test(uid) ? [{ name, uid: Number(uid), gid: Number(gid) || 0, home }] : [];
+  });
+}
+
+function readGroups(root: BytePath): GroupEntry[] {
+  return readAccountFile(root, 'etc/group').flatMap((f) => {
+    const [name = '', , gid = '', members = ''] = f;
+    return /^\d+$/.test(gid) ? [{ name, gid: Number(gid), members: members.split(',').filter(Boolean) }] : [];
+  });
+}
+
+/** Lines split at colons; a missing file has none. Never follows a link out of the root, never waits on a fifo. */
+function readAccountFile(root: BytePath, path: BytePath): string[][] {
+  const { existing, missing } = resolveInRoot(root, path);
+  if (missing.length > 0) return [];
+  const fd = openSync(
+    bufferOf(joinRoot(root, existing)),
+    constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+  );
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile() || stat.size > MAX_ACCOUNT_FILE) {
+      throw new SlipwayError('invalid', `/${path} of the image is not a regular file of at most 10 MiB`, {
+        code: 'ACCOUNT_FILE',
+      });
+    }
+    return readFileSync(fd, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => line.trimEnd().split(':'));
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,53 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import type { LayerDigest } from '../../layer/types.ts';
+import { layerDirectory, temporaryPath } from '../../store/layout.ts';
+import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
+import type { LayerId } from '../executor.ts';
+import type { WorkerHost } from '../worker/host.ts';
+import { runHeavy } from '../worker/thread-pool.ts';
+import { hashToListing } from './hash-layer.ts';
+
+/** Below this a layer is hashed at once: handing it to a thread would take longer (starting one is 40 ms). */
+const SMALL_ENTRIES = 256;
+const SMALL_BYTES = 4 * 1024 * 1024;
+
+export interface DigestRequest {
+  layer: LayerId;
+  /** The layer under it, whose root directory's metadata need not be said again. */
+  parent?: LayerId | undefined;
+  clampMtime?: number | undefined;
+}
+
+/** The digest of a committed layer; its listing is written on the way. */
+export async function digestLayer(host: WorkerHost, request: DigestRequest): Promise<LayerDigest> {
+  const directory = layerDirectory(host.store, request.layer);
+  const root = request.parent === undefined ? undefined : lstatSync(layerDirectory(host.store, request.parent));
+  const task = {
+    store: host.store,
+    directory,
+    temporary: temporaryPath(host.store, host.lease, `listing-${request.layer}`),
+    options: {
+      userxattr: host.userNamespace,
+      ...(request.clampMtime === undefined ? {} : { clampMtime: request.clampMtime }),
+      ...(root ? { root: { mode: root.mode & 0o7777, uid: root.uid, gid: root.gid } } : {}),
+    },
+  };
+  return isSmall(directory) ? hashToListing(task) : runHeavy('hash', task);
+}
+
+/** Looks at no more than it takes to tell. */
+function isSmall(directory: string): boolean {
+  let entries = 0;
+  let bytes = 0;
+  const waiting: BytePath[] = [bytesOf(directory)];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    for (const entry of readdirSync(bufferOf(path), { withFileTypes: true, encoding: 'buffer' })) {
+      const name = `${path}/${entry.name.toString('latin1')}`;
+      if (++entries > SMALL_ENTRIES) return false;
+      if (entry.isDirectory()) waiting.push(name);
+      else if (entry.isFile()) bytes += lstatSync(bufferOf(name)).size;
+      if (bytes > SMALL_BYTES) return false;
+    }
+  }
+  return true;
+}

@@ -1,0 +1,26 @@
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { encodeListing } from '../../layer/listing.ts';
+import { hashLayer, type PackOptions } from '../../layer/pack.ts';
+import type { LayerDigest } from '../../layer/types.ts';
+import { listingPath } from '../../store/layout.ts';
+
+export interface HashTask {
+  /** Absolute path of the store. */
+  store: string;
+  /** Absolute path of the layer directory. */
+  directory: string;
+  /** A name in the store's tmp/ that nobody else uses. */
+  temporary: string;
+  options: Omit<PackOptions, 'aborted'>;
+}
+
+/** Digests a layer directory and leaves its listing beside the store's others. */
+export function hashToListing(task: HashTask): LayerDigest {
+  const { entries, ...digest } = hashLayer(task.directory, task.options);
+  const path = listingPath(task.store, digest.diffId);
+  if (!existsSync(path)) {
+    writeFileSync(task.temporary, encodeListing(entries), { mode: 0o600 });
+    renameSync(task.temporary, path);
+  }
+  return digest;
+}

@@ -1,0 +1,18 @@
+import type { ContainerRuntime } from '../../runtime/types.ts';
+import type { Sys } from '../../sys/sys.ts';
+import type { Snapshotter } from '../snapshot/snapshotter.ts';
+
+/** What every operation of a worker works with; made once, when the front says hello. */
+export interface WorkerHost {
+  sys: Sys;
+  /** Absolute path of the store. */
+  store: string;
+  lease: string;
+  /** Directory of this worker alone in the store's `active/`, gone when it ends well. */
+  active: string;
+  /** In a user namespace: overlayfs keeps its marks in `user.overlay.*`. */
+  userNamespace: boolean;
+  snapshotter: Snapshotter;
+  /** Chosen on first use: the self-test of an OCI runtime takes time that a COPY need not pay. */
+  runtime(): Promise<ContainerRuntime>;
+}

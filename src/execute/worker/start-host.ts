@@ -1,0 +1,62 @@
+import { mkdirSync, openSync, rmSync } from 'node:fs';
+import { SlipwayError } from '../../errors/index.ts';
+import type { ContainerRuntime } from '../../runtime/types.ts';
+import { activePath, layersPath, lockPath } from '../../store/layout.ts';
+import { loadSys } from '../../sys/linux.ts';
+import { PROTOCOL_VERSION } from '../protocol/frames.ts';
+import { overlaySnapshotter } from '../snapshot/overlay.ts';
+import type { WorkerHost } from './host.ts';
+import type { WorkerInit } from './init.ts';
+
+let current: WorkerHost | undefined;
+
+/** The host that `startHost` made. */
+export function workerHost(): WorkerHost {
+  if (!current) throw new SlipwayError('internal', 'the worker was not initialised', { code: 'WORKER_NOT_READY' });
+  return current;
+}
+
+/** Makes the worker ready: takes the lease's lock, which the kernel frees when the worker dies, however it dies. */
+export function startHost(init: WorkerInit): WorkerHost {
+  if (init.version !== PROTOCOL_VERSION) {
+    throw new SlipwayError('internal', `front and worker differ (${init.version}, ${PROTOCOL_VERSION})`, {
+      code: 'PROTOCOL_VERSION',
+      hint: 'The installation is mixed: install or build Slipway again.',
+    });
+  }
+  const sys = loadSys();
+  process.umask(0o022);
+  sys.flock(openSync(lockPath(init.store, init.lease), 'a', 0o600), 'exclusive');
+  const active = activePath(init.store, init.lease, 'worker');
+  mkdirSync(active, { recursive: true, mode: 0o700 });
+  let runtime: Promise<ContainerRuntime> | undefined;
+  current = {
+    sys,
+    store: init.store,
+    lease: init.lease,
+    active,
+    userNamespace: init.userNamespace,
+    snapshotter: overlaySnapshotter({
+      sys,
+      layers: layersPath(init.store),
+      active,
+      userNamespace: init.userNamespace,
+    }),
+    runtime: () => {
+      runtime ??= chooseRuntime(init, active);
+      return runtime;
+    },
+  };
+  return current;
+}
+
+/** Removes what only this worker used. Mounts end with its namespace. */
+export function endHost(): void {
+  if (current) rmSync(current.active, { recursive: true, force: true });
+}
+
+async function chooseRuntime(init: WorkerInit, directory: string): Promise<ContainerRuntime> {
+  const { selectRuntime } = await import('../../runtime/select-runtime.ts');
+  const { runtime } = await selectRuntime(init.runtime, { directory, cacheFile: `${init.store}/runtime.json` });
+  return runtime;
+}

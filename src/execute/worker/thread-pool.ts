@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { SlipwayError } from '../../errors/index.ts';
+import type { WireError } from '../protocol/frames.ts';
+import { fromWireError } from '../protocol/wire-error.ts';
+import type { HeavyTasks } from './heavy-tasks.ts';
+
+/** More do not help: the tasks wait for the disk as much as for a processor. */
+const MAX_THREADS = Math.min(4, availableParallelism());
+
+interface Job {
+  task: string;
+  params: unknown;
+  resolve: (value: never) => void;
+  reject: (error: unknown) => void;
+}
+
+const idle: Worker[] = [];
+const waiting: Job[] = [];
+let threads = 0;
+
+/** Runs a heavy task in a thread; threads are started when first needed (about 40 ms) and then kept. */
+export function runHeavy<T extends keyof HeavyTasks>(
+  task: T,
+  params: Parameters<HeavyTasks[T]>[0],
+): Promise<Awaited<ReturnType<HeavyTasks[T]>>> {
+  return new Promise((resolve, reject) => {
+    waiting.push({ task, params, resolve, reject });
+    assign();
+  });
+}
+
+function assign(): void {
+  const worker = waiting.length > 0 ? (idle.pop() ?? startThread()) : undefined;
+  if (!worker) return;
+  const job = waiting.shift()!;
+  const onMessage = (message: { result: never } | { error: WireError }): void => {
+    worker.off('error', onError);
+    idle.push(worker);
+    if ('error' in message) job.reject(fromWireError(message.error));
+    else job.resolve(message.result);
+    assign();
+  };
+  const onError = (error: unknown): void => {
+    worker.off('message', onMessage);
+    threads--;
+    job.reject(error);
+    assign();
+  };
+  worker.once('message', onMessage);
+  worker.once('error', onError);
+  worker.postMessage({ task: job.task, params: job.params });
+}
+
+function startThread(): Worker | undefined {
+  if (threads >= MAX_THREADS) return undefined;
+  threads++;
+  const worker = new Worker(threadScript());
+  worker.unref();
+  return worker;
+}
+
+/** Beside this module under its own name, in sources, library output and bundle alike. */
+function threadScript(): string {
+  for (const name of ['./thread.js', './thread.ts']) {
+    const path = fileURLToPath(new URL(name, import.meta.url));
+    if (existsSync(path)) return path;
+  }
+  throw new SlipwayError('internal', 'the thread script is missing from this installation', {
+    code: 'THREAD_SCRIPT_MISSING',
+    hint: 'Run npm run build.',
+  });
+}

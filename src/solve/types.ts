@@ -1,0 +1,62 @@
+import type { KeyParts } from '../cache/keys.ts';
+import type { StoredLayer } from '../cache/step-cache.ts';
+import type { ExecutableStep } from '../execute/executor.ts';
+import type { Digest } from '../image/types.ts';
+import type { PlanNode } from '../plan/types.ts';
+
+/** One layer of a snapshot, named at once, digested some time later. */
+export interface SolvedLayer {
+  /** Directory names that make it up, bottom first. */
+  stack: string[];
+  /** Set once the digest is known. */
+  stored: StoredLayer | undefined;
+  /** Settles with the digest; rejects when hashing failed. */
+  digested: Promise<StoredLayer>;
+  /** RFC 3339: when the step that made it ran; of a base image's layers undefined. */
+  created: string | undefined;
+}
+
+/** The root file system that a node produced: its layers, base first. */
+export interface Snapshot {
+  layers: SolvedLayer[];
+}
+
+/** A step made ready: what its key is made of, and what the executor needs to run it. */
+export interface PreparedStep {
+  parts: KeyParts;
+  step: ExecutableStep;
+}
+
+/**
+ * Looks at a step's inputs: selects its files, digests them, and gives the parts of its key. `inputs` are the
+ * snapshots of the nodes that it reads beside its parent, all with known digests.
+ *
+ * Throws `not-found` for a source that is not there.
+ */
+export type PrepareStep = (node: PlanNode, inputs: Map<string, Snapshot>) => Promise<PreparedStep>;
+
+/** The digests of a snapshot's layers, once all are known. */
+export async function diffIdsOf(snapshot: Snapshot): Promise<Digest[]> {
+  const stored = await Promise.all(snapshot.layers.map((layer) => layer.stored ?? layer.digested));
+  return stored.map((layer) => layer.diffId);
+}
+
+/** The digests if all are known now. */
+export function knownDiffIds(snapshot: Snapshot): Digest[] | undefined {
+  const known: Digest[] = [];
+  for (const { stored } of snapshot.layers) {
+    if (!stored) return undefined;
+    known.push(stored.diffId);
+  }
+  return known;
+}
+
+/** A layer that the store has. */
+export function solvedLayer(stored: StoredLayer, created?: string): SolvedLayer {
+  return { stack: stored.stack, stored, digested: Promise.resolve(stored), created };
+}
+
+/** Names of all directories of a snapshot, bottom first, as a mount takes them. */
+export function layerNames(snapshot: Snapshot): string[] {
+  return snapshot.layers.flatMap((layer) => layer.stack);
+}
