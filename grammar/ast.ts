@@ -9,7 +9,7 @@ import type { SourcePosition, SourceRange } from '../src/errors/index.ts';
 /** The character that escapes and that continues lines. */
 export type EscapeCharacter = '\\' | '`';
 
-/** A whole file. `instructions` leaves out those whose errors leave no usable shape; `errors` of `parse` names them. */
+/** A whole file. `instructions` leaves out what the grammar could not read; `errors` of `parse` says why. */
 export interface Dockerfile {
   kind: 'dockerfile';
   range: SourceRange;
@@ -218,7 +218,10 @@ export interface ParseError {
   hint?: string;
   /** The nearest known word, for "did you mean". */
   suggestion?: string;
+  /** The words that are wrong. */
   range: SourceRange;
+  /** The line on which the instruction (or directive) begins: the one that Docker's message names. */
+  line: number;
 }
 
 /** Stable codes of everything that `parse` can report. */
@@ -238,6 +241,7 @@ export type ParseErrorCode =
   | 'WRONG_ARGUMENT_COUNT'
   | 'INVALID_STAGE_NAME'
   | 'MISSING_EQUALS'
+  | 'MISSING_SECOND_ARGUMENT'
   | 'BLANK_NAME'
   | 'NOT_JSON'
   | 'JSON_NOT_STRINGS'
