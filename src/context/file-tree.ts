@@ -32,4 +32,9 @@ export interface FileTree {
   readdir(path: BytePath): BytePath[];
   /** SHA-256 of a file's content, hex. Throws `changed` when the file is gone or not a file any more. */
   sha256(path: BytePath): string;
+  /**
+   * Computes the digests of many files ahead of `sha256`, in slices that let a cancel through. Absent where digests
+   * are recorded anyway.
+   */
+  prefetch?(paths: readonly BytePath[], signal?: AbortSignal): Promise<void>;
 }

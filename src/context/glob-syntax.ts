@@ -7,9 +7,14 @@ export type GlobToken =
   | { kind: 'star' }
   | { kind: 'class'; negated: boolean; ranges: [low: string, high: string][] };
 
-/** True for a source or element that has `*`, `?` or `[` outside an escape (`\*`). Pieces of BuildKit agree on this. */
+/** True for a source or one element of it that has `*`, `?` or `[` outside an escape (`\\*`). */
 export function hasWildcards(value: BytePath): boolean {
-  return /^(?:[^*?[\\]|\\[^]?)*[*?[]/.test(value);
+  for (let at = 0; at < value.length; at++) {
+    const c = value[at];
+    if (c === '\\') at++;
+    else if (c === '*' || c === '?' || c === '[') return true;
+  }
+  return false;
 }
 
 /**

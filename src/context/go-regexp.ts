@@ -15,7 +15,15 @@ export function goRegExp(source: string): RegExp | undefined {
   }
 }
 
-const OPERATORS: Record<string, string> = { '(': '(?:', ')': ')', '*': '*', '?': '?', '^': '^', $: '$', '.': '[^\\n]' };
+const OPERATORS: Record<string, string> = {
+  '(': '(?:',
+  ')': ')',
+  '*': '*',
+  '?': '?',
+  '^': '^',
+  $: '$',
+  '.': '[^\\n]',
+};
 const CONTROLS: Record<string, string> = { a: '\x07', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
 const PERL_CLASSES: Record<string, string> = {
   d: '0-9',
@@ -131,7 +139,11 @@ function parseEscape(input: string[], start: number, inClass: boolean): Parsed {
   const c = input[start + 1];
   if (c === undefined) refuse('trailing backslash');
   const next = start + 2;
-  const single = (character: string, end = next): Parsed => ({ text: literal(character), next: end, character });
+  const single = (character: string, end = next): Parsed => ({
+    text: literal(character),
+    next: end,
+    character,
+  });
   if (/^[\x00-\x7f]$/.test(c) && !/^[0-9A-Za-z]$/.test(c)) return single(c);
   if (CONTROLS[c] !== undefined) return single(CONTROLS[c]);
   const members = PERL_CLASSES[c];

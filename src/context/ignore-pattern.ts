@@ -28,7 +28,8 @@ export interface IgnorePattern {
 export function compilePattern(cleaned: BytePath): IgnorePattern {
   const exception = cleaned.startsWith('!');
   const text = exception ? cleaned.slice(1) : cleaned;
-  if (exception && text === '') throw badPattern('illegal exclusion pattern: "!"', 'A "!" needs a pattern after it.');
+  if (exception && text === '')
+    throw badPattern('illegal exclusion pattern: "!"', 'A "!" needs a pattern after it.');
   if (parseGlob(goText(text)) === undefined) throw syntaxError(text);
   return { text, exception, matches: matcherOf(text), literalPrefix: literalPrefix(text) };
 }

@@ -56,7 +56,7 @@ export function createIgnoreRules(patterns: readonly IgnorePattern[]): IgnoreRul
     enter,
     mayShowBelow: (directory) => exceptions.some((pattern) => mayMatchBelow(pattern, directory)),
     hiddenBy: (path) => {
-      let parent = root;
+      let parent: ParentState = root;
       for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1))
         parent = enter(path.slice(0, slash), parent);
       return decide(path, parent);

@@ -1,0 +1,30 @@
+import type { BytePath } from '../sys/bytes.ts';
+import { joinPath } from './clean-path.ts';
+import { compileElement } from './element-matcher.ts';
+import type { FileTree } from './file-tree.ts';
+import { hasWildcards } from './glob-syntax.ts';
+import { resolvePath } from './resolve-path.ts';
+import type { TimeSlice } from './time-slice.ts';
+
+/**
+ * Paths of a tree that a pattern matches, element by element (SPEC C8), sorted. Elements before the first wildcard
+ * are resolved like any path, links included; what the pattern matches itself is not followed on the way.
+ *
+ * @param pattern cleaned, relative to the root, with a wildcard in it
+ */
+export async function matchPaths(tree: FileTree, pattern: BytePath, slice: TimeSlice): Promise<BytePath[]> {
+  const elements = pattern.split('/');
+  const first = elements.findIndex(hasWildcards);
+  const base = resolvePath(tree, elements.slice(0, first).join('/'), { final: true });
+  let found = base.node === undefined ? [] : [base.path];
+  for (const element of elements.slice(first)) {
+    const matches = await compileElement(element);
+    const next: BytePath[] = [];
+    for (const directory of found) {
+      for (const name of tree.readdir(directory)) if (matches(name)) next.push(joinPath(directory, name));
+      if (slice.due()) await slice.pause();
+    }
+    found = next;
+  }
+  return found;
+}
