@@ -1,6 +1,6 @@
 import type { CstNode, IToken } from 'chevrotain';
 import type { Comment, Directive, Dockerfile, Heredoc, Instruction, Keyword, ParseError } from './ast.ts';
-import { trimSpaces } from './characters.ts';
+import { skipSpaces, trimSpaces } from './characters.ts';
 import type { DirectiveScan } from './directives.ts';
 import { isReaderError } from './docker-message.ts';
 import { checkFlags } from './flag-checks.ts';
@@ -171,7 +171,9 @@ class Builder {
         ...base,
         range: { start: draft.base.range.start, end: base.range.end },
         keyword: 'ONBUILD',
-        trigger: trimSpaces(slice.line.text.slice(slice.end)) + bodies.join(''),
+        // White space at the end of the line is stored too.
+        trigger:
+          slice.line.text.slice(skipSpaces(slice.line.text, slice.end)) + slice.line.tail + bodies.join(''),
         ...(instruction !== undefined && triggerErrors.length === 0 && { instruction }),
         triggerErrors,
       },

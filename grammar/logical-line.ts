@@ -13,6 +13,8 @@ export interface Span {
  */
 export interface LogicalLine {
   text: string;
+  /** The white space trimmed from its end. */
+  tail: string;
   /** Ascending: `text` from `index` on lies at `offset` in the source, up to the next piece. */
   pieces: { index: number; offset: number }[];
   /** Where the source goes on behind the line and its last line break. */
@@ -32,7 +34,7 @@ export function readLogicalLine(
   escapeCharacter: EscapeCharacter,
 ): LogicalLine {
   const parts: string[] = [];
-  const line: LogicalLine = { text: '', pieces: [], next: start, comments: [], emptyLines: [] };
+  const line: LogicalLine = { text: '', tail: '', pieces: [], next: start, comments: [], emptyLines: [] };
   let index = 0;
   let at = start;
   for (;;) {
@@ -61,7 +63,9 @@ export function readLogicalLine(
     }
   }
   const joined = parts.join('');
-  line.text = joined.slice(0, trimmedEnd(joined, 0));
+  const end = trimmedEnd(joined, 0);
+  line.text = joined.slice(0, end);
+  line.tail = joined.slice(end);
   return line;
 }
 

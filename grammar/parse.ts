@@ -76,7 +76,7 @@ function wholeFile(
   text: string,
   tokens: ReturnType<typeof tokenize>['tokens'],
   lines: LineIndex,
-): ParseError[] {
+): ParseError | undefined {
   const start = { range: lines.range(0, 0), line: 1 };
   if (text === '') return { ...start, message: 'the Dockerfile cannot be empty', code: 'EMPTY_FILE' };
   // The keyword behind ONBUILD is no instruction of the file.
