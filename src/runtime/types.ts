@@ -4,6 +4,11 @@ export interface Mount {
   type: 'bind' | 'proc' | 'sysfs' | 'tmpfs' | 'devpts' | 'mqueue' | 'cgroup';
   /** For `bind`: a path of the worker's mount namespace. */
   source?: string;
+  /**
+   * For `bind`: `source` is resolved inside this directory, symlinks included, at the time of the mount. For
+   * sources that a RUN may have written (a cache directory, a stage).
+   */
+  sourceRoot?: string;
   /** Where it goes, inside the container; resolved inside its root, symlinks included. */
   target: string;
   /** mount(8)'s words: `ro`, `nosuid`, `nodev`, `noexec`, `rbind`, `mode=1777`, `size=64m`, … */

@@ -1,0 +1,16 @@
+import type { ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
+import type { ContainerExit } from './types.ts';
+
+/** How a child process ends, as a shell would say it. Never rejects: a child that could not start has code 127. */
+export function childExit(child: ChildProcess): Promise<ContainerExit> {
+  return new Promise((resolve) => {
+    child.once('error', () => {
+      if (child.pid === undefined) resolve({ exitCode: 127 });
+    });
+    child.once('exit', (code, signal) => {
+      if (signal) resolve({ exitCode: 128 + constants.signals[signal], signal });
+      else resolve({ exitCode: code ?? 0 });
+    });
+  });
+}

@@ -1,0 +1,37 @@
+import { SlipwayError } from '../errors/index.ts';
+import type { ContainerSpec } from './types.ts';
+
+const [EPERM, ENOENT, ENOEXEC, EACCES, ENOTDIR, ELOOP] = [1, 2, 8, 13, 20, 40];
+
+/** The errors of the program that is to run, the same for every runtime. */
+export function executeError(errno: number, reason: string, spec: ContainerSpec): SlipwayError {
+  const program = JSON.stringify(spec.args[0]);
+  switch (errno) {
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+      return new SlipwayError('step-failed', `exec: ${program}: executable file not found in the container`, {
+        code: 'EXEC_NOT_FOUND',
+        exitCode: 127,
+        hint: 'If the file is there, the interpreter that it names (its #! line or its loader) is not.',
+      });
+    case EACCES:
+    case EPERM:
+      return new SlipwayError('step-failed', `exec: ${program}: permission denied`, {
+        code: 'EXEC_DENIED',
+        exitCode: 126,
+        hint: 'The file is not marked executable for this user, or lies on a noexec mount.',
+      });
+    case ENOEXEC:
+      return new SlipwayError('step-failed', `exec: ${program}: wrong format of the executable`, {
+        code: 'EXEC_FORMAT',
+        exitCode: 126,
+        hint: 'It is a script without a #! line, or a program for another architecture.',
+      });
+    default:
+      return new SlipwayError('step-failed', `exec: ${program}: ${reason}`, {
+        code: 'EXEC_FAILED',
+        exitCode: 126,
+      });
+  }
+}

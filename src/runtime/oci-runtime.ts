@@ -1,0 +1,196 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SlipwayError } from '../errors/index.ts';
+import { loadSys } from '../sys/linux.ts';
+import { childExit } from './child-exit.ts';
+import { executeError } from './exec-error.ts';
+import { type HostFacts, readHostFacts } from './host-facts.ts';
+import { ociConfig } from './oci-spec.ts';
+import type {
+  ContainerExit,
+  ContainerIo,
+  ContainerRuntime,
+  ContainerSpec,
+  RunningContainer,
+} from './types.ts';
+
+/** Where an OCI runtime is and where it may write. */
+export interface OciRuntimeOptions {
+  name: 'crun' | 'runc';
+  /** Path of the program, or a name to be found through PATH. */
+  program: string;
+  /** The runtime's records of running containers. */
+  stateDirectory: string;
+  /** Holds one bundle (config.json) per container while it runs. */
+  bundleDirectory: string;
+}
+
+/** How often a starting container is looked at, in milliseconds. */
+const POLL = 2;
+
+/** crun or runc in the foreground, one process per container. */
+export class OciRuntime implements ContainerRuntime {
+  readonly name: 'crun' | 'runc';
+  readonly #options: OciRuntimeOptions;
+  #facts: HostFacts | undefined;
+
+  constructor(options: OciRuntimeOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  /** See `ContainerRuntime`. Errors of the program that is to run are also printed to its standard error. */
+  async start(spec: ContainerSpec, io: ContainerIo, signal: AbortSignal): Promise<RunningContainer> {
+    if (signal.aborted) throw canceled();
+    this.#facts ??= readHostFacts();
+    const bundle = join(this.#options.bundleDirectory, spec.id);
+    const files = { pid: join(bundle, 'pid'), log: join(bundle, 'log') };
+    mkdirSync(bundle, { recursive: true });
+    mkdirSync(this.#options.stateDirectory, { recursive: true });
+    const sys = loadSys();
+    const pty = io.kind === 'terminal' ? sys.openPty() : undefined;
+    let pid: number | undefined;
+    let ended = false;
+    try {
+      const size = io.kind === 'terminal' ? io : undefined;
+      writeFileSync(join(bundle, 'config.json'), JSON.stringify(ociConfig(spec, this.#facts, size)));
+      if (pty && size) sys.setWindowSize(pty.master, size.rows, size.columns);
+      const stdio =
+        io.kind === 'files' ? [io.stdin, io.stdout, io.stderr] : [pty!.slave, pty!.slave, pty!.slave];
+      const child = this.#run(spec.id, bundle, files, stdio);
+      const kill = () => {
+        if (pid !== undefined) killProcess(pid, 'SIGKILL');
+      };
+      signal.addEventListener('abort', kill, { once: true });
+      const exited = childExit(child).then(async (exit) => {
+        ended = true;
+        signal.removeEventListener('abort', kill);
+        if (signal.aborted) await this.#delete(spec.id);
+        return exit;
+      });
+      const finished = exited.finally(() => rmSync(bundle, { recursive: true, force: true }));
+
+      // Until its pid is known it cannot be killed with all that belongs to it: an abort waits for that.
+      while (!ended && (pid === undefined || !isRunning(pid, this.name))) {
+        pid ??= readPid(files.pid);
+        if (pid !== undefined && signal.aborted) kill();
+        await Promise.race([exited, delay(POLL)]);
+      }
+      if (ended) await this.#checkStart(await exited, { spec, log: files.log, signal });
+      void finished;
+      return {
+        pid: pid ?? child.pid!,
+        ...(pty && {
+          terminal: {
+            fd: pty.master,
+            resize: (rows: number, columns: number) => {
+              sys.setWindowSize(pty.master, rows, columns);
+              child.kill('SIGWINCH');
+            },
+          },
+        }),
+        kill: (name) => killProcess(pid, name),
+        exited: finished,
+      };
+    } catch (error) {
+      if (pty) closeSync(pty.master);
+      rmSync(bundle, { recursive: true, force: true });
+      throw error;
+    } finally {
+      if (pty) closeSync(pty.slave);
+    }
+  }
+
+  #arguments(): string[] {
+    const { name, stateDirectory } = this.#options;
+    return ['--root', stateDirectory, ...(name === 'crun' ? ['--cgroup-manager=disabled'] : [])];
+  }
+
+  #run(id: string, bundle: string, files: { pid: string; log: string }, stdio: number[]): ChildProcess {
+    const args = [
+      ...this.#arguments(),
+      ...['--log', files.log, '--log-format', 'json'],
+      ...['run', '--bundle', bundle, '--pid-file', files.pid, id],
+    ];
+    return spawn(this.#options.program, args, { stdio, env: { PATH: process.env.PATH } });
+  }
+
+  /** Removes what a killed container left in the state directory. */
+  #delete(id: string): Promise<void> {
+    return new Promise((resolve) => {
+      execFile(this.#options.program, [...this.#arguments(), 'delete', '--force', id], () => resolve());
+    });
+  }
+
+  /** Throws if it ended because it could not be started. */
+  async #checkStart(
+    exit: ContainerExit,
+    { spec, log, signal }: { spec: ContainerSpec; log: string; signal: AbortSignal },
+  ): Promise<void> {
+    if (signal.aborted) throw canceled();
+    const message = exit.exitCode === 0 ? undefined : lastError(log);
+    if (message !== undefined) throw startError(this.name, message, spec);
+  }
+}
+
+/** Whether the program of the image has taken the place of the runtime's own in the first process. */
+function isRunning(pid: number, runtime: string): boolean {
+  try {
+    return !new RegExp(`(^|[/:])(${runtime}|runc_cloned:|crun_cloned:)`).test(
+      readlinkSync(`/proc/${pid}/exe`),
+    );
+  } catch {
+    return false;
+  }
+}
+
+function readPid(path: string): number | undefined {
+  try {
+    return Number(readFileSync(path, 'latin1')) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function killProcess(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** The last error in a log of JSON lines, if any. */
+function lastError(path: string): string | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+  const errors = text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as { level?: string; msg?: string })
+    .filter(({ level }) => level === 'error' || level === 'fatal');
+  return errors.at(-1)?.msg;
+}
+
+const [ENOENT, EACCES, ENOEXEC] = [2, 13, 8];
+
+function startError(name: string, message: string, spec: ContainerSpec): SlipwayError {
+  if (/exec format error/i.test(message)) return executeError(ENOEXEC, message, spec);
+  const program = /exec(utable)?\b/.test(message) && !/mount/.test(message);
+  if (program && /permission denied/i.test(message)) return executeError(EACCES, message, spec);
+  if (program && /not found|no such file/i.test(message)) return executeError(ENOENT, message, spec);
+  return new SlipwayError('unsupported', `${name} cannot set up the container: ${message}`, {
+    code: /cwd|chdir/.test(message) ? 'CONTAINER_CWD' : 'CONTAINER_SETUP',
+  });
+}
+
+function canceled(): SlipwayError {
+  return new SlipwayError('canceled', 'the container was canceled', { code: 'CANCELED' });
+}

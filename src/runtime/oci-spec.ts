@@ -1,0 +1,151 @@
+import { closeSync, readFileSync, readlinkSync } from 'node:fs';
+import { AT_FDCWD, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/constants.ts';
+import { loadSys } from '../sys/linux.ts';
+import { containerCapabilities } from './capabilities.ts';
+import type { HostFacts } from './host-facts.ts';
+import { ociSeccomp } from './seccomp/oci-seccomp.ts';
+import { defaultShmSize, maskedPaths, readonlyPaths } from './standard-files.ts';
+import type { ContainerSpec, Mount } from './types.ts';
+
+interface OciMount {
+  destination: string;
+  type: string;
+  source: string;
+  options: string[];
+}
+
+/** The config.json of a container, as OCI's runtime specification 1.0.2 has it. `size`: a terminal's. */
+export function ociConfig(
+  spec: ContainerSpec,
+  facts: HostFacts,
+  size?: { rows: number; columns: number },
+): Record<string, unknown> {
+  const sandbox = spec.security === 'sandbox';
+  const capabilitySet = containerCapabilities(spec);
+  const capabilities = [...capabilitySet].map((name) => `CAP_${name}`);
+  const namespaces = [
+    'pid',
+    'ipc',
+    'uts',
+    'mount',
+    'cgroup',
+    ...(spec.network === 'none' ? ['network'] : []),
+  ];
+  return {
+    ociVersion: '1.0.2',
+    process: {
+      terminal: size !== undefined,
+      ...(size && { consoleSize: { height: size.rows, width: size.columns } }),
+      user: { ...spec.user, umask: 0o022 },
+      args: spec.args,
+      env: spec.env,
+      cwd: spec.cwd,
+      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+      rlimits: allowedLimits(spec, facts),
+      noNewPrivileges: false,
+    },
+    root: { path: spec.rootfs, readonly: spec.readonlyRoot ?? false },
+    hostname: spec.hostname,
+    mounts: [...standardMounts(spec, facts), ...spec.mounts.map((mount) => ociMount(mount, sandbox))],
+    linux: {
+      namespaces: namespaces.map((type) => ({ type })),
+      ...(sandbox && {
+        maskedPaths,
+        readonlyPaths,
+        seccomp: ociSeccomp(process.arch === 'arm64' ? 'arm64' : 'x86_64', capabilitySet),
+      }),
+    },
+  };
+}
+
+function standardMounts(spec: ContainerSpec, facts: HostFacts): OciMount[] {
+  const access = spec.security === 'sandbox' ? ['ro'] : [];
+  const quiet = ['nosuid', 'noexec', 'nodev'];
+  const tty = facts.userNamespace ? [] : ['gid=5'];
+  // Only a network namespace of its own lets a user namespace make a sysfs.
+  const sys =
+    facts.userNamespace && spec.network === 'host'
+      ? { type: 'bind', source: '/sys', options: ['rbind', ...quiet, ...access] }
+      : { type: 'sysfs', source: 'sysfs', options: [...quiet, ...access] };
+  const list: OciMount[] = [
+    { destination: '/proc', type: 'proc', source: 'proc', options: quiet },
+    // The runtimes make the device nodes on it: it cannot be nodev. Without CAP_MKNOD nothing can be added.
+    {
+      destination: '/dev',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+    },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...tty],
+    },
+    {
+      destination: '/dev/shm',
+      type: 'tmpfs',
+      source: 'shm',
+      options: [...quiet, 'mode=1777', `size=${spec.shmSize ?? defaultShmSize}`],
+    },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: quiet },
+    { destination: '/sys', ...sys },
+  ];
+  if (facts.unifiedCgroups) {
+    const options = [...quiet, 'relatime', ...access];
+    list.push({ destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options });
+  }
+  return list;
+}
+
+function ociMount(mount: Mount, sandbox: boolean): OciMount {
+  const options = mount.options.filter((word) => word !== 'dev');
+  if (sandbox && !mount.options.includes('dev')) options.push('nodev');
+  if (mount.type !== 'bind')
+    return { destination: mount.target, type: mount.type, source: mount.type, options };
+  if (!options.includes('rbind')) options.unshift('bind');
+  return { destination: mount.target, type: 'bind', source: sourcePath(mount), options };
+}
+
+/** The source of a bind mount as one path; inside `sourceRoot` its links are resolved, as far as they are now. */
+function sourcePath({ source = '/', sourceRoot }: Mount): string {
+  if (sourceRoot === undefined) return source;
+  const sys = loadSys();
+  const root = sys.openat2(AT_FDCWD, sourceRoot, { flags: O_PATH });
+  try {
+    const inside = sys.openat2(root, source, {
+      flags: O_PATH,
+      resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    });
+    try {
+      return readlinkSync(`/proc/self/fd/${inside}`);
+    } finally {
+      closeSync(inside);
+    }
+  } finally {
+    closeSync(root);
+  }
+}
+
+/** The runtimes fail where a limit may not be raised: in a user namespace each stays below the caller's own. */
+function allowedLimits(
+  spec: ContainerSpec,
+  facts: HostFacts,
+): { type: string; soft: number; hard: number }[] {
+  const named = (spec.rlimits ?? []).map(({ type, soft, hard }) => {
+    return { type: `RLIMIT_${type.toUpperCase().replace('RLIMIT_', '')}`, soft, hard };
+  });
+  if (!facts.userNamespace) return named;
+  const own = readFileSync('/proc/self/limits', 'latin1').split('\n').slice(1);
+  return named.map((limit) => {
+    const words = own[limitLines.indexOf(limit.type)]?.slice(26).trim().split(/\s+/);
+    const hard = Math.min(limit.hard, words?.[1] === 'unlimited' ? Infinity : Number(words?.[1] ?? 0));
+    return { type: limit.type, hard, soft: Math.min(limit.soft, hard) };
+  });
+}
+
+/** Lines of /proc/PID/limits, in their order. */
+const limitLines = (
+  'RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC RLIMIT_NOFILE ' +
+  'RLIMIT_MEMLOCK RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME'
+).split(' ');
