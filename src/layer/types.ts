@@ -1,6 +1,6 @@
 import type { BytePath } from '../sys/bytes.ts';
 
-/** What kind of thing an entry of a layer is. A hard link is a `file` whose `hardLink` names the first name. */
+/** What kind of thing an entry of a layer is. A hard link has the type of its inode, and `hardLink` names the first name. */
 export type EntryType = 'file' | 'directory' | 'symlink' | 'char' | 'block' | 'fifo' | 'whiteout';
 
 /**
@@ -32,6 +32,25 @@ export interface LayerEntry {
   /** SHA-256 of a file's content, hex. Absent for a hard link (its first name has it). */
   sha256?: string;
 }
+
+/** What a layer directory could not hold of an entry, because the kernel refused it without privilege. */
+export interface Override {
+  /** A device whose place an empty file takes. */
+  type: EntryType;
+  mode: number;
+  uid: number;
+  gid: number;
+  mtimeNs: bigint;
+  major?: number;
+  minor?: number;
+  xattrs?: Map<string, Buffer>;
+}
+
+/**
+ * By path, the whole metadata of the names that the directory holds wrongly; of several names of one inode, the
+ * first. The packer writes these in place of what lstat says.
+ */
+export type Overrides = Map<BytePath, Override>;
 
 /** What hashing a layer directory yields. */
 export interface LayerDigest {

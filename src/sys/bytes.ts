@@ -19,3 +19,13 @@ export function textOf(path: BytePath): string {
 export function bufferOf(path: BytePath): Buffer {
   return Buffer.from(path, 'latin1');
 }
+
+/** What Node's fs functions take for a path of bytes, without a copy when it is plain ASCII. */
+export function fsPath(path: BytePath): string | Buffer {
+  return isAscii(path) ? path : Buffer.from(path, 'latin1');
+}
+
+/** Whether all bytes are below 0x80. */
+export function isAscii(path: BytePath): boolean {
+  return !/[\x80-\xff]/.test(path);
+}

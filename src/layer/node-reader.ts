@@ -1,0 +1,112 @@
+import { type BigIntStats, lstatSync, readlinkSync } from 'node:fs';
+import { isErrno, SlipwayError } from '../errors/index.ts';
+import { type BytePath, fsPath, textOf } from '../sys/bytes.ts';
+import {
+  majorOf,
+  minorOf,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+} from '../sys/constants.ts';
+import type { Sys } from '../sys/sys.ts';
+import type { EntryType, LayerEntry } from './types.ts';
+import { whiteoutEntry } from './whiteout.ts';
+import { opaqueName, portableCapability, xattrTravels } from './xattr-rules.ts';
+
+/** A name of the layer directory as the kernel shows it. */
+export interface DiskNode {
+  entry: LayerEntry;
+  /** Same for all names of one inode; absent when there is only one name. */
+  inode?: string;
+}
+
+const typeOfMode: Record<number, EntryType | undefined> = {
+  [S_IFREG]: 'file',
+  [S_IFDIR]: 'directory',
+  [S_IFLNK]: 'symlink',
+  [S_IFCHR]: 'char',
+  [S_IFBLK]: 'block',
+  [S_IFIFO]: 'fifo',
+};
+
+/** Reads names of a layer directory in overlay form as entries, overlayfs's marks translated. */
+export class NodeReader {
+  readonly #sys: Sys;
+  readonly #opaque: string;
+  readonly #overlayPrefix: string;
+  #xattrs = true;
+
+  constructor(sys: Sys, userxattr: boolean) {
+    this.#sys = sys;
+    this.#opaque = opaqueName(userxattr);
+    this.#overlayPrefix = this.#opaque.slice(0, -'opaque'.length);
+  }
+
+  /**
+   * `path` is the name in the layer, `full` the same on disk. Undefined for what has no place in a layer: sockets.
+   * A file's attributes are not read: it will be opened anyway, see `readXattrs`.
+   */
+  read(path: BytePath, full: BytePath): DiskNode | undefined {
+    const at = fsPath(full);
+    const stat = lstatSync(at, { bigint: true });
+    const kind = Number(stat.mode);
+    const type = typeOfMode[kind & S_IFMT];
+    if (type === undefined) return undefined;
+    if (type === 'char' && stat.rdev === 0n) return { entry: whiteoutEntry(path) };
+    const entry: LayerEntry = {
+      path,
+      type,
+      mode: kind & 0o7777,
+      uid: Number(stat.uid),
+      gid: Number(stat.gid),
+      size: type === 'file' ? Number(stat.size) : 0,
+      mtimeNs: stat.mtimeNs,
+    };
+    if (type === 'symlink') entry.link = readlinkSync(at, 'latin1');
+    if (type === 'char' || type === 'block') {
+      entry.major = majorOf(Number(stat.rdev));
+      entry.minor = minorOf(Number(stat.rdev));
+    }
+    if (type !== 'file') this.readXattrs(entry, full);
+    return this.#linked(stat, type) ? { entry, inode: `${stat.dev}:${stat.ino}` } : { entry };
+  }
+
+  #linked(stat: BigIntStats, type: EntryType): boolean {
+    return stat.nlink > 1n && type !== 'directory';
+  }
+
+  /** Adds the attributes that travel, and what overlayfs marked. `fd`, if given, is the open file: faster. */
+  readXattrs(entry: LayerEntry, full: BytePath, fd?: number): void {
+    if (!this.#xattrs) return;
+    let names: readonly string[];
+    try {
+      names = fd === undefined ? this.#sys.llistxattr(fsPath(full)) : this.#sys.flistxattr(fd);
+    } catch (error) {
+      if (!isErrno(error, 'ENOTSUP')) throw error;
+      this.#xattrs = false;
+      return;
+    }
+    if (names.length === 0) return;
+    const at = fsPath(full);
+    for (const name of [...names].sort()) {
+      if (name === this.#opaque && entry.type === 'directory') {
+        if (this.#sys.lgetxattr(at, name)?.toString('latin1') === 'y') entry.opaque = true;
+      } else if (name === `${this.#overlayPrefix}redirect` || name === `${this.#overlayPrefix}metacopy`) {
+        // The name's content lies elsewhere in a lower layer: packing what is here would lose it.
+        throw new SlipwayError('unsupported', `${textOf(entry.path)} is an overlayfs redirect`, {
+          code: 'OVERLAY_REDIRECT',
+          hint: 'Mount the layer with redirect_dir=nofollow,metacopy=off.',
+        });
+      } else if (xattrTravels(name)) {
+        const value = this.#sys.lgetxattr(at, name);
+        if (value === undefined) continue;
+        entry.xattrs ??= new Map();
+        entry.xattrs.set(name, name === 'security.capability' ? portableCapability(value) : value);
+      }
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import { bufferOf, isAscii } from '../sys/bytes.ts';
+import { BLOCK, paddingOf, type TarHeader, type TarType } from './tar-format.ts';
+import { octalLimit, writeOctal } from './tar-number.ts';
+import { encodePax, encodeXattrKey, formatPaxTime, type PaxRecords } from './tar-pax.ts';
+
+const second = 1_000_000_000n;
+const maximumId = octalLimit(8);
+const maximumLong = octalLimit(12);
+
+const typeFlag: Record<TarType, number> = {
+  file: 48,
+  hardlink: 49,
+  symlink: 50,
+  char: 51,
+  block: 52,
+  directory: 53,
+  fifo: 54,
+};
+
+/** The two zero blocks that end an archive. */
+export const endOfArchive = Buffer.alloc(2 * BLOCK);
+
+/**
+ * The header blocks of one entry: a ustar header, and before it a PAX extended header for whatever ustar cannot
+ * hold (as Go's archive/tar decides it: paths that are long or not ASCII, large ids and sizes, times with a
+ * fraction, before 1970 or after 2242, attributes). No user and group names. Same header, same bytes.
+ *
+ * A directory's path must end in a slash. Content and its padding to a block are the caller's.
+ */
+export function encodeTarHeader(header: TarHeader): Buffer {
+  const records = paxRecords(header);
+  if (records === undefined) {
+    const block = Buffer.allocUnsafe(BLOCK);
+    writeUstar(block, 0, header, typeFlag[header.type]);
+    return block;
+  }
+  const body = encodePax(records);
+  const total = BLOCK + body.length + paddingOf(body.length) + BLOCK;
+  const blocks = Buffer.alloc(total);
+  const slash = header.path.lastIndexOf('/', header.path.length - 2);
+  const name = `PaxHeaders.0/${header.path.slice(slash + 1)}`.slice(0, 99);
+  writeUstar(
+    blocks,
+    0,
+    { path: name, type: 'file', mode: 0o644, uid: 0, gid: 0, size: body.length, mtimeNs: 0n },
+    120,
+  );
+  body.copy(blocks, BLOCK);
+  writeUstar(blocks, total - BLOCK, header, typeFlag[header.type]);
+  return blocks;
+}
+
+/**
+ * Writes the header into `target` at `offset` if it is one plain block, and says so; false (and nothing written)
+ * if it needs an extended header. Saves the packer an allocation per file.
+ */
+export function writePlainHeader(target: Buffer, offset: number, header: TarHeader): boolean {
+  if (paxRecords(header) !== undefined) return false;
+  writeUstar(target, offset, header, typeFlag[header.type]);
+  return true;
+}
+
+/** What ustar cannot hold, sorted by key; undefined when it holds everything. */
+function paxRecords(header: TarHeader): PaxRecords | undefined {
+  const { path, link, uid, gid, size, mtimeNs, xattrs } = header;
+  const plain =
+    path.length <= 100 &&
+    uid <= maximumId &&
+    gid <= maximumId &&
+    size <= maximumLong &&
+    mtimeNs >= 0n &&
+    mtimeNs % second === 0n &&
+    mtimeNs / second <= BigInt(maximumLong) &&
+    (xattrs === undefined || xattrs.size === 0) &&
+    (link === undefined || (link.length <= 100 && isAscii(link))) &&
+    isAscii(path);
+  if (plain) return undefined;
+  const records: PaxRecords = [];
+  const text = (key: string, value: string) => records.push([key, Buffer.from(value, 'latin1')]);
+  if (xattrs !== undefined) {
+    for (const [name, value] of xattrs) records.push([encodeXattrKey(name), value]);
+  }
+  if (gid > maximumId) text('gid', String(gid));
+  if (link !== undefined && (link.length > 100 || !isAscii(link))) text('linkpath', link);
+  const seconds = mtimeNs / second;
+  if (mtimeNs < 0n || mtimeNs % second !== 0n || seconds > BigInt(maximumLong)) {
+    text('mtime', formatPaxTime(mtimeNs));
+  }
+  if (!isAscii(path) || (path.length > 100 && splitPath(path) === undefined))
+    records.push(['path', bufferOf(path)]);
+  if (size > maximumLong) text('size', String(size));
+  if (uid > maximumId) text('uid', String(uid));
+  records.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return records.length === 0 ? undefined : records;
+}
+
+/** The last slash that leaves at most 155 bytes before it and 1 to 100 behind: ustar's prefix and name. */
+function splitPath(path: string): { prefix: string; name: string } | undefined {
+  const searched = Math.min(155, path.length - 2);
+  const slash = path.lastIndexOf('/', searched);
+  if (slash <= 0 || path.length - slash - 1 > 100) return undefined;
+  return { prefix: path.slice(0, slash), name: path.slice(slash + 1) };
+}
+
+function writeUstar(block: Buffer, offset: number, header: TarHeader, flag: number): void {
+  const { path, link, mtimeNs, major = 0, minor = 0 } = header;
+  block.fill(0, offset, offset + BLOCK);
+  const split = path.length > 100 && isAscii(path) ? splitPath(path) : undefined;
+  block.write(split?.name ?? path.slice(0, 100), offset, 'latin1');
+  writeOctal(block, offset + 100, 8, header.mode);
+  writeOctal(block, offset + 108, 8, header.uid);
+  writeOctal(block, offset + 116, 8, header.gid);
+  writeOctal(block, offset + 124, 12, header.size);
+  writeOctal(block, offset + 136, 12, mtimeNs < 0n ? 0 : Number(mtimeNs / second));
+  block[offset + 156] = flag;
+  if (link !== undefined) block.write(link.slice(0, 100), offset + 157, 'latin1');
+  block.write('ustar\x0000', offset + 257, 'latin1');
+  writeOctal(block, offset + 329, 8, major);
+  writeOctal(block, offset + 337, 8, minor);
+  if (split !== undefined) block.write(split.prefix, offset + 345, 'latin1');
+  // The checksum counts its own eight bytes as spaces.
+  let sum = 8 * 32;
+  for (let i = offset; i < offset + BLOCK; i++) sum += block[i]!;
+  writeOctal(block, offset + 148, 7, sum);
+  block[offset + 155] = 32;
+}
