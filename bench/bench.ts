@@ -3,7 +3,7 @@ import type { Report } from './report.ts';
 /** One benchmark: a name to ask for it on the command line, and the measuring. */
 export interface Bench {
   name: string;
-  run(environment: BenchEnvironment): Report | Promise<Report>;
+  run(environment: BenchEnvironment): Promise<Report>;
 }
 
 /** What benchmarks share. Folders are empty at the start and removed at the end. */

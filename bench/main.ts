@@ -7,12 +7,14 @@ import { arch, cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Bench } from './bench.ts';
 import { cachedRebuild } from './cases/cached-rebuild.ts';
+import { codec } from './cases/codec.ts';
 import { copyTree } from './cases/copy-tree.ts';
+import { parseSpeed } from './cases/parse.ts';
 import { runSteps } from './cases/run-steps.ts';
 import { openEnvironment } from './environment.ts';
 import { holds, reportText } from './report.ts';
 
-const BENCHES: readonly Bench[] = [cachedRebuild, runSteps, copyTree];
+const BENCHES: readonly Bench[] = [cachedRebuild, runSteps, copyTree, parseSpeed, codec];
 
 const { values, positionals } = parseArgs({
   options: { rounds: { type: 'string', default: '9' }, check: { type: 'boolean', default: false } },

@@ -4,22 +4,25 @@ import { spawnSync } from 'node:child_process';
 export interface Candidate {
   name: string;
   /** The measured part. */
-  run(): void;
+  run(): void | Promise<void>;
   /** Done before every measured run, not measured. */
-  prepare?(): void;
+  prepare?(): void | Promise<void>;
 }
 
 /**
  * Times candidates in rounds, each once per round, so that a slow moment of the machine meets all of them. The first
  * round warms caches and does not count. Gives the median of each in milliseconds, by name.
  */
-export function medians(candidates: readonly Candidate[], rounds: number): Map<string, number> {
+export async function medians(
+  candidates: readonly Candidate[],
+  rounds: number,
+): Promise<Map<string, number>> {
   const times = new Map<string, number[]>(candidates.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round++) {
     for (const candidate of candidates) {
-      candidate.prepare?.();
+      await candidate.prepare?.();
       const begin = performance.now();
-      candidate.run();
+      await candidate.run();
       const time = performance.now() - begin;
       if (round > 0) times.get(candidate.name)!.push(time);
     }

@@ -19,7 +19,7 @@ CMD ["cat", "/out"]
 /** Ten instructions in three stages, a context of a few files, nothing changed since the last build. */
 export const cachedRebuild: Bench = {
   name: 'cached-rebuild',
-  run({ rounds, shared, slipway, docker }) {
+  async run({ rounds, shared, slipway, docker }) {
     const context = join(shared, 'cached-rebuild');
     mkdirSync(join(context, 'src'), { recursive: true });
     for (const name of ['a', 'b', 'c']) writeFileSync(join(context, 'src', name), `${name}\n`);
@@ -37,7 +37,7 @@ export const cachedRebuild: Bench = {
         run: () => runProgram([...command, build!, '--network=host', ...rest], { env }),
       });
     }
-    const times = medians(candidates, rounds);
+    const times = await medians(candidates, rounds);
     return {
       title: 'Fully cached rebuild: 10 instructions, 3 stages, 3 files',
       values: [...times].map(([name, value]) => ({ name, value, unit: 'ms' })),

@@ -1,19 +1,17 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BASE_IMAGE, type Bench } from '../bench.ts';
 import { type Candidate, medians, runProgram } from '../measure.ts';
 import { bound } from '../report.ts';
-
-const FOLDERS = 400;
-const FILES_PER_FOLDER = 50;
-const BYTES = 10_000;
+import { TREE, writeTree } from '../tree.ts';
 
 /** COPY of 20,000 files and 200 MB: nothing changed, and one file changed. */
 export const copyTree: Bench = {
   name: 'copy-tree',
-  run({ rounds, shared, slipway, docker }) {
+  async run({ rounds, shared, slipway, docker }) {
     const context = join(shared, 'copy-tree');
     writeTree(context);
+    writeFileSync(join(context, 'Dockerfile'), `FROM ${BASE_IMAGE}\nCOPY . /tree\n`);
     let edition = 0;
     const changeOne = () => writeFileSync(join(context, 'd7', 'f7'), `edition ${++edition}\n`);
     const candidates: Candidate[] = [];
@@ -28,9 +26,9 @@ export const copyTree: Bench = {
     add('slipway build', [...slipway, 'build']);
     if (!('missing' in docker))
       add('docker build', [...docker.command, 'build', '--network=host'], docker.env);
-    const times = medians(candidates, Math.min(rounds, 3));
+    const times = await medians(candidates, Math.min(rounds, 3));
     return {
-      title: `COPY of ${FOLDERS * FILES_PER_FOLDER} files`,
+      title: `COPY of ${TREE.files} files`,
       values: [...times].map(([name, value]) => ({ name, value, unit: 'ms' })),
       bounds: [
         ...bound(times, { of: 'slipway build, cached', to: 'docker build, cached' }, 1),
@@ -40,15 +38,3 @@ export const copyTree: Bench = {
     };
   },
 };
-
-function writeTree(context: string): void {
-  const content = Buffer.alloc(BYTES);
-  for (let folder = 0; folder < FOLDERS; folder++) {
-    mkdirSync(join(context, `d${folder}`), { recursive: true });
-    for (let file = 0; file < FILES_PER_FOLDER; file++) {
-      content.writeUInt32LE(folder * FILES_PER_FOLDER + file, 0);
-      writeFileSync(join(context, `d${folder}`, `f${file}`), content);
-    }
-  }
-  writeFileSync(join(context, 'Dockerfile'), `FROM ${BASE_IMAGE}\nCOPY . /tree\n`);
-}

@@ -11,7 +11,7 @@ const RUNTIMES = ['embedded', 'crun', 'runc'] as const;
 /** What a RUN costs that does nothing: the time of twenty without the cache, less that of a build with one. */
 export const runSteps: Bench = {
   name: 'run-steps',
-  run({ rounds, shared, slipway, docker }) {
+  async run({ rounds, shared, slipway, docker }) {
     const contexts = { many: join(shared, 'run-many'), one: join(shared, 'run-one') };
     for (const context of Object.values(contexts)) mkdirSync(context);
     // Both make layers, so that the worker's start is not counted among the steps.
@@ -50,7 +50,7 @@ export const runSteps: Bench = {
       { name: `${name}, many`, run: () => builders.get(name)!(contexts.many) },
       { name: `${name}, one`, run: () => builders.get(name)!(contexts.one) },
     ]);
-    const times = medians(candidates, Math.min(rounds, 5));
+    const times = await medians(candidates, Math.min(rounds, 5));
     const perStep = new Map(
       names.map((name) => [name, (times.get(`${name}, many`)! - times.get(`${name}, one`)!) / STEPS]),
     );
