@@ -53,6 +53,7 @@ export class OciRuntime implements ContainerRuntime {
     const pty = io.kind === 'terminal' ? sys.openPty() : undefined;
     let pid: number | undefined;
     let ended = false;
+    let failure: string | undefined;
     try {
       const size = io.kind === 'terminal' ? io : undefined;
       writeFileSync(join(bundle, 'config.json'), JSON.stringify(ociConfig(spec, this.#facts, size)));
@@ -67,10 +68,11 @@ export class OciRuntime implements ContainerRuntime {
       const exited = childExit(child).then(async (exit) => {
         ended = true;
         signal.removeEventListener('abort', kill);
+        if (exit.exitCode !== 0) failure = lastError(files.log);
         if (signal.aborted) await this.#delete(spec.id);
+        rmSync(bundle, { recursive: true, force: true });
         return exit;
       });
-      const finished = exited.finally(() => rmSync(bundle, { recursive: true, force: true }));
 
       // Until its pid is known it cannot be killed with all that belongs to it: an abort waits for that.
       while (!ended && (pid === undefined || !isRunning(pid, this.name))) {
@@ -78,8 +80,11 @@ export class OciRuntime implements ContainerRuntime {
         if (pid !== undefined && signal.aborted) kill();
         await Promise.race([exited, delay(POLL)]);
       }
-      if (ended) await this.#checkStart(await exited, { spec, log: files.log, signal });
-      void finished;
+      if (ended) {
+        await exited;
+        if (signal.aborted) throw canceled();
+        if (failure !== undefined) throw startError(this.name, failure, spec);
+      }
       return {
         pid: pid ?? child.pid!,
         ...(pty && {
@@ -92,7 +97,7 @@ export class OciRuntime implements ContainerRuntime {
           },
         }),
         kill: (name) => killProcess(pid, name),
-        exited: finished,
+        exited,
       };
     } catch (error) {
       if (pty) closeSync(pty.master);
@@ -122,16 +127,6 @@ export class OciRuntime implements ContainerRuntime {
     return new Promise((resolve) => {
       execFile(this.#options.program, [...this.#arguments(), 'delete', '--force', id], () => resolve());
     });
-  }
-
-  /** Throws if it ended because it could not be started. */
-  async #checkStart(
-    exit: ContainerExit,
-    { spec, log, signal }: { spec: ContainerSpec; log: string; signal: AbortSignal },
-  ): Promise<void> {
-    if (signal.aborted) throw canceled();
-    const message = exit.exitCode === 0 ? undefined : lastError(log);
-    if (message !== undefined) throw startError(this.name, message, spec);
   }
 }
 
@@ -184,7 +179,8 @@ const [ENOENT, EACCES, ENOEXEC] = [2, 13, 8];
 function startError(name: string, message: string, spec: ContainerSpec): SlipwayError {
   if (/exec format error/i.test(message)) return executeError(ENOEXEC, message, spec);
   const program = /exec(utable)?\b/.test(message) && !/mount/.test(message);
-  if (program && /permission denied/i.test(message)) return executeError(EACCES, message, spec);
+  if (program && /permission denied|operation not permitted/i.test(message))
+    return executeError(EACCES, message, spec);
   if (program && /not found|no such file/i.test(message)) return executeError(ENOENT, message, spec);
   return new SlipwayError('unsupported', `${name} cannot set up the container: ${message}`, {
     code: /cwd|chdir/.test(message) ? 'CONTAINER_CWD' : 'CONTAINER_SETUP',

@@ -2,7 +2,7 @@
  * A process in namespaces of its own, as the real worker is, that runs containers for the tests: one request by
  * the process channel, one answer. Started by harness.ts.
  */
-import { closeSync, mkdirSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { SlipwayError } from '../../src/errors/index.ts';
 import { EmbeddedRuntime } from '../../src/runtime/embedded/embedded-runtime.ts';
@@ -14,6 +14,7 @@ import type {
   ContainerSpec,
   RunningContainer,
 } from '../../src/runtime/types.ts';
+import { MNT_DETACH } from '../../src/sys/constants.ts';
 import { loadSys } from '../../src/sys/linux.ts';
 import { openPipe } from '../../src/sys/pipe.ts';
 import type { RunAnswer, RunRequest, WorkerOptions } from './harness.ts';
@@ -29,6 +30,10 @@ const runtime: ContainerRuntime =
         stateDirectory: `${options.directory}/state`,
         bundleDirectory: `${options.directory}/bundles`,
       });
+if (options.runtime === 'crun' && existsSync('/sys/fs/cgroup/unified')) {
+  // crun refuses to see both versions of cgroups; the older ones are enough for it.
+  sys.umount('/sys/fs/cgroup/unified', MNT_DETACH);
+}
 let count = 0;
 
 async function run(request: RunRequest): Promise<RunAnswer> {
@@ -67,7 +72,7 @@ async function run(request: RunRequest): Promise<RunAnswer> {
   }
   answer.mountsChanged = readFileSync('/proc/self/mountinfo', 'utf8') !== mountsBefore;
   answer.left = otherProcesses();
-  sys.umount(rootfs, 2);
+  sys.umount(rootfs, MNT_DETACH);
   answer.upper = (readdirSync(`${directory}/upper`, { recursive: true }) as string[]).sort();
   rmSync(directory, { recursive: true, force: true });
   return answer;
