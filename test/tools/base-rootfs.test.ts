@@ -12,13 +12,13 @@ import { describeWith, program, root } from '../support/need.ts';
 
 const SCRIPT = 'echo hello | tr a-z A-Z; cat /etc/group | head -n 1; ls -d /tmp; id -u';
 
-function runIn(entries: readonly RootfsEntry[], tar: Buffer): string {
+/** What the script prints in a root that holds nothing but this archive. */
+function runIn(tar: Buffer): string {
   const folder = mkdtempSync(join(tmpdir(), 'slipway-test-'));
   try {
     const archive = join(folder, 'rootfs.tar');
     writeFileSync(archive, tar);
     execFileSync('tar', ['-C', folder, '-xf', archive]);
-    expect(entries.length).toBeGreaterThan(SKELETON.length);
     return execFileSync('chroot', [folder, '/bin/sh', '-c', SCRIPT], { encoding: 'utf8' });
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -44,8 +44,7 @@ describeWith(
   'base images run',
   () => {
     it("with the host's tools and their libraries", async () => {
-      const entries = hostToolsRootfs();
-      expect(runIn(entries, await tarOf(entries))).toBe('HELLO\nroot:x:0:\n/tmp\n0\n');
+      expect(runIn(await tarOf(hostToolsRootfs()))).toBe('HELLO\nroot:x:0:\n/tmp\n0\n');
     });
 
     describeWith({ needs: [program('dpkg-deb', 'dpkg'), aptSource()] }, "with Debian's busybox", () => {
