@@ -50,8 +50,7 @@ describeWith(
     describeWith({ needs: [program('dpkg-deb', 'dpkg'), aptSource()] }, "with Debian's busybox", () => {
       it('fetched without installing it', async () => {
         expect(hostBusybox()).toBeDefined();
-        const entries = busyboxRootfs(debianBusybox()!);
-        expect(runIn(entries, await tarOf(entries))).toBe('HELLO\nroot:x:0:\n/tmp\n0\n');
+        expect(runIn(await tarOf(busyboxRootfs(debianBusybox()!)))).toBe('HELLO\nroot:x:0:\n/tmp\n0\n');
       });
     });
   },
