@@ -1,0 +1,31 @@
+import type { ProgressMode } from '../progress/create-sink.ts';
+import type { OutputSpec } from './output-spec.ts';
+import type { RuntimeName } from './runtime-name.ts';
+
+/** What a `build` command line asks for: texts as given, but for what the command line's own rules resolve. */
+export interface BuildRequest {
+  /** PATH, URL or `-`. */
+  context: string;
+  /** Path, URL or `-`; undefined is the context's Dockerfile. */
+  file: string | undefined;
+  /** As given, checked to be valid names. */
+  tags: string[];
+  target: string | undefined;
+  /** `--build-arg name` without a value has taken it from the environment. */
+  buildArgs: Record<string, string>;
+  labels: Record<string, string>;
+  noCache: boolean;
+  pull: boolean;
+  /** For RUN without `--network`. */
+  network: 'default' | 'none' | 'host';
+  runtime: RuntimeName;
+  /** As given; empty is this machine's. */
+  platforms: string[];
+  progress: ProgressMode;
+  /** Only the image id is printed. */
+  quiet: boolean;
+  iidFile: string | undefined;
+  /** Steps at the same time; undefined leaves it to the scheduler. */
+  jobs: number | undefined;
+  outputs: OutputSpec[];
+}

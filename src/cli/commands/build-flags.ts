@@ -1,0 +1,104 @@
+import type { FlagTable } from '../flags/definition.ts';
+
+const NO_REGISTRY = 'there is no registry client in this version';
+const NO_ATTESTATIONS = 'this version makes no attestations';
+const NO_LIMITS = 'this version sets no limits on steps';
+const NO_PRIVILEGED_STEPS = 'this version grants steps no further privileges';
+const NO_DAEMON = 'there is no daemon';
+
+/**
+ * The flags of `build`: Docker's and buildx's whole set, so that none is ever silently ignored, and `--jobs` of
+ * buildah. What cannot be had says why.
+ */
+export const buildFlags = {
+  'build-arg': { type: 'list', usage: 'Set build-time variables' },
+  debug: { type: 'bool', short: 'D', usage: 'Enable debug logging' },
+  file: { type: 'string', short: 'f', usage: 'Name of the Dockerfile (default: "PATH/Dockerfile")' },
+  iidfile: { type: 'string', usage: 'Write the image ID to a file' },
+  jobs: { type: 'int', usage: 'Steps to run at the same time (default: by the number of processors)' },
+  label: { type: 'list', usage: 'Set metadata for an image' },
+  load: { type: 'bool', usage: 'Shorthand for "--output=type=docker"' },
+  network: {
+    type: 'string',
+    default: 'default',
+    usage: 'Set the networking mode for the "RUN" instructions during build ("default", "host", "none")',
+  },
+  'no-cache': { type: 'bool', usage: 'Do not use cache when building the image' },
+  output: {
+    type: 'list',
+    short: 'o',
+    usage: 'Output destination (format: "type=local,dest=path")',
+  },
+  platform: { type: 'strings', usage: 'Set target platform for build' },
+  progress: {
+    type: 'string',
+    default: 'auto',
+    usage: 'Set type of progress output ("auto", "none", "plain", "quiet", "rawjson", "tty")',
+  },
+  pull: { type: 'bool', usage: 'Always attempt to pull all referenced images' },
+  quiet: { type: 'bool', short: 'q', usage: 'Suppress the build output and print image ID on success' },
+  runtime: {
+    type: 'string',
+    default: 'auto',
+    usage: 'Runtime of the "RUN" instructions ("auto", "crun", "embedded", "runc")',
+  },
+  tag: { type: 'list', short: 't', usage: 'Name and optionally a tag (format: "name:tag")' },
+  target: { type: 'string', usage: 'Set the target build stage to build' },
+
+  'force-rm': bool('a build leaves no intermediate containers'),
+  compress: bool('there is no daemon to send the context to'),
+  'disable-content-trust': { ...bool('there is no content trust to disable'), default: 'true' },
+  rm: { ...bool('a build leaves no intermediate containers'), default: 'true' },
+
+  'add-host': refusedList('this version writes no extra host names into steps'),
+  allow: refusedList(NO_PRIVILEGED_STEPS),
+  annotation: refusedList('this version writes no annotations'),
+  attest: refusedList(NO_ATTESTATIONS),
+  'build-arg-file': refusedList('give the arguments one by one with --build-arg'),
+  'build-context': refusedList('this version knows no named contexts'),
+  builder: refused(NO_DAEMON),
+  'cache-from': refusedList('this version only has the cache of its own store'),
+  'cache-to': refusedList('this version only has the cache of its own store'),
+  call: refused('this version only builds'),
+  'cgroup-parent': refused(NO_LIMITS),
+  check: refusedBool('this version only builds'),
+  'cpu-period': refused(NO_LIMITS),
+  'cpu-quota': refused(NO_LIMITS),
+  'cpu-shares': { ...refused(NO_LIMITS), short: 'c' },
+  'cpuset-cpus': refused(NO_LIMITS),
+  'cpuset-mems': refused(NO_LIMITS),
+  isolation: refused('this version picks the isolation itself'),
+  memory: { ...refused(NO_LIMITS), short: 'm' },
+  'memory-swap': refused(NO_LIMITS),
+  'metadata-file': refused('this version writes no metadata file; --iidfile gives the image id'),
+  'no-cache-filter': refusedList('this version can only ignore the whole cache: --no-cache'),
+  policy: refusedList('this version knows no policies about sources'),
+  provenance: { ...refused(NO_ATTESTATIONS), alone: 'true' },
+  push: refusedBool(NO_REGISTRY),
+  resource: refusedList(NO_LIMITS),
+  sbom: { ...refused(NO_ATTESTATIONS), alone: 'true' },
+  secret: refusedList('this version hands no secrets to steps'),
+  'security-opt': refusedList(NO_PRIVILEGED_STEPS),
+  'shm-size': refused('/dev/shm of a step has 64 MiB in this version'),
+  squash: refusedBool('this version keeps one layer for each step'),
+  ssh: refusedList('this version hands no ssh agent to steps'),
+  timestamp: refused('set SOURCE_DATE_EPOCH instead'),
+  ulimit: refusedList(NO_LIMITS),
+  unsetenv: refusedList('this version removes no variables of the base image'),
+} as const satisfies FlagTable;
+
+function bool(ineffective: string) {
+  return { type: 'bool', usage: '', hidden: true, ineffective } as const;
+}
+
+function refused(why: string) {
+  return { type: 'string', usage: '', refused: why } as const;
+}
+
+function refusedBool(why: string) {
+  return { type: 'bool', usage: '', refused: why } as const;
+}
+
+function refusedList(why: string) {
+  return { type: 'list', usage: '', refused: why } as const;
+}

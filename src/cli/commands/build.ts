@@ -1,0 +1,78 @@
+import { SlipwayError } from '../../errors/index.ts';
+import { isProgressMode } from '../../progress/create-sink.ts';
+import type { BuildRequest } from '../build-request.ts';
+import { type CommandContext, defineCommand } from '../command.ts';
+import type { FlagValues } from '../flags/definition.ts';
+import { goQuote } from '../flags/go-values.ts';
+import { keyValues } from '../key-values.ts';
+import { notWired } from '../not-wired.ts';
+import { parseOutput } from '../output-spec.ts';
+import { runtimeName } from '../runtime-name.ts';
+import { buildFlags } from './build-flags.ts';
+
+/** `slipway build` */
+export const build = defineCommand({
+  usage: '[OPTIONS] PATH | URL | -',
+  flags: buildFlags,
+  args: { least: 1, most: 1 },
+  async run(context, line) {
+    const request = buildRequest(line.values, line.args[0]!, context.env);
+    return perform(request, context);
+  },
+});
+
+/** Flags and environment as one request. Throws `usage` with buildx's words. */
+export function buildRequest(
+  flags: FlagValues<typeof buildFlags>,
+  context: string,
+  env: NodeJS.ProcessEnv,
+): BuildRequest {
+  const progress = flags.progress === 'auto' ? env.BUILDKIT_PROGRESS || 'auto' : flags.progress;
+  if (!isProgressMode(progress)) {
+    throw usage(
+      'PROGRESS_INVALID',
+      `invalid progress mode ${progress}`,
+      'Modes: auto, none, plain, quiet, rawjson, tty.',
+    );
+  }
+  if (flags.quiet && progress !== 'auto' && progress !== 'quiet') {
+    throw usage('PROGRESS_INVALID', `progress=${progress} and quiet cannot be used together`);
+  }
+  const network = flags.network || 'default';
+  if (network !== 'default' && network !== 'none' && network !== 'host') {
+    throw usage(
+      'NETWORK_INVALID',
+      `network mode ${goQuote(network)} not supported by slipway`,
+      'Modes: default, host, none.',
+    );
+  }
+  if (flags.jobs < 0) throw usage('JOBS_INVALID', `--jobs must not be negative, got ${flags.jobs}`);
+  const platforms = flags.platform.length > 0 ? flags.platform : [env.DOCKER_DEFAULT_PLATFORM ?? ''];
+  return {
+    context,
+    file: flags.file || undefined,
+    tags: flags.tag,
+    target: flags.target || undefined,
+    buildArgs: keyValues(flags['build-arg'], { env }),
+    labels: keyValues(flags.label),
+    noCache: flags['no-cache'],
+    pull: flags.pull,
+    network,
+    runtime: runtimeName(flags.runtime),
+    platforms: platforms.filter((platform) => platform !== ''),
+    progress: flags.quiet ? 'quiet' : progress,
+    quiet: flags.quiet,
+    iidFile: flags.iidfile || undefined,
+    jobs: flags.jobs || undefined,
+    outputs: flags.output.map(parseOutput),
+  };
+}
+
+function usage(code: string, message: string, hint?: string): SlipwayError {
+  return new SlipwayError('usage', message, { code, hint });
+}
+
+/** Builds, showing progress on standard error; prints the image id on standard output when quiet. */
+async function perform(_request: BuildRequest, _context: CommandContext): Promise<number> {
+  throw notWired('build');
+}

@@ -1,0 +1,34 @@
+import { historyRows } from '../../image/history.ts';
+import { findImage } from '../../store/find-image.ts';
+import { imageDocuments, imageLayers, noImage } from '../../store/images.ts';
+import { defineCommand } from '../command.ts';
+import { withExistingStore } from '../open-existing.ts';
+import { renderHistory } from '../render/history-list.ts';
+
+/** `slipway history` */
+export const history = defineCommand({
+  usage: '[OPTIONS] IMAGE',
+  flags: {
+    human: {
+      type: 'bool',
+      short: 'H',
+      default: 'true',
+      usage: 'Print sizes and dates in human readable format',
+    },
+    'no-trunc': { type: 'bool', usage: "Don't truncate output" },
+    quiet: { type: 'bool', short: 'q', usage: 'Only show image IDs' },
+  },
+  args: { least: 1, most: 1 },
+  async run(context, { values, args }) {
+    const name = args[0]!;
+    const rows = withExistingStore(context.root, (store) => {
+      if (store === undefined) throw noImage(name);
+      const { id } = findImage(store, name).image;
+      const sizes = imageLayers(store, id).map((layer) => layer.size);
+      return historyRows(id, imageDocuments(store, id)!.parsed, sizes);
+    });
+    const { human, quiet, 'no-trunc': noTrunc } = values;
+    context.stdout.write(renderHistory(rows, { human, quiet, noTrunc, now: Date.now() }));
+    return 0;
+  },
+});

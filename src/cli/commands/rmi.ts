@@ -1,0 +1,40 @@
+import { SlipwayError } from '../../errors/index.ts';
+import { noImage } from '../../store/images.ts';
+import { type RemovalLine, removeImage } from '../../store/removal.ts';
+import { defineCommand } from '../command.ts';
+import { withExistingStore } from '../open-existing.ts';
+
+/** `slipway rmi` */
+export const rmi = defineCommand({
+  usage: '[OPTIONS] IMAGE [IMAGE...]',
+  flags: {
+    force: { type: 'bool', short: 'f', usage: 'Force removal of the image' },
+    'no-prune': { type: 'bool', usage: 'Do not delete untagged parents' },
+  },
+  args: { least: 1 },
+  async run(context, { values, args }) {
+    const problems: SlipwayError[] = [];
+    withExistingStore(context.root, (store) => {
+      for (const name of args) {
+        try {
+          if (store === undefined) throw noImage(name);
+          const { lines } = removeImage(store, name, { force: values.force, prune: !values['no-prune'] });
+          context.stdout.write(lines.map(lineText).join(''));
+        } catch (error) {
+          // The others still go; what went wrong is said at the end.
+          if (!(error instanceof SlipwayError)) throw error;
+          problems.push(error);
+        }
+      }
+    });
+    if (problems.length === 0) return 0;
+    const missing = problems.every(({ code }) => code === 'IMAGE_NOT_FOUND');
+    if (!values.force || !missing) throw problems.length === 1 ? problems[0]! : new AggregateError(problems);
+    context.stderr.write(problems.map(({ message }) => `Error: ${message}\n`).join(''));
+    return 0;
+  },
+});
+
+function lineText(line: RemovalLine): string {
+  return 'untagged' in line ? `Untagged: ${line.untagged}\n` : `Deleted: ${line.deleted}\n`;
+}

@@ -1,0 +1,36 @@
+import { SlipwayError } from '../../errors/index.ts';
+import { type CommandContext, defineCommand } from '../command.ts';
+import { notWired } from '../not-wired.ts';
+
+/** What a `save` command line asks for. */
+export interface SaveRequest {
+  images: string[];
+  /** Path of the archive; undefined is standard output. */
+  output: string | undefined;
+}
+
+/** `slipway save` */
+export const save = defineCommand({
+  usage: '[OPTIONS] IMAGE [IMAGE...]',
+  flags: {
+    output: { type: 'string', short: 'o', usage: 'Write to a file, instead of STDOUT' },
+  },
+  args: { least: 1 },
+  async run(context, { values, args }) {
+    if (values.output === '' && context.stdout.isTTY) {
+      throw new SlipwayError(
+        'usage',
+        'cowardly refusing to save to a terminal. Use the -o flag or redirect',
+        {
+          code: 'STDOUT_IS_TERMINAL',
+        },
+      );
+    }
+    return perform({ images: args, output: values.output || undefined }, context);
+  },
+});
+
+/** Writes the archive. */
+async function perform(_request: SaveRequest, _context: CommandContext): Promise<number> {
+  throw notWired('save');
+}

@@ -1,0 +1,40 @@
+import { SlipwayError } from '../../errors/index.ts';
+import { formatReference, parseReference, withDefaultTag } from '../../image/reference.ts';
+import { findImage } from '../../store/find-image.ts';
+import { noImage, tagImage } from '../../store/images.ts';
+import { defineCommand } from '../command.ts';
+import { withExistingStore } from '../open-existing.ts';
+
+/** `slipway tag` */
+export const tag = defineCommand({
+  usage: 'SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]',
+  flags: {},
+  args: { least: 2, most: 2 },
+  async run(context, { args }) {
+    const [source, target] = args as [string, string];
+    const name = targetName(target);
+    withExistingStore(context.root, (store) => {
+      if (store === undefined) throw noImage(source);
+      tagImage(store, name, findImage(store, source).image.id);
+    });
+    return 0;
+  },
+});
+
+/** The full name that an image can be given, in Docker's words where it cannot. */
+function targetName(text: string): string {
+  try {
+    const reference = withDefaultTag(parseReference(text));
+    if (reference.digest === undefined) return formatReference(reference);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new SlipwayError(
+      'usage',
+      `Error parsing reference: ${JSON.stringify(text)} is not a valid repository/tag: ${why}`,
+      { code: 'REFERENCE_INVALID', cause: error },
+    );
+  }
+  throw new SlipwayError('usage', 'refusing to create a tag with a digest reference', {
+    code: 'TAG_WITH_DIGEST',
+  });
+}

@@ -1,0 +1,74 @@
+import { type CommandLineError, EXIT_USAGE, interpret } from './dispatch.ts';
+
+/** Exit code of a process ended by an interrupt, as shells have it; likewise 143 for SIGTERM. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+const EXIT_BROKEN_PIPE = 141;
+
+const controller = new AbortController();
+let stoppedBy: number | undefined;
+
+/** The first one asks the command to stop and clean up; the second one does not wait. */
+function stop(exitCode: number): void {
+  if (stoppedBy !== undefined) process.exit(stoppedBy);
+  stoppedBy = exitCode;
+  controller.abort();
+}
+
+for (const [signal, exitCode] of Object.entries(EXIT_CODES)) process.on(signal, () => stop(exitCode));
+
+// A reader that has gone (`slipway images | head`) is no error: nothing is said, the work ends.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  if (stoppedBy === undefined) stop(EXIT_BROKEN_PIPE);
+});
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+async function main(): Promise<number> {
+  const { stdout, stderr, env } = process;
+  const argv = process.argv.slice(2);
+  let debug = false;
+  let path = 'slipway';
+  try {
+    const outer = {
+      stdin: () => process.stdin,
+      stdout,
+      stderr,
+      env,
+      signal: controller.signal,
+    };
+    const invocation = await interpret(argv, outer);
+    if (invocation.kind === 'print') {
+      stdout.write(invocation.text);
+      return 0;
+    }
+    ({ debug, path } = invocation.context);
+    return (await invocation.command.run(invocation.context, invocation.line)) ?? 0;
+  } catch (error) {
+    if (stoppedBy === EXIT_BROKEN_PIPE) return EXIT_BROKEN_PIPE;
+    if (isCommandLineError(error)) {
+      stderr.write(error.text);
+      return error.exitCode;
+    }
+    const { renderError } = await import('./render-error.ts');
+    const rendered = renderError(error, { path, debug });
+    stderr.write(rendered.text);
+    return rendered.exitCode;
+  }
+}
+
+function isCommandLineError(error: unknown): error is CommandLineError {
+  return error instanceof Error && 'text' in error && 'exitCode' in error;
+}
+
+process.exitCode = EXIT_USAGE;
+main().then(
+  (exitCode) => {
+    process.exitCode = stoppedBy ?? exitCode;
+  },
+  (error: unknown) => {
+    process.stderr.write(`slipway: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  },
+);

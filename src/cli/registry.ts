@@ -1,0 +1,129 @@
+import type { Command, CommandEntry, CommandGroup } from './command.ts';
+
+/** Erases the flag types of a loaded command; the table it carries is what gives its values their shape. */
+function loaded(command: Command<never> | Command): Command {
+  return command as Command;
+}
+
+export const groups: readonly CommandGroup[] = [
+  { name: 'builder', summary: 'Manage builds' },
+  { name: 'container', summary: 'Manage containers' },
+  { name: 'image', summary: 'Manage images' },
+  { name: 'system', summary: 'Manage Slipway' },
+];
+
+/** Every command. One definition serves all of its names; each is a chunk of its own in the bundle. */
+export const commands: readonly CommandEntry[] = [
+  {
+    paths: ['image build', 'build', 'builder build'],
+    summary: 'Build an image from a Dockerfile',
+    common: 1,
+    load: async () => loaded((await import('./commands/build.ts')).build),
+  },
+  {
+    paths: ['container run', 'run'],
+    summary: 'Create and run a new container from an image',
+    common: 0,
+    load: async () => loaded((await import('./commands/run.ts')).run),
+  },
+  {
+    paths: ['image ls', 'image list', 'images'],
+    summary: 'List images',
+    common: 2,
+    load: async () => loaded((await import('./commands/images.ts')).images),
+  },
+  {
+    paths: ['inspect'],
+    summary: 'Return low-level information on Slipway objects',
+    load: async () => loaded((await import('./commands/inspect.ts')).inspect),
+  },
+  {
+    paths: ['image inspect'],
+    summary: 'Display detailed information on one or more images',
+    load: async () => loaded((await import('./commands/inspect.ts')).imageInspect),
+  },
+  {
+    paths: ['image history', 'history'],
+    summary: 'Show the history of an image',
+    load: async () => loaded((await import('./commands/history.ts')).history),
+  },
+  {
+    paths: ['image tag', 'tag'],
+    summary: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE',
+    load: async () => loaded((await import('./commands/tag.ts')).tag),
+  },
+  {
+    paths: ['image rm', 'image remove', 'rmi'],
+    summary: 'Remove one or more images',
+    load: async () => loaded((await import('./commands/rmi.ts')).rmi),
+  },
+  {
+    paths: ['image save', 'save'],
+    summary: 'Save one or more images to a tar archive (streamed to STDOUT by default)',
+    load: async () => loaded((await import('./commands/save.ts')).save),
+  },
+  {
+    paths: ['image load', 'load'],
+    summary: 'Load an image from a tar archive or STDIN',
+    load: async () => loaded((await import('./commands/load.ts')).load),
+  },
+  {
+    paths: ['image import', 'import'],
+    summary: 'Import the contents from a tarball to create a filesystem image',
+    load: async () => loaded((await import('./commands/import.ts')).importCommand),
+  },
+  {
+    paths: ['graph'],
+    summary: 'Draw the steps of a Dockerfile and what they wait for',
+    load: async () => loaded((await import('./commands/graph.ts')).graph),
+  },
+  {
+    paths: ['system check'],
+    summary: 'Check every digest and reference of the store',
+    load: async () => loaded((await import('./commands/system-check.ts')).systemCheck),
+  },
+  {
+    paths: ['system info', 'info'],
+    summary: 'Display system-wide information',
+    common: 4,
+    load: async () => loaded((await import('./commands/info.ts')).info),
+  },
+  {
+    paths: ['version'],
+    summary: 'Show the Slipway version information',
+    common: 3,
+    load: async () => loaded((await import('./commands/version.ts')).version),
+  },
+];
+
+/** What the first words of a command line name. `path` is as given, without `slipway`. */
+export type Resolved =
+  | { kind: 'command'; entry: CommandEntry; path: string; rest: string[] }
+  | { kind: 'group'; group: CommandGroup; path: string; rest: string[] }
+  | { kind: 'unknown'; path: string; candidates: string[] };
+
+/** Finds the command that `words` begin with. `candidates` are the names that would have been known there. */
+export function resolve(words: readonly string[]): Resolved {
+  const [first = '', second] = words;
+  const group = groups.find(({ name }) => name === first);
+  if (group === undefined) {
+    const entry = commands.find(({ paths }) => paths.includes(first));
+    if (entry !== undefined) return { kind: 'command', entry, path: first, rest: words.slice(1) };
+    const candidates = [
+      ...commands.flatMap(({ paths }) => paths.filter((path) => !path.includes(' '))),
+      ...groups.map(({ name }) => name),
+      'help',
+    ];
+    return { kind: 'unknown', path: first, candidates };
+  }
+  if (second === undefined || second.startsWith('-')) {
+    return { kind: 'group', group, path: first, rest: words.slice(1) };
+  }
+  const path = `${first} ${second}`;
+  const entry = commands.find(({ paths }) => paths.includes(path));
+  if (entry !== undefined) return { kind: 'command', entry, path, rest: words.slice(2) };
+  const candidates = commands.flatMap(({ paths }) =>
+    paths.filter((name) => name.startsWith(`${first} `)).map((name) => name.slice(first.length + 1)),
+  );
+  return { kind: 'unknown', path, candidates };
+}

@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { join } from 'node:path';
+import { rolldown } from 'rolldown';
+
+const ROOT = join(import.meta.dirname, '..');
+const DIST = join(ROOT, 'dist');
+
+/** Entries of the bundle by their names in dist/cli. The worker is started as a process of its own. */
+const ENTRIES: Record<string, string> = {
+  main: 'src/cli/main.ts',
+  worker: 'src/execute/worker/main.ts',
+  thread: 'src/execute/worker/thread.ts',
+};
+
+/** Bundles the command into `out`: one chunk per dynamic import; Node's own modules and koffi's addon stay outside. */
+async function bundle(out: string): Promise<void> {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+  const input = Object.fromEntries(
+    Object.entries(ENTRIES).filter(([, path]) => existsSync(join(ROOT, path))),
+  );
+  const external = new Set([...builtinModules, 'koffi']);
+  const build = await rolldown({
+    input,
+    cwd: ROOT,
+    platform: 'node',
+    external: (id) => id.startsWith('node:') || external.has(id),
+    transform: { define: { SLIPWAY_VERSION: JSON.stringify(version) } },
+    logLevel: 'warn',
+  });
+  await build.write({
+    dir: out,
+    format: 'esm',
+    minify: 'dce-only',
+    entryFileNames: '[name].js',
+    chunkFileNames: 'chunk-[name]-[hash].js',
+  });
+  await build.close();
+}
+
+/** Compiles the library with its declarations into `out`. */
+function library(out: string): Promise<void> {
+  const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  const args = [compiler, '-p', 'tsconfig.build.json', '--outDir', out];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`tsc ended with ${code}`));
+    });
+  });
+}
+
+/** Puts a finished folder in its place; a process that starts meanwhile finds the old one or the new one. */
+function replace(from: string, to: string, aside: string): void {
+  if (existsSync(to)) renameSync(to, aside);
+  renameSync(from, to);
+}
+
+const began = performance.now();
+mkdirSync(DIST, { recursive: true });
+const scratch = mkdtempSync(join(DIST, '.build-'));
+try {
+  await Promise.all([bundle(join(scratch, 'cli')), library(join(scratch, 'lib'))]);
+  for (const name of ['cli', 'lib'])
+    replace(join(scratch, name), join(DIST, name), join(scratch, `${name}.old`));
+  // The code cache belongs to the files that have gone.
+  rmSync(join(DIST, '.cache'), { recursive: true, force: true });
+  console.log(`built dist in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
