@@ -11,7 +11,7 @@ export type NodeId = string;
 export interface Plan {
   format: typeof PLAN_FORMAT;
   platform: Platform;
-  /** Stages that the target needs, in the order of the file. The target is last. */
+  /** Stages that the target needs, in the order of the file. */
   stages: PlannedStage[];
   /** Index into `stages` of the target. */
   target: number;
@@ -22,6 +22,8 @@ export interface Plan {
   warnings: BuildWarning[];
   /** Build arguments given by the user that no ARG consumed. */
   unusedBuildArgs: string[];
+  /** SOURCE_DATE_EPOCH of a build argument or a global ARG, in seconds. */
+  epoch?: number;
 }
 
 export interface PlannedBase {
@@ -35,7 +37,7 @@ export interface PlannedStage {
   /** Position in the Dockerfile, from 0. */
   index: number;
   /** Lower-cased name of `AS`, if any. */
-  name: string | undefined;
+  name?: string | undefined;
   /** As progress shows it: the name, or `stage-0`. */
   displayName: string;
   platform: Platform;
@@ -64,7 +66,7 @@ export interface PlanNode {
   label: string;
   /** Where the instruction stands in the Dockerfile. */
   range?: SourceRange;
-  /** Names of stages, for COPY --from and mounts, that this node reads beside its parent: the nodes' ids. */
+  /** Nodes of other stages and images that this one reads beside its parent, for COPY --from and mounts. */
   dependencies: NodeId[];
   /** Runs again even when a result is recorded. */
   noCache?: boolean;
@@ -95,7 +97,7 @@ export interface RunOperation {
   args: string[];
   /** As people wrote it, for messages: `/bin/sh -c make`. */
   command: string;
-  /** `KEY=value`, sorted by first appearance: ENV, then ARG, PATH always among them. Part of the key. */
+  /** `KEY=value` of ENV and ARG, PATH always among them; one that was set again stands where it was set last. Part of the key. */
   env: string[];
   /** Proxy arguments: in the environment, never in key, history or image. */
   hiddenEnv: string[];
@@ -117,19 +119,19 @@ export type RunMount =
       target: string;
       id: string;
       sharing: 'shared' | 'private' | 'locked';
-      from: FileSource | undefined;
+      from?: FileSource | undefined;
       source: string;
       readOnly: boolean;
       mode: number;
       uid: number;
       gid: number;
     }
-  | { type: 'tmpfs'; target: string; size: number | undefined }
+  | { type: 'tmpfs'; target: string; size?: number | undefined }
   | {
       type: 'secret';
       id: string;
-      target: string | undefined;
-      env: string | undefined;
+      target?: string | undefined;
+      env?: string | undefined;
       required: boolean;
       mode: number;
       uid: number;
@@ -146,7 +148,7 @@ export type RunMount =
     };
 
 /** Where files come from: the build context, a named one, or the root file system of a node (stage or image). */
-export type FileSource = { kind: 'context'; name: string | undefined } | { kind: 'node'; node: NodeId };
+export type FileSource = { kind: 'context'; name?: string | undefined } | { kind: 'node'; node: NodeId };
 
 export interface CopyOperation {
   kind: 'copy';
@@ -161,13 +163,13 @@ export interface CopyOperation {
   /** Absolute, cleaned; a trailing slash is kept: it means "a directory". */
   destination: string;
   /** As written and expanded; undefined for none. */
-  chown: string | undefined;
-  chmod: string | undefined;
+  chown?: string | undefined;
+  chmod?: string | undefined;
   link: boolean;
   parents: boolean;
   exclude: string[];
   /** ADD: undefined means Docker's default (local archives are unpacked). */
-  unpack: boolean | undefined;
+  unpack?: boolean | undefined;
 }
 
 export interface WorkdirOperation {

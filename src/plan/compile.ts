@@ -1,0 +1,139 @@
+import type { Dockerfile } from '../../grammar/ast.ts';
+import { checkFile } from '../dockerfile/checks-file.ts';
+import { CheckReport, parseCheckSettings } from '../dockerfile/checks-report.ts';
+import { unusedBuildArgs } from '../dockerfile/scope.ts';
+import { validateInstruction } from '../dockerfile/validate.ts';
+import { planStage } from './dispatch.ts';
+import { errorAt, locating } from './fail.ts';
+import { linkStages, type StageGraph } from './link.ts';
+import { type PlanInput, type PlanOptions, withPlanDefaults } from './options.ts';
+import { resolveStages } from './resolve.ts';
+import type { Builder, StageState } from './stage-state.ts';
+import { type FileStages, readStages } from './stages.ts';
+import { PLAN_FORMAT, type Plan, type PlannedStage } from './types.ts';
+
+/**
+ * Compiles a parsed Dockerfile for one target: stages, steps and their edges, configurations and history, as plain
+ * data. Images are looked up only for what the target needs.
+ *
+ * The file must have no syntax errors (`parse` gives them); what parses and makes no sense is refused here.
+ *
+ * @throws SlipwayError with Docker's texts, a hint and the place in the file.
+ */
+export async function compilePlan(dockerfile: Dockerfile, input: PlanInput): Promise<Plan> {
+  const options = withPlanDefaults(input);
+  validate(dockerfile, options);
+  const report = new CheckReport(checkSettings(dockerfile, options));
+  checkFile(dockerfile, report);
+  const file = readStages(dockerfile, options, report);
+  const graph = linkStages(file.stages, dockerfile.escape, options);
+  const linker = { stages: graph.stages, byName: graph.byName, escape: dockerfile.escape, options };
+  const resolution = await resolveStages(graph, linker);
+  const builder: Builder = {
+    options,
+    escape: dockerfile.escape,
+    globals: file.globals,
+    resolution,
+    report,
+    nodes: [],
+    bases: new Map(),
+    states: new Map(),
+    imageNodes: new Map(),
+    declaredArgs: declaredArgs(dockerfile, file),
+    singleStage: graph.stages.length === 1 && !graph.readsOutside,
+    textLength: 0,
+  };
+  resolution.stages.forEach((stage, index) => {
+    builder.states.set(stage, planStage(builder, stage, index));
+  });
+  const target = builder.states.get(graph.target)!;
+  if (options.labels.size > 0) {
+    target.config.Labels = { ...target.config.Labels, ...Object.fromEntries(options.labels) };
+  }
+  report.assertClean();
+  return finishPlan(builder, graph, file);
+}
+
+/** The order of Docker: everything that can be told from a line alone comes before any line has an effect. */
+function validate(dockerfile: Dockerfile, options: PlanOptions): void {
+  for (const instruction of dockerfile.instructions) {
+    const prefix = `dockerfile parse error on line ${instruction.range.start.line}: `;
+    locating(options, { range: instruction.range, prefix }, () => validateInstruction(instruction));
+  }
+}
+
+function checkSettings(dockerfile: Dockerfile, options: PlanOptions) {
+  const given = options.buildArgs.get('BUILDKIT_DOCKERFILE_CHECK');
+  const directive = dockerfile.directives.find(({ name }) => name === 'check');
+  const range = directive?.valueRange ?? dockerfile.range;
+  return locating(options, { range, prefix: 'failed to parse check options: ' }, () =>
+    parseCheckSettings(given ?? directive?.value ?? ''),
+  );
+}
+
+/** ARGs of needless stages count as well: the argument is not a mistake. */
+function declaredArgs(dockerfile: Dockerfile, file: FileStages): Set<string> {
+  const names = new Set(file.globalNames);
+  for (const instruction of dockerfile.instructions) {
+    if (instruction.keyword !== 'ARG') continue;
+    for (const pair of instruction.pairs) names.add(pair.key.text);
+  }
+  return names;
+}
+
+function finishPlan(builder: Builder, graph: StageGraph, file: FileStages): Plan {
+  const { options, report } = builder;
+  const states = [...builder.states.values()];
+  const epoch = sourceDateEpoch(file, options);
+  const plan: Plan = {
+    format: PLAN_FORMAT,
+    platform: options.platform,
+    stages: states.map(finishStage),
+    target: builder.states.get(graph.target)!.planIndex,
+    nodes: builder.nodes,
+    bases: [...builder.bases.values()],
+    warnings: report.findings.toSorted((a, b) => a.range.start.offset - b.range.start.offset),
+    unusedBuildArgs: unusedBuildArgs(options.buildArgs, builder.declaredArgs),
+    ...(epoch === undefined ? {} : { epoch }),
+  };
+  // Absent and undefined mean the same: what is kept as JSON must come back equal.
+  return JSON.parse(JSON.stringify(plan)) as Plan;
+}
+
+function finishStage({ stage, platform, result, config, author, history }: StageState): PlannedStage {
+  const description = descriptionOf(
+    stage.from.comments.map((comment) => comment.text),
+    stage.name,
+  );
+  return {
+    index: stage.index,
+    name: stage.name,
+    displayName: stage.displayName,
+    platform,
+    result,
+    config,
+    ...(author === undefined || author === '' ? {} : { author }),
+    history,
+    ...(description === undefined ? {} : { description }),
+  };
+}
+
+/** What follows the stage's name in a comment above FROM. */
+function descriptionOf(comments: readonly string[], name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  return comments.find((text) => text.startsWith(`${name} `))?.slice(name.length + 1);
+}
+
+/** SOURCE_DATE_EPOCH of the build arguments, else of a global ARG, in seconds. */
+function sourceDateEpoch(file: FileStages, options: PlanOptions): number | undefined {
+  const text = options.buildArgs.get('SOURCE_DATE_EPOCH') ?? file.globals.get('SOURCE_DATE_EPOCH');
+  if (text === undefined || text === '') return undefined;
+  const seconds = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(seconds)) return seconds;
+  throw errorAt(options, file.stages[0]!.from.range, {
+    kind: 'invalid',
+    message: `invalid SOURCE_DATE_EPOCH: ${text}`,
+    code: 'SOURCE_DATE_EPOCH_INVALID',
+    hint: 'Give seconds since 1970-01-01, as date +%s prints them.',
+  });
+}

@@ -1,0 +1,169 @@
+import type { CopyInstruction, ValueInstruction } from '../../grammar/ast.ts';
+import { parseChmod } from '../dockerfile/chmod.ts';
+import { resolveDestination, resolveWorkdir } from '../dockerfile/paths.ts';
+import { flagBoolean, flagValue, flagValues } from '../dockerfile/validate.ts';
+import { SlipwayError } from '../errors/index.ts';
+import type { Command } from './link.ts';
+import type { Step } from './metadata.ts';
+import { bodyOf } from './run.ts';
+import { addStep, commit, expand, expandBody, snapshot, sourceNode, titleOf } from './stage-state.ts';
+import type { CopyOperation, FileSource, NodeId } from './types.ts';
+
+/** Plans COPY and ADD (SPEC 1.11, 1.12). */
+export function applyCopy(step: Step<CopyInstruction>): void {
+  const { builder, state, command, instruction } = step;
+  const { flags, keyword } = instruction;
+  const env = snapshot(state);
+  const value = (raw: string | undefined) =>
+    raw === undefined || raw === '' ? undefined : expand(builder, state, { raw, command, env }) || undefined;
+  const chown = value(flagValue(flags, 'chown'));
+  const chmod = value(flagValue(flags, 'chmod'));
+  const checksum = value(flagValue(flags, 'checksum'));
+  const sources: string[] = [];
+  const heredocs: CopyOperation['heredocs'] = [];
+  for (const source of instruction.sources) {
+    if (source.heredoc === undefined)
+      sources.push(expand(builder, state, { raw: source.text, command, env }));
+    else {
+      const heredoc = instruction.heredocs[source.heredoc]!;
+      const raw = bodyOf(heredoc);
+      const content = heredoc.quoted ? raw : expandBody(builder, state, { raw, command, env });
+      heredocs.push({ name: heredoc.name, content });
+    }
+  }
+  const written = expand(builder, state, { raw: instruction.destination.text, command, env });
+  if (chmod !== undefined) parseChmod(chmod);
+  checkSources(keyword, sources, checksum);
+
+  const parents = flagBoolean(flags, 'parents') ?? false;
+  // The independent layer cannot carry a mode: Docker then copies the usual way, and so its title says.
+  const link = (flagBoolean(flags, 'link') ?? false) && chmod === undefined;
+  const { from, dependencies } = sourceOf(step);
+  const operation: CopyOperation = {
+    kind: 'copy',
+    instruction: keyword,
+    parent: state.result,
+    from,
+    sources,
+    heredocs,
+    destination: resolveDestination(state.config.WorkingDir ?? '/', written),
+    chown,
+    chmod,
+    link,
+    parents,
+    exclude: flagValues(flags, 'exclude').map((flag) => flag.value),
+    unpack: flagBoolean(flags, 'unpack'),
+  };
+  const title = titleOf(instruction.original, (name) => env.get(name), builder);
+  const node = addStep(builder, state, {
+    operation,
+    title: link ? `LINK ${title}` : title,
+    command,
+    dependencies,
+    noCache: state.noCache,
+  });
+  const words = [
+    keyword,
+    ...(parents ? ['--parents'] : []),
+    ...(chown === undefined ? [] : [`--chown=${chown}`]),
+    ...(chmod === undefined ? [] : [`--chmod=${chmod}`]),
+    ...sources,
+    ...heredocs.map((heredoc) => `<<${heredoc.name}`),
+    written,
+    '# buildkit',
+  ];
+  commit(state, words.join(' '), node);
+}
+
+/** WORKDIR: a layer for each but `/`, whose owner is the USER of that moment. */
+export function applyWorkdir(step: Step<ValueInstruction>): void {
+  const { builder, state, command, instruction } = step;
+  const env = snapshot(state);
+  const written = expand(builder, state, { raw: instruction.value.text, command, env });
+  if (!state.workdirGiven && !written.startsWith('/')) {
+    builder.report.add('WorkdirRelativePath', place(command), written);
+  }
+  state.workdirGiven = true;
+  const path = resolveWorkdir(state.config.WorkingDir ?? '/', written);
+  state.config.WorkingDir = path;
+  if (path === '/') {
+    commit(state, 'WORKDIR /');
+    return;
+  }
+  const title = titleOf(instruction.original, (name) => env.get(name), builder);
+  const node = addStep(builder, state, {
+    operation: { kind: 'workdir', parent: state.result, path, user: state.config.User ?? '' },
+    title,
+    command,
+  });
+  commit(state, `WORKDIR ${path}`, node);
+}
+
+function sourceOf({ builder, state, command, instruction }: Step<CopyInstruction>): {
+  from: FileSource;
+  dependencies: NodeId[];
+} {
+  const [source] = command.sources;
+  if (source === undefined) return { from: { kind: 'context', name: undefined }, dependencies: [] };
+  const written = flagValue(instruction.flags, 'from')!;
+  const node = sourceNode(builder, state, {
+    source,
+    range: command.range,
+    missing: () =>
+      new SlipwayError(
+        'invalid',
+        `cannot copy from stage ${JSON.stringify(written)}, it needs to be defined before current stage ${JSON.stringify(state.stage.displayName)}`,
+        { code: 'STAGE_BELOW', hint: 'Move that stage above this one.' },
+      ),
+  });
+  if (node === undefined) {
+    return {
+      from: { kind: 'context', name: source.kind === 'context' ? source.name : undefined },
+      dependencies: [],
+    };
+  }
+  return { from: { kind: 'node', node }, dependencies: [node] };
+}
+
+function checkSources(
+  keyword: 'COPY' | 'ADD',
+  sources: readonly string[],
+  checksum: string | undefined,
+): void {
+  const remote = sources.map(remoteKind);
+  if (checksum !== undefined) {
+    if (sources.length !== 1) throw invalid("checksum can't be specified for multiple sources");
+    if (remote[0] === undefined) throw invalid('checksum requires HTTP(S) or Git sources');
+  }
+  const [kind] = remote.filter((found) => found !== undefined);
+  if (kind === undefined) return;
+  if (keyword === 'COPY') {
+    throw invalid(
+      kind === 'git' ? "source can't be a git ref for COPY" : "source can't be a URL for COPY",
+      'Use ADD for what has to be fetched.',
+    );
+  }
+  throw new SlipwayError(
+    'unsupported',
+    `ADD cannot fetch ${sources[remote.indexOf(kind)]}: remote sources are not supported`,
+    {
+      code: 'ADD_REMOTE_UNSUPPORTED',
+      hint: 'Fetch it in a RUN step, or before the build.',
+    },
+  );
+}
+
+/** What a source is by its looks; undefined for a path. */
+function remoteKind(source: string): 'git' | 'http' | undefined {
+  if (/^(?:git|ssh):\/\//.test(source) || /^[a-zA-Z0-9_.-]+@[a-zA-Z0-9_.-]+:/.test(source)) return 'git';
+  if (!/^https?:\/\//.test(source)) return undefined;
+  return source.split(/[?#]/, 1)[0]!.endsWith('.git') ? 'git' : 'http';
+}
+
+function invalid(message: string, hint?: string): SlipwayError {
+  return new SlipwayError('invalid', message, { code: 'COPY_SOURCE_INVALID', hint });
+}
+
+function place(command: Command) {
+  return { range: command.range, comments: command.instruction.comments };
+}

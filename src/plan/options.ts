@@ -1,0 +1,64 @@
+import type { Instruction, ParseError } from '../../grammar/ast.ts';
+import type { Digest, ImageConfig, Platform } from '../image/types.ts';
+
+/** An image of the store, as far as a plan needs it. */
+export interface ResolvedImage {
+  imageId: Digest;
+  config: ImageConfig;
+  diffIds: Digest[];
+}
+
+/** What a `--build-context` name stands for. */
+export type NamedContext = { kind: 'files' } | { kind: 'image'; reference: string };
+
+/** Reads the text of an ONBUILD trigger: the grammar's `parseTrigger`. */
+export type ParseTrigger = (trigger: string) => {
+  instruction?: Instruction | undefined;
+  errors: readonly ParseError[];
+};
+
+/** What a plan depends on beside the Dockerfile. */
+export interface PlanOptions {
+  /** Name of the stage to build; undefined for the last one. */
+  target?: string | undefined;
+  buildArgs: ReadonlyMap<string, string>;
+  /** `--label`: merged into the target's configuration last. */
+  labels: ReadonlyMap<string, string>;
+  /** What the result is for, and where the build runs. */
+  platform: Platform;
+  buildPlatform: Platform;
+  /** Of RUN without `--network`. */
+  network: 'default' | 'none' | 'host';
+  /** All steps, or those of the named stages, run again. */
+  noCache: boolean | readonly string[];
+  /** Entitlements given with `--allow`: `network.host`, `security.insecure`. */
+  allow: readonly string[];
+  /** By name as given. */
+  namedContexts: ReadonlyMap<string, NamedContext>;
+  /** Looks up a normalised reference; undefined when there is no such image. */
+  resolveImage: (reference: string, platform: Platform) => Promise<ResolvedImage | undefined>;
+  parseTrigger: ParseTrigger;
+  /** For the places of errors: the Dockerfile's name and whole text. */
+  file: string;
+  text: string;
+}
+
+/** Options with everything optional that has a usual value. */
+export type PlanInput = Pick<PlanOptions, 'platform' | 'resolveImage' | 'parseTrigger'> &
+  Partial<PlanOptions>;
+
+/** Fills in what the usual build has. */
+export function withPlanDefaults(input: PlanInput): PlanOptions {
+  return {
+    buildArgs: new Map(),
+    labels: new Map(),
+    buildPlatform: input.platform,
+    network: 'default',
+    noCache: false,
+    allow: [],
+    namedContexts: new Map(),
+    file: 'Dockerfile',
+    text: '',
+    ...input,
+  };
+}

@@ -1,0 +1,190 @@
+import { goQuote } from '../dockerfile/go-text.ts';
+import { didYouMean, suggest } from '../dockerfile/suggest.ts';
+import { validateInstruction } from '../dockerfile/validate.ts';
+import type { SourceRange } from '../errors/index.ts';
+import { normalizeReference } from '../image/reference.ts';
+import type { Platform } from '../image/types.ts';
+import { errorAt, locating } from './fail.ts';
+import {
+  type Command,
+  type LinkedStage,
+  type Linker,
+  linkCommand,
+  type Source,
+  type StageGraph,
+} from './link.ts';
+import type { PlanOptions, ResolvedImage } from './options.ts';
+
+/** An image that the plan stands on. */
+export interface Base extends ResolvedImage {
+  /** Normalised. */
+  reference: string;
+}
+
+/** The stages that the target needs, and the images they need. */
+export interface Resolution {
+  /** In the order of the file. */
+  stages: LinkedStage[];
+  /** The image behind a source; for stages whose FROM names an image, by `baseImage`. */
+  imageOf(source: Source, platform: Platform): Base;
+}
+
+/** Suggested for names of images that are not found. */
+const COMMON_IMAGES = ['alpine', 'busybox', 'centos', 'debian', 'golang', 'ubuntu', 'fedora'];
+
+/**
+ * Finds what the target needs, looks up the images of exactly that, and puts the ONBUILD triggers of bases before
+ * the commands of their stages, which may need more (SPEC F8, 1.14 ONBUILD).
+ *
+ * @throws SlipwayError `IMAGE_NOT_FOUND`, `TRIGGER_INVALID`, and what `resolveImage` throws.
+ */
+export async function resolveStages(graph: StageGraph, linker: Linker): Promise<Resolution> {
+  const { options } = linker;
+  const images = new Map<string, Base>();
+  const triggered = new Set<LinkedStage>();
+  for (;;) {
+    const needed = reachable(graph.target);
+    await lookUp(needed, { graph, options, images });
+    let grew = false;
+    for (const stage of [...needed].sort((a, b) => a.index - b.index)) {
+      if (triggered.has(stage)) continue;
+      triggered.add(stage);
+      const triggers = triggersOf(stage, (source) => imageFor(images, source, platformOf(stage, options)));
+      if (triggers.length > 0) grew = addTriggers(stage, triggers, linker) || grew;
+    }
+    if (!grew) break;
+  }
+  const stages = [...reachable(graph.target)].sort((a, b) => a.index - b.index);
+  return { stages, imageOf: (source, platform) => imageFor(images, source, platform)! };
+}
+
+/** The platform that a stage's FROM asks for. */
+export function platformOf(stage: LinkedStage, options: PlanOptions): Platform {
+  return stage.platform ?? options.platform;
+}
+
+/** The reference of an image that a source names, as written; undefined for other sources. */
+function imageName(source: Source | undefined): string | undefined {
+  if (source?.kind === 'image') return source.name;
+  return source?.kind === 'context' && source.context.kind === 'image' ? source.context.reference : undefined;
+}
+
+function imageKey(name: string, platform: Platform): string {
+  return `${JSON.stringify(platform)} ${normalizeReference(name)}`;
+}
+
+function imageFor(images: ReadonlyMap<string, Base>, source: Source, platform: Platform): Base | undefined {
+  const name = imageName(source);
+  return name === undefined ? undefined : images.get(imageKey(name, platform));
+}
+
+function reachable(target: LinkedStage): Set<LinkedStage> {
+  const found = new Set<LinkedStage>([target]);
+  // A set grows while it is walked: this visits what is added, too.
+  for (const stage of found) {
+    if (stage.replacedBy !== undefined) continue;
+    if (stage.base.kind === 'stage') found.add(stage.base.stage);
+    for (const command of stage.commands) {
+      for (const source of command.sources) {
+        if (source?.kind === 'stage') found.add(source.stage);
+      }
+    }
+  }
+  return found;
+}
+
+interface Request {
+  name: string;
+  platform: Platform;
+  range: SourceRange;
+}
+
+async function lookUp(
+  stages: ReadonlySet<LinkedStage>,
+  context: { graph: StageGraph; options: PlanOptions; images: Map<string, Base> },
+): Promise<void> {
+  const { graph, options, images } = context;
+  const requests = new Map<string, Request>();
+  const want = (source: Source | undefined, platform: Platform, range: SourceRange) => {
+    const name = imageName(source);
+    if (name === undefined) return;
+    const key = locating(options, { range }, () => imageKey(name, platform));
+    if (!images.has(key) && !requests.has(key)) requests.set(key, { name, platform, range });
+  };
+  for (const stage of stages) {
+    if (stage.replacedBy !== undefined) {
+      want({ kind: 'context', ...stage.replacedBy }, platformOf(stage, options), stage.from.range);
+      continue;
+    }
+    want(stage.base, platformOf(stage, options), stage.from.image.range);
+    for (const command of stage.commands) {
+      for (const source of command.sources) want(source, options.platform, command.range);
+    }
+  }
+  const entries = [...requests];
+  const outcomes = await Promise.allSettled(
+    entries.map(async ([, request]) => resolveOne(request, graph, options)),
+  );
+  outcomes.forEach((outcome, index) => {
+    // The first in the order of the file, whichever failed first.
+    if (outcome.status === 'rejected') throw outcome.reason;
+    images.set(entries[index]![0], outcome.value);
+  });
+}
+
+async function resolveOne(request: Request, graph: StageGraph, options: PlanOptions): Promise<Base> {
+  const reference = normalizeReference(request.name);
+  const found = await options.resolveImage(reference, request.platform);
+  if (found !== undefined) return { reference, ...found };
+  const stageNames = graph.stages.map((stage) => stage.displayName);
+  const near = suggest(request.name, [
+    ...stageNames,
+    ...COMMON_IMAGES.flatMap((name) => [name, `${name}:latest`]),
+  ]);
+  throw errorAt(options, request.range, {
+    kind: 'not-found',
+    message: `${request.name}: failed to resolve source metadata for ${reference}: ${reference}: not found${didYouMean(near)}`,
+    code: 'IMAGE_NOT_FOUND',
+    hint: isStageBelow(graph, request)
+      ? `The stage ${request.name} stands further below; move it above its use.`
+      : `There is no image ${reference} in the store.`,
+  });
+}
+
+function isStageBelow(graph: StageGraph, request: Request): boolean {
+  return graph.byName.has(request.name.toLowerCase());
+}
+
+/** Texts of the triggers that run at the start of a stage. */
+function triggersOf(stage: LinkedStage, imageOf: (source: Source) => Base | undefined): readonly string[] {
+  if (stage.replacedBy !== undefined) return [];
+  if (stage.base.kind !== 'stage') return imageOf(stage.base)?.config.config.OnBuild ?? [];
+  const parent = stage.base.stage;
+  if (parent.replacedBy !== undefined) return [];
+  return parent.commands.flatMap(({ instruction }) =>
+    instruction.keyword === 'ONBUILD' ? [instruction.trigger] : [],
+  );
+}
+
+/** True when a trigger reads from a stage or an image. */
+function addTriggers(stage: LinkedStage, triggers: readonly string[], linker: Linker): boolean {
+  const { options } = linker;
+  const { range } = stage.from;
+  const commands: Command[] = triggers.map((trigger) => {
+    const { instruction, errors } = options.parseTrigger(trigger);
+    if (instruction === undefined || errors.length > 0) {
+      const [error] = errors;
+      throw errorAt(options, range, {
+        kind: 'syntax',
+        message: error?.message ?? 'onbuild trigger should be a single expression',
+        code: 'TRIGGER_INVALID',
+        hint: `The base has ONBUILD ${goQuote(trigger)}.`,
+      });
+    }
+    locating(options, { range }, () => validateInstruction(instruction));
+    return linkCommand(linker, instruction, range);
+  });
+  stage.commands = [...commands, ...stage.commands];
+  stage.stepCount += commands.length;
+  return commands.some((command) => command.sources.length > 0);
+}

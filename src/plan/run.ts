@@ -1,0 +1,110 @@
+import type { Heredoc, RunInstruction } from '../../grammar/ast.ts';
+import { argPrefix, type EnvList, proxyEnv } from '../dockerfile/scope.ts';
+import { networkOf, securityOf } from '../dockerfile/validate.ts';
+import { errorAt } from './fail.ts';
+import { type Step, withShell } from './metadata.ts';
+import { planMounts } from './run-mounts.ts';
+import { addStep, commit, countText, titleOf } from './stage-state.ts';
+import type { RunOperation } from './types.ts';
+
+const DEFAULT_HOSTNAME = 'buildkitsandbox';
+
+/** Where scripts of here-documents with a shebang are mounted. */
+const SCRIPT_DIRECTORY = '/dev/pipes';
+
+/** Plans a RUN (SPEC 1.8, 1.10). */
+export function applyRun(step: Step<RunInstruction>): void {
+  const { builder, state, command, instruction } = step;
+  const { options } = builder;
+  const { env } = state.scope;
+  const { args, scripts, summary } = commandOf(step);
+  const { mounts, dependencies, secretNames } = planMounts(step);
+  const network = networkOf(instruction);
+  const security = securityOf(instruction);
+  requireEntitlement(step, network === 'host', 'network.host');
+  requireEntitlement(step, security === 'insecure', 'security.insecure');
+  const environment = env.toArray();
+  countText(
+    builder,
+    environment.reduce((sum, entry) => sum + entry.length, 0),
+  );
+  const operation: RunOperation = {
+    kind: 'run',
+    parent: state.result,
+    args,
+    command: args.join(' '),
+    env: environment,
+    hiddenEnv: proxyEnv(options.buildArgs, env),
+    cwd:
+      state.config.WorkingDir === undefined || state.config.WorkingDir === '' ? '/' : state.config.WorkingDir,
+    user: state.config.User ?? '',
+    network: network === 'default' ? options.network : network,
+    security,
+    mounts,
+    scripts,
+    hostname: options.buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? DEFAULT_HOSTNAME,
+  };
+  const title = titleOf(`${instruction.original}${summary}`, masked(env, secretNames), {
+    escape: builder.escape,
+    keepQuotes: true,
+    keepUnset: true,
+  });
+  const node = addStep(builder, state, { operation, title, command, dependencies, noCache: state.noCache });
+  commit(state, `${['RUN', ...argPrefix(state.scope), ...args].join(' ')} # buildkit`, node);
+}
+
+/** The process to start, from whichever form the line has. */
+function commandOf({ state, instruction }: Step<RunInstruction>): {
+  args: string[];
+  scripts: { name: string; content: string }[];
+  summary: string;
+} {
+  if (instruction.form === 'exec') return { args: [...instruction.args], scripts: [], summary: '' };
+  const { heredocs, text } = instruction;
+  const [first] = heredocs;
+  if (first === undefined) return { args: withShell(state, text), scripts: [], summary: '' };
+  const isWhole = heredocs.length === 1 && first.opener.offset === 0 && first.opener.length === text.length;
+  if (!isWhole) {
+    // Any other here-document is the shell's own affair: the text is put together again.
+    const bodies = heredocs.map((heredoc) => `\n${heredoc.content}${heredoc.name}`);
+    return { args: withShell(state, text + bodies.join('')), scripts: [], summary: '' };
+  }
+  const content = bodyOf(first);
+  const summary = ` (${summarize(first.content)})`;
+  if (!content.startsWith('#!') || state.platform.os === 'windows') {
+    return { args: withShell(state, content), scripts: [], summary };
+  }
+  return {
+    args: withShell(state, `${SCRIPT_DIRECTORY}/${first.name}`),
+    scripts: [{ name: first.name, content }],
+    summary,
+  };
+}
+
+/** The body with the tabs of `<<-` taken off. */
+export function bodyOf(heredoc: Heredoc): string {
+  return heredoc.stripTabs ? heredoc.content.replace(/^\t+/gm, '') : heredoc.content;
+}
+
+function summarize(content: string): string {
+  const lines = content.trim().split(/\r?\n/);
+  return lines.length > 1 ? `${lines[0]}...` : lines[0]!;
+}
+
+function masked(env: EnvList, secretNames: ReadonlySet<string>): (name: string) => string | undefined {
+  return (name) => (secretNames.has(name) ? '****' : env.get(name));
+}
+
+function requireEntitlement(
+  { builder, command }: Step<RunInstruction>,
+  needed: boolean,
+  entitlement: 'network.host' | 'security.insecure',
+): void {
+  if (!needed || builder.options.allow.includes(entitlement)) return;
+  throw errorAt(builder.options, command.range, {
+    kind: 'denied',
+    message: `${entitlement} is not allowed`,
+    code: 'ENTITLEMENT_MISSING',
+    hint: `Build with --allow ${entitlement} if you trust this Dockerfile.`,
+  });
+}
