@@ -3,16 +3,17 @@ import {
   closeSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import type { Digest } from '../image/types.ts';
-import { blobPath, digestHex, type LeaseId, temporaryPath } from './layout.ts';
+import { blobPath, digestHex, isDigest, type LeaseId, temporaryPath } from './layout.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -68,6 +69,16 @@ export function blobSize(store: Store, digest: Digest): number | undefined {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
+}
+
+/** Digests of all files under blobs/. */
+export function blobFiles(store: Store): Digest[] {
+  const root = join(store.root, 'blobs', 'sha256');
+  return readdirSync(root)
+    .sort()
+    .flatMap((folder) => readdirSync(join(root, folder)).sort())
+    .map((hex) => `sha256:${hex}`)
+    .filter(isDigest);
 }
 
 /** SHA-256 of a file, as a digest. Reads through one buffer. `check` is called for every MiB; what it throws ends it. */

@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../errors/index.ts';
 import type { Digest } from '../image/types.ts';
+import { blobFiles } from './blobs.ts';
 import { blobPath, isLayerId, type LayerId, layerIdOf, layerRowOf, ownerOf } from './layout.ts';
 import { endDeadLeases, type IsLocked } from './leases.ts';
 import type { Store } from './store.ts';
@@ -18,13 +19,14 @@ export interface Garbage {
 
 /**
  * Ends the leases of dead processes and finds what nobody needs. A layer is kept by an image, by a step record (the
- * cache), by a hold or the making of a live lease, and by a layer that is a delta over it; nothing else. What is
- * found is marked first, so that nothing can begin to use it. Blobs are deleted right here.
+ * cache) and by a hold or the making of a live lease; nothing else. What is found is marked first, so that nothing
+ * can begin to use it. Blobs are deleted right here.
  */
 export function collectGarbage(store: Store, isLocked?: IsLocked): Garbage {
   endDeadLeases(store, isLocked);
   store.database.transaction(() => markUnneededLayers(store));
   deleteBlobs(store);
+  deleteStrayBlobs(store);
   const layers = store.database
     .all<{ id: number }>("SELECT id FROM layers WHERE state = 'removing' ORDER BY id")
     .map((row) => layerIdOf(row.id));
@@ -46,21 +48,16 @@ export function forgetGarbage(store: Store, layers: readonly LayerId[]): void {
  * what the transaction took away.
  */
 export function markUnneededLayers(store: Store): { id: LayerId; diffId: Digest }[] {
-  const marked: { id: LayerId; diffId: Digest }[] = [];
-  for (;;) {
-    // A layer that was a delta frees the one below it only in the next round.
-    const rows = store.database.all<{ id: number; diff_id: string }>(
-      `UPDATE layers SET state = 'removing', lease = NULL, base = NULL
+  return store.database
+    .all<{ id: number; diff_id: string }>(
+      `UPDATE layers SET state = 'removing', lease = NULL
        WHERE state = 'ready'
          AND NOT EXISTS (SELECT 1 FROM image_layers WHERE image_layers.layer = layers.id)
          AND NOT EXISTS (SELECT 1 FROM steps WHERE steps.layer = layers.id)
          AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.layer = layers.id)
-         AND NOT EXISTS (SELECT 1 FROM layers AS delta WHERE delta.base = layers.id)
        RETURNING id, diff_id`,
-    );
-    if (rows.length === 0) return marked;
-    marked.push(...rows.map((row) => ({ id: layerIdOf(row.id), diffId: row.diff_id })));
-  }
+    )
+    .map((row) => ({ id: layerIdOf(row.id), diffId: row.diff_id }));
 }
 
 /**
@@ -75,6 +72,16 @@ function deleteBlobs(store: Store): void {
        RETURNING digest`,
     );
     for (const { digest } of unneeded) rmSync(blobPath(store.root, digest), { force: true });
+  });
+}
+
+/** Deletes blobs without a row: an index that was restored from a copy knows less than the disk. */
+function deleteStrayBlobs(store: Store): void {
+  store.database.transaction(() => {
+    for (const digest of blobFiles(store)) {
+      if (store.database.get('SELECT 1 FROM blobs WHERE digest = ?', digest) !== undefined) continue;
+      rmSync(blobPath(store.root, digest), { force: true });
+    }
   });
 }
 

@@ -12,13 +12,25 @@ export interface OriginBlob {
   mediaType: string;
 }
 
+/** What the packer must be told to give a layer's `diffId` again. */
+export interface PackRecipe {
+  /** SOURCE_DATE_EPOCH of the build, in seconds: later times were written as this. */
+  clampMtime?: number;
+  /** What the layer below has as its root directory, where that is not 0755, 0:0. */
+  root?: { mode: number; uid: number; gid: number };
+  /** There is a file `overridesPath` with metadata that the directory cannot hold. */
+  overrides?: true;
+  /** Overlayfs's marks are `user.overlay.*`. */
+  userxattr?: true;
+}
+
 /** A layer that is whole and named. */
 export interface LayerRecord extends LayerDigest {
   id: LayerId;
   /** Boot of the machine in which it was written or last verified. */
   bootId: string;
-  /** The layer whose directory lies under this one's as part of the same layer. */
-  base?: LayerId;
+  /** How the directory is packed to give `diffId`, where that is not the plain way. */
+  recipe?: PackRecipe;
   /** Present for what our packer did not write: `diffId` is then this blob's, uncompressed. */
   origin?: OriginBlob;
 }
@@ -35,7 +47,7 @@ export function allocateLayer(store: Store, lease: LeaseId): LayerId {
 
 export interface CompletedLayer extends LayerDigest {
   bootId: string;
-  base?: LayerId;
+  recipe?: PackRecipe;
   origin?: OriginBlob;
 }
 
@@ -67,13 +79,13 @@ export function completeLayer(store: Store, id: LayerId, done: CompletedLayer): 
 function writeLayer(store: Store, id: LayerId, done: CompletedLayer): void {
   store.database.run(
     `UPDATE layers SET state = 'ready', lease = NULL, diff_id = ?, tar_size = ?, size = ?, packer = ?, boot_id = ?,
-       base = ?, origin_digest = ?, origin_size = ?, origin_type = ? WHERE id = ?`,
+       recipe = ?, origin_digest = ?, origin_size = ?, origin_type = ? WHERE id = ?`,
     done.diffId,
     done.tarSize,
     done.size,
     done.packer,
     done.bootId,
-    done.base === undefined ? null : layerRowOf(done.base),
+    done.recipe === undefined ? null : JSON.stringify(done.recipe),
     done.origin?.digest ?? null,
     done.origin?.size ?? null,
     done.origin?.mediaType ?? null,
@@ -119,18 +131,6 @@ export function layersForChain(
   return missing.length > 0 ? { missing } : { layers };
 }
 
-/** The directories that make up a layer, bottom first: its own, and those it is a delta over. */
-export function layerStack(store: Store, id: LayerId): LayerId[] {
-  const rows = store.database.all<{ id: number }>(
-    `WITH RECURSIVE stack(id, depth) AS (
-       VALUES (?, 0) UNION ALL SELECT layers.base, depth + 1 FROM layers JOIN stack ON layers.id = stack.id
-       WHERE layers.base IS NOT NULL AND depth < 64
-     ) SELECT id FROM stack ORDER BY depth DESC`,
-    layerRowOf(id),
-  );
-  return rows.map((row) => layerIdOf(row.id));
-}
-
 /**
  * Keeps layers for as long as the lease lives.
  *
@@ -166,13 +166,13 @@ interface LayerRow {
   size: number;
   packer: number;
   boot_id: string;
-  base: number | null;
+  recipe: string | null;
   origin_digest: string | null;
   origin_size: number | null;
   origin_type: string | null;
 }
 
-const SELECT_READY = `SELECT id, diff_id, tar_size, size, packer, boot_id, base, origin_digest, origin_size, origin_type
+const SELECT_READY = `SELECT id, diff_id, tar_size, size, packer, boot_id, recipe, origin_digest, origin_size, origin_type
   FROM layers WHERE state = 'ready'`;
 
 function recordOf(row: LayerRow): LayerRecord {
@@ -183,7 +183,7 @@ function recordOf(row: LayerRow): LayerRecord {
     size: row.size,
     packer: row.packer,
     bootId: row.boot_id,
-    ...(row.base === null ? {} : { base: layerIdOf(row.base) }),
+    ...(row.recipe === null ? {} : { recipe: JSON.parse(row.recipe) as PackRecipe }),
     ...(row.origin_digest === null
       ? {}
       : { origin: { digest: row.origin_digest, size: row.origin_size!, mediaType: row.origin_type! } }),
@@ -194,9 +194,9 @@ function digestOf(done: CompletedLayer): LayerDigest {
   return { diffId: done.diffId, tarSize: done.tarSize, size: done.size, packer: done.packer };
 }
 
-function optional(done: CompletedLayer): { base?: LayerId; origin?: OriginBlob } {
+function optional(done: CompletedLayer): { recipe?: PackRecipe; origin?: OriginBlob } {
   return {
-    ...(done.base === undefined ? {} : { base: done.base }),
+    ...(done.recipe === undefined ? {} : { recipe: done.recipe }),
     ...(done.origin === undefined ? {} : { origin: done.origin }),
   };
 }

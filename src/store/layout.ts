@@ -16,6 +16,7 @@ const SHA256 = /^sha256:[0-9a-f]{64}$/;
 export const STORE_FOLDERS = [
   'blobs/sha256',
   'layers',
+  'overrides',
   'listings',
   'tmp',
   'active',
@@ -40,6 +41,12 @@ export function layersPath(root: string): string {
 export function layerDirectory(root: string, id: LayerId): string {
   if (!isLayerId(id)) throw internal(`not a layer id: ${id}`);
   return join(root, 'layers', id);
+}
+
+/** Metadata of a layer that its directory cannot hold (`encodeOverrides` of src/layer). */
+export function overridesPath(root: string, id: LayerId): string {
+  if (!isLayerId(id)) throw internal(`not a layer id: ${id}`);
+  return join(root, 'overrides', id);
 }
 
 /** The kept listing of a layer. It may be absent at any time; whoever needs it makes it again. */

@@ -8,8 +8,7 @@ export const STORE_FORMAT = 1;
  *   their meaning when it is dead.
  * - `layers`: one row for each directory under layers/. `state`: `pending` (its lease writes it), `ready` (all is
  *   known and on disk), `removing` (nothing may refer to it; the directory is being deleted). Numbers are never
- *   used twice, so that a late writer cannot meet another's layer. `base`: the layer whose directory lies under
- *   this one's as part of the same layer.
+ *   used twice, so that a late writer cannot meet another's layer. `recipe`: JSON of `PackRecipe`.
  * - `holds`, `blob_holds`: layers and blobs that a live process uses.
  * - `images`: configuration and, where the image came with one, manifest, as bytes. They are small and must appear
  *   together with their names, so they are rows and not files.
@@ -40,7 +39,7 @@ CREATE TABLE layers (
   size INTEGER,
   packer INTEGER,
   boot_id TEXT,
-  base INTEGER REFERENCES layers(id),
+  recipe TEXT,
   origin_digest TEXT,
   origin_size INTEGER,
   origin_type TEXT,
@@ -48,7 +47,6 @@ CREATE TABLE layers (
 ) STRICT;
 CREATE UNIQUE INDEX layers_ready ON layers(diff_id) WHERE state = 'ready';
 CREATE INDEX layers_unready ON layers(state) WHERE state <> 'ready';
-CREATE INDEX layers_base ON layers(base) WHERE base IS NOT NULL;
 CREATE INDEX layers_origin ON layers(origin_digest) WHERE origin_digest IS NOT NULL;
 
 CREATE TABLE holds (

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { constants, createGzip, createZstdCompress } from 'node:zlib';
+import { type LayerCompression, layerMediaType } from '../image/media-types.ts';
+import type { Descriptor } from '../image/types.ts';
+import { copyBlob, readChunks, writeLayerTar } from './layer-source.ts';
+import { writeFully } from './output.ts';
+import type { Aborted, ExportLayer, LayerEncoding } from './types.ts';
+
+const CHUNK = 1 << 20;
+
+/**
+ * Writes the blob of a layer to `path` in the encoding asked for, and says what it is. A layer that came in a blob
+ * keeps it, unless it is compressed otherwise and `force` is set. `scratch` names a file that this call may make and
+ * removes again.
+ */
+export async function writeLayerBlob(
+  layer: ExportLayer,
+  files: { path: string; scratch: string },
+  encoding: LayerEncoding,
+  aborted?: Aborted,
+): Promise<Descriptor> {
+  const fd = openSync(files.path, 'wx', 0o600);
+  try {
+    if (keepsOrigin(layer, encoding)) {
+      const { origin } = layer;
+      copyBlob(origin!, (chunk) => writeFully(fd, chunk), aborted);
+      return { mediaType: origin!.mediaType, digest: origin!.digest, size: origin!.size };
+    }
+    if (encoding.compression === 'none') {
+      await writeLayerTar(layer, (chunk) => writeFully(fd, chunk), aborted);
+      return { mediaType: layerMediaType('none'), digest: layer.diffId, size: layer.tarSize };
+    }
+    return await compress(layer, { fd, scratch: files.scratch }, encoding, aborted);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** How the media type of a blob says it is compressed; undefined for types that are no layers. */
+export function compressionOf(mediaType: string): LayerCompression | undefined {
+  if (/^application\/vnd\.(?:oci|docker)\.image\./.test(mediaType)) {
+    if (/[.+]gzip$/.test(mediaType)) return 'gzip';
+    if (/[.+]zstd$/.test(mediaType)) return 'zstd';
+    if (/\.tar$/.test(mediaType)) return 'none';
+  }
+  return undefined;
+}
+
+function keepsOrigin(layer: ExportLayer, encoding: LayerEncoding): boolean {
+  if (layer.origin === undefined) return false;
+  const has = compressionOf(layer.origin.mediaType);
+  // What is not compressed is compressed when that is asked for; the reverse would only make it larger.
+  return has !== undefined && (has === encoding.compression || (has !== 'none' && encoding.force !== true));
+}
+
+/** The packer is synchronous and the compressors are not: the tar lies in a scratch file in between. */
+async function compress(
+  layer: ExportLayer,
+  target: { fd: number; scratch: string },
+  encoding: LayerEncoding,
+  aborted: Aborted | undefined,
+): Promise<Descriptor> {
+  const scratch = openSync(target.scratch, 'wx', 0o600);
+  try {
+    await writeLayerTar(layer, (chunk) => writeFully(scratch, chunk), aborted);
+    const hash = createHash('sha256');
+    let size = 0;
+    await pipeline(readChunks(target.scratch, aborted), compressor(encoding), async (chunks) => {
+      for await (const chunk of chunks as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        size += chunk.length;
+        writeFully(target.fd, chunk);
+      }
+    });
+    const mediaType = layerMediaType(encoding.compression);
+    return { mediaType, digest: `sha256:${hash.digest('hex')}`, size };
+  } finally {
+    closeSync(scratch);
+    rmSync(target.scratch, { force: true });
+  }
+}
+
+function compressor({ compression, level }: LayerEncoding) {
+  if (compression === 'zstd') {
+    const params = level === undefined ? {} : { [constants.ZSTD_c_compressionLevel]: level };
+    return createZstdCompress({ chunkSize: CHUNK, params });
+  }
+  return createGzip({ chunkSize: CHUNK, ...(level === undefined ? {} : { level }) });
+}

@@ -1,0 +1,111 @@
+import { sortedRecord } from '../image/go-json.ts';
+import { familiarName, familiarReference, parseReference } from '../image/reference.ts';
+import {
+  blobName,
+  jsonLine,
+  type LayoutImage,
+  layoutImage,
+  layoutIndex,
+  OCI_LAYOUT,
+  plainLayer,
+} from './layout-documents.ts';
+import { writeLayerTar } from './layer-source.ts';
+import { OuterTar } from './outer-tar.ts';
+import { withOutput } from './output.ts';
+import type { Aborted, ExportImage, ExportLayer, Output } from './types.ts';
+
+export interface ArchiveResult {
+  /** Bytes of the archive. */
+  size: number;
+}
+
+/**
+ * Writes what `docker save` writes: one tar that is an OCI layout and has manifest.json and repositories for older
+ * readers. Layers are not compressed. The same images give the same bytes. Runs in the worker.
+ *
+ * @throws SlipwayError `LAYER_CORRUPT`, and those of `openOutput`; nothing is left at the output's name then.
+ */
+export async function writeDockerArchive(
+  images: readonly ExportImage[],
+  output: Output,
+  aborted?: Aborted,
+): Promise<ArchiveResult> {
+  const merged = mergeSame(images);
+  const documents = merged.map((image) => layoutImage(image, image.layers.map(plainLayer)));
+  return await withOutput(output, async (out) => {
+    let size = 0;
+    const tar = new OuterTar((bytes) => {
+      size += bytes.length;
+      out.write(bytes);
+    });
+    tar.directory('blobs');
+    tar.directory('blobs/sha256');
+    for (const blob of sortedBlobs(merged, documents)) {
+      if ('bytes' in blob) tar.file(blobName(blob.digest), blob.bytes);
+      else {
+        tar.begin(blobName(blob.digest), blob.layer.tarSize);
+        await writeLayerTar(blob.layer, (chunk) => tar.content(chunk), aborted);
+        tar.end();
+      }
+    }
+    tar.file('index.json', layoutIndex(documents).bytes);
+    tar.file('manifest.json', dockerManifest(documents));
+    tar.file('oci-layout', OCI_LAYOUT);
+    const repositories = dockerRepositories(documents);
+    if (repositories !== undefined) tar.file('repositories', repositories);
+    tar.finish();
+    return { size };
+  });
+}
+
+/** An image that is asked for twice, by two names, is written once. */
+function mergeSame(images: readonly ExportImage[]): ExportImage[] {
+  const byConfig = new Map<string, ExportImage>();
+  for (const image of images) {
+    const before = byConfig.get(image.config);
+    if (before === undefined) byConfig.set(image.config, { ...image, names: [...new Set(image.names)] });
+    else before.names = [...new Set([...before.names, ...image.names])];
+  }
+  return [...byConfig.values()];
+}
+
+type Blob = { digest: string; bytes: Buffer } | { digest: string; layer: ExportLayer };
+
+function sortedBlobs(images: readonly ExportImage[], documents: readonly LayoutImage[]): Blob[] {
+  const blobs = new Map<string, Blob>();
+  for (const { config, manifest } of documents) {
+    blobs.set(config.digest, config);
+    blobs.set(manifest.digest, manifest);
+  }
+  for (const image of images) {
+    for (const layer of image.layers) blobs.set(layer.diffId, { digest: layer.diffId, layer });
+  }
+  return [...blobs.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
+}
+
+function dockerManifest(images: readonly LayoutImage[]): Buffer {
+  return jsonLine(
+    images.map(({ config, names, layers }) => ({
+      Config: blobName(config.digest),
+      RepoTags: names.length === 0 ? null : names.map((name) => familiarReference(parseReference(name))),
+      Layers: layers.map((layer) => blobName(layer.digest)),
+      LayerSources: sortedRecord(Object.fromEntries(layers.map((layer) => [layer.digest, layer]))),
+    })),
+  );
+}
+
+/** Repository and tag to the top layer, for readers of the first format. Undefined when there are no names. */
+function dockerRepositories(images: readonly LayoutImage[]): Buffer | undefined {
+  const repositories: Record<string, Record<string, string>> = Object.create(null);
+  for (const { names, layers } of images) {
+    const top = layers.at(-1)?.digest.slice('sha256:'.length);
+    for (const name of top === undefined ? [] : names) {
+      const reference = parseReference(name);
+      repositories[familiarName(reference)] ??= {};
+      repositories[familiarName(reference)]![reference.tag ?? 'latest'] = top!;
+    }
+  }
+  if (Object.keys(repositories).length === 0) return undefined;
+  const sorted = Object.entries(repositories).map(([name, tags]) => [name, sortedRecord(tags)] as const);
+  return jsonLine(sortedRecord(Object.fromEntries(sorted)));
+}

@@ -1,0 +1,69 @@
+import { digestOf } from '../image/digest.ts';
+import { goJson } from '../image/go-json.ts';
+import { buildIndex, buildManifest, type Document } from '../image/build-manifest.ts';
+import { OCI } from '../image/media-types.ts';
+import { parseReference } from '../image/reference.ts';
+import type { Descriptor } from '../image/types.ts';
+
+/** The file `oci-layout`. */
+export const OCI_LAYOUT = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
+
+/** Path of a blob inside an OCI layout. */
+export function blobName(digest: string): string {
+  return `blobs/sha256/${digest.slice('sha256:'.length)}`;
+}
+
+/** An image ready to be written into a layout: its documents and the descriptors of its layers' blobs. */
+export interface LayoutImage {
+  config: Document;
+  manifest: Document;
+  names: readonly string[];
+  layers: readonly Descriptor[];
+  created?: string;
+}
+
+/** Makes the manifest of an image whose layer blobs are known. */
+export function layoutImage(
+  image: { config: string; names: readonly string[] },
+  layers: readonly Descriptor[],
+  family: 'oci' | 'docker' = 'oci',
+): LayoutImage {
+  const bytes = Buffer.from(image.config, 'utf8');
+  const config: Document = { bytes, digest: digestOf(bytes) };
+  const manifest = buildManifest({ digest: config.digest, size: bytes.length }, layers, { family });
+  return { config, manifest, names: image.names, layers };
+}
+
+/** The entries of index.json: one for each name, or one without a name. */
+export function indexEntries(images: readonly LayoutImage[]): Descriptor[] {
+  return images.flatMap(({ manifest, names }) => {
+    const { mediaType } = JSON.parse(manifest.bytes.toString('utf8')) as { mediaType: string };
+    const plain: Descriptor = { mediaType, digest: manifest.digest, size: manifest.bytes.length };
+    if (names.length === 0) return [plain];
+    return names.map((name) => ({ ...plain, annotations: nameAnnotations(name) }));
+  });
+}
+
+/** As Docker writes them: the full name for containerd, the tag for the OCI layout. */
+function nameAnnotations(name: string): Record<string, string> {
+  const { tag } = parseReference(name);
+  return {
+    'io.containerd.image.name': name,
+    ...(tag === undefined ? {} : { 'org.opencontainers.image.ref.name': tag }),
+  };
+}
+
+/** index.json of a layout that holds these images. */
+export function layoutIndex(images: readonly LayoutImage[]): Document {
+  return buildIndex(indexEntries(images));
+}
+
+/** A descriptor of a layer blob that is not compressed. */
+export function plainLayer(layer: { diffId: string; tarSize: number }): Descriptor {
+  return { mediaType: OCI.layer, digest: layer.diffId, size: layer.tarSize };
+}
+
+/** One line of JSON as Go's encoder ends it. */
+export function jsonLine(value: unknown): Buffer {
+  return Buffer.from(`${goJson(value)}\n`, 'utf8');
+}

@@ -1,0 +1,15 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/**
+ * The absolute path of the store: the option, else SLIPWAY_ROOT, else /var/lib/slipway for root and the user's
+ * data directory (XDG Base Directory Specification) for others.
+ */
+export function storeRoot(option: string | undefined, env: NodeJS.ProcessEnv): string {
+  const named = option || env.SLIPWAY_ROOT;
+  if (named) return resolve(named);
+  if (process.getuid?.() === 0) return '/var/lib/slipway';
+  const data = env.XDG_DATA_HOME;
+  // The specification says that a relative path is to be ignored.
+  return join(data?.startsWith('/') ? data : join(homedir(), '.local', 'share'), 'slipway');
+}

@@ -1,0 +1,97 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openStore } from '../../src/store/store.ts';
+
+let base: string;
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), 'slipway-store-'));
+});
+afterEach(() => rmSync(base, { recursive: true, force: true }));
+
+/** The code of the error that `body` throws. */
+function codeOf(body: () => unknown): string {
+  try {
+    body();
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+  return 'no error';
+}
+
+describe('openStore', () => {
+  test('makes the layout once and opens it again', () => {
+    const root = join(base, 'with space and ü', 'store?#%');
+    openStore(root, { idMap: 'host' }).close();
+    expect(readdirSync(root).sort()).toMatchInlineSnapshot(`
+      [
+        "active",
+        "blobs",
+        "cache",
+        "format",
+        "index.db",
+        "layers",
+        "listings",
+        "locks",
+        "overrides",
+        "tmp",
+      ]
+    `);
+    expect(readFileSync(join(root, 'format'), 'utf8')).toBe('{"version":1,"idMap":"host"}\n');
+    using store = openStore(root, { create: false });
+    expect(store.database.get('PRAGMA journal_mode')).toEqual({ journal_mode: 'wal' });
+    expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: 1 });
+    expect(store.idMap).toBe('host');
+  });
+
+  test('a missing store is an error where none may be made', () => {
+    expect(codeOf(() => openStore(join(base, 'none'), { create: false }))).toBe('STORE_NOT_FOUND');
+    expect(readdirSync(base)).toEqual([]);
+  });
+
+  test('a newer format and another id map are refused in one line', () => {
+    const root = join(base, 's');
+    openStore(root, { idMap: 'host' }).close();
+    expect(() => openStore(root, { idMap: '0:100000:65536' })).toThrowErrorMatchingInlineSnapshot(
+      `[SlipwayError: the store ${root} was made with the id map host and this process has 0:100000:65536: use another --root, or the same user and subordinate ids as before]`.replace(
+        root,
+        root,
+      ),
+    );
+    writeFileSync(join(root, 'format'), '{"version":2,"idMap":"host"}');
+    expect(codeOf(() => openStore(root))).toBe('STORE_FORMAT_NEWER');
+    writeFileSync(join(root, 'format'), '{"version":');
+    expect(codeOf(() => openStore(root))).toBe('STORE_DAMAGED');
+  });
+
+  test('a store whose making was cut short is finished', () => {
+    const root = join(base, 's');
+    openStore(root).close();
+    rmSync(join(root, 'format'));
+    openStore(root).close();
+    expect(readFileSync(join(root, 'format'), 'utf8')).toContain('"version":1');
+  });
+
+  test('an index that is missing or damaged is said so', () => {
+    const root = join(base, 's');
+    openStore(root).close();
+    rmSync(join(root, 'index.db'));
+    expect(codeOf(() => openStore(root))).toBe('INDEX_CANNOT_OPEN');
+    writeFileSync(join(root, 'index.db'), 'no database at all, but long enough to be read as one'.repeat(100));
+    expect(codeOf(() => openStore(root).database.get('SELECT * FROM tags'))).toBe('INDEX_CORRUPT');
+  });
+
+  test('a transaction that throws changes nothing', () => {
+    using store = openStore(join(base, 's'));
+    const { database } = store;
+    expect(() =>
+      database.transaction(() => {
+        database.run("INSERT INTO named_values VALUES ('a', 'b')");
+        database.transaction(() => database.run("INSERT INTO named_values VALUES ('c', 'd')"));
+        throw new Error('stop');
+      }),
+    ).toThrow('stop');
+    expect(database.all('SELECT * FROM named_values')).toEqual([]);
+  });
+});
