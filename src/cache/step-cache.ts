@@ -50,6 +50,7 @@ export interface StepCache {
   layersOf(diffIds: readonly Digest[]): StoredLayer[] | undefined;
   /** Milliseconds that a step of this name took last time. */
   duration(name: string): number | undefined;
+  noteDuration(name: string, ms: number): void;
   /**
    * Asks to be the one who runs a step. True: the caller runs it and calls `release`. False: another process does.
    */

@@ -22,17 +22,18 @@ export interface SelectedFile {
   hardLink?: BytePath;
 }
 
-/** What one source of the instruction (after wildcards) selects: itself, or a directory's content. */
+/** What one source of the instruction (after wildcards) selects: one file, or a directory's content. */
 export interface SelectedSource {
   /** Path in the source's root, links resolved; empty for the root. */
   path: BytePath;
-  /** Path below a destination directory: a base name; with `--parents` a path, whose parents are in `parents`. */
+  /** Name in a destination that is a directory. */
   name: BytePath;
   directory: boolean;
-  /** Sorted bytewise, parents first; the source itself is the first. */
+  /**
+   * Parents first. Of a directory its content only; where the directory itself can be seen (bind mounts) it is the
+   * first, with an empty path.
+   */
   files: SelectedFile[];
-  /** `--parents`: directories above, from the pivot on, outermost first, as paths in the source's root. */
-  parents: BytePath[];
 }
 
 /** Files a step reads: a directory of the machine (the build context), or a root file system of layers. */

@@ -166,12 +166,13 @@ export async function solve(options: SolveOptions): Promise<Solved> {
   const execute = async (work: StepWork, release: () => void): Promise<SolvedLayer> => {
     const { node, parent, prepared } = work;
     const executor = await options.executor();
+    const step = await prepared.step();
     const id = cache.allocateLayer();
     const started = Date.now();
     onEvent({ type: 'started', vertex: node.id, time: started });
     try {
       const result = await executor.execute(
-        { step: prepared.step, parent: layerNames(parent), layer: id, clampMtime: options.clampMtime },
+        { step, parent: layerNames(parent), layer: id, clampMtime: options.clampMtime },
         {
           onLog: (stream, data) =>
             onEvent({ type: 'log', vertex: node.id, stream, data, time: Date.now() }),
@@ -179,6 +180,7 @@ export async function solve(options: SolveOptions): Promise<Solved> {
         signal,
       );
       const ended = Date.now();
+      cache.noteDuration(node.title, ended - started);
       const created = new Date(ended).toISOString();
       const layer: SolvedLayer = { stack: [id], stored: undefined, digested: undefined as never, created };
       layer.digested = result.digest.then((digest) => {

@@ -24,7 +24,8 @@ export interface Snapshot {
 /** A step made ready: what its key is made of, and what the executor needs to run it. */
 export interface PreparedStep {
   parts: KeyParts;
-  step: ExecutableStep;
+  /** Only asked for when the step runs: a cached COPY from a stage needs no list of files. */
+  step: () => Promise<ExecutableStep>;
 }
 
 /**

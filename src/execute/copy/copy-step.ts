@@ -49,14 +49,13 @@ export async function copyStep(sys: Sys, request: CopyStepRequest): Promise<void
         continue;
       }
     }
-    copyParents(sys, { root, destination, source, from: request.from ?? '', attributes });
     const to = targetOf(root, destination, source, onCreate);
     copyTree({ sys, from, to, source, attributes });
   }
 
   for (const heredoc of operation.heredocs) {
     const name = bytesOf(heredoc.name);
-    const to = targetOf(root, destination, { name, directory: false, parents: [] }, onCreate);
+    const to = targetOf(root, destination, { name, directory: false }, onCreate);
     refuseWhiteoutName(to);
     removeFile(to);
     writeFileSync(bufferOf(to), heredoc.content, { flag: 'wx', mode: 0o600 });
@@ -73,14 +72,9 @@ export async function copyStep(sys: Sys, request: CopyStepRequest): Promise<void
 function targetOf(
   root: BytePath,
   destination: BytePath,
-  source: Pick<SelectedSource, 'name' | 'directory' | 'parents'>,
+  source: Pick<SelectedSource, 'name' | 'directory'>,
   onCreate: (path: BytePath) => void,
 ): BytePath {
-  if (source.name.includes('/') || source.parents.length > 0) {
-    // --parents: the destination is a directory always, the parents have been made.
-    const directory = ensureDirectory(root, joinRoot(destination, [parentOf(source.name)]), onCreate);
-    return `${directory}/${source.name.slice(source.name.lastIndexOf('/') + 1)}`;
-  }
   if (!source.directory && destination.endsWith('/')) {
     return `${ensureDirectory(root, destination, onCreate)}/${source.name}`;
   }
@@ -93,41 +87,9 @@ function targetOf(
   return `${parent}/${missing.at(-1)!}`;
 }
 
-/** `--parents`: the directories above a source keep their own metadata (SPEC 1.11, --parents). */
-function copyParents(
-  sys: Sys,
-  options: {
-    root: BytePath;
-    destination: BytePath;
-    source: SelectedSource;
-    from: BytePath;
-    attributes: CopyAttributes;
-  },
-): void {
-  const { root, destination, source, from, attributes } = options;
-  if (source.parents.length === 0) return;
-  const depth = source.name.split('/').length - 1;
-  const names = source.name.split('/').slice(0, depth);
-  const top = ensureDirectory(root, destination);
-  for (const [index, parent] of source.parents.entries()) {
-    const sourcePath = joinRoot(from, [parent]);
-    const stat = lstatSync(bufferOf(sourcePath));
-    const to = joinRoot(top, names.slice(0, index + 1));
-    const file = { path: '', type: 'directory' as const, mode: stat.mode & 0o7777 };
-    const existing = lstatSync(bufferOf(to), { throwIfNoEntry: false });
-    if (existing?.isDirectory()) continue;
-    copyTree({ sys, from: sourcePath, to, source: { ...source, files: [file], directory: true }, attributes });
-  }
-}
-
 /** Makes way for a heredoc; a directory is not replaced by a file (C19). */
 function removeFile(path: BytePath): void {
   const stat = lstatSync(bufferOf(path), { throwIfNoEntry: false });
   if (stat?.isDirectory()) throw fileOverDirectory(path);
   if (stat) unlinkSync(bufferOf(path));
-}
-
-function parentOf(path: BytePath): BytePath {
-  const slash = path.lastIndexOf('/');
-  return slash === -1 ? '' : path.slice(0, slash);
 }

@@ -49,6 +49,12 @@ export function copyTree(request: CopyTreeRequest): void {
   const { sys, from, to, source } = request;
   const directoryTimes: { path: BytePath; mtimeNs: bigint }[] = [];
   const fresh = new Set<BytePath>();
+  if (source.directory) {
+    const stat = lstatSync(bufferOf(from), { bigint: true, throwIfNoEntry: false });
+    if (!stat?.isDirectory()) throw changed(from);
+    if (makeTop(request)) fresh.add(to);
+    directoryTimes.push({ path: to, mtimeNs: stat.mtimeNs });
+  }
 
   for (const file of source.files) {
     refuseWhiteoutName(file.path === '' && !source.directory ? (to.split('/').at(-1) ?? '') : file.path);
@@ -62,13 +68,12 @@ export function copyTree(request: CopyTreeRequest): void {
     if (file.type === 'directory') {
       if (!stat.isDirectory()) throw changed(sourcePath);
       if (existing && !existing.isDirectory()) throw notADirectory(target, request);
-      if (!existing) {
+      if (!existing && !fresh.has(target)) {
         mkdirSync(bufferOf(target), { mode: 0o700 });
         fresh.add(target);
       }
-      directoryTimes.push({ path: target, mtimeNs: stat.mtimeNs });
-      // The top directory keeps what it has when it is there already (C20).
-      if (!existing || file.path !== '') applyAttributes(request, { file, target, sourcePath, stat });
+      if (file.path !== '') directoryTimes.push({ path: target, mtimeNs: stat.mtimeNs });
+      applyAttributes(request, { file, target, sourcePath, stat });
       continue;
     }
 
@@ -84,6 +89,22 @@ export function copyTree(request: CopyTreeRequest): void {
   }
   // Deepest first, since making a name changes its directory's time.
   for (const { path, mtimeNs } of directoryTimes.reverse()) sys.utimens(bufferOf(path), mtimeNs);
+}
+
+/**
+ * The destination of a directory's content: a new one is 0755 and root's or `--chown`'s, an old one keeps what it
+ * has (C20). True if it was made.
+ */
+function makeTop(request: CopyTreeRequest): boolean {
+  const { to, attributes } = request;
+  const existing = lstatSync(bufferOf(to), { throwIfNoEntry: false });
+  if (existing && !existing.isDirectory()) throw notADirectory(to, request);
+  if (existing) return false;
+  mkdirSync(bufferOf(to), { mode: 0o755 });
+  const { uid, gid } = attributes.owner ?? { uid: 0, gid: 0 };
+  chownSync(bufferOf(to), uid, gid);
+  chmodSync(bufferOf(to), attributes.chmod ? attributes.chmod(0o755, true) : 0o755);
+  return true;
 }
 
 interface Entry {

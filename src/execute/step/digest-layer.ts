@@ -16,6 +16,8 @@ export interface DigestRequest {
   /** The layer under it, whose root directory's metadata need not be said again. */
   parent?: LayerId | undefined;
   clampMtime?: number | undefined;
+  /** See `HashTask`. */
+  listedAs?: string | undefined;
 }
 
 /** The digest of a committed layer; its listing is written on the way. */
@@ -25,6 +27,7 @@ export async function digestLayer(host: WorkerHost, request: DigestRequest): Pro
   const task = {
     store: host.store,
     directory,
+    listedAs: request.listedAs,
     temporary: temporaryPath(host.store, host.lease, `listing-${request.layer}`),
     options: {
       userxattr: host.userNamespace,

@@ -12,12 +12,14 @@ export interface HashTask {
   /** A name in the store's tmp/ that nobody else uses. */
   temporary: string;
   options: Omit<PackOptions, 'aborted'>;
+  /** Under which diffID the listing is kept, where it is not what our packer gives (a layer from elsewhere). */
+  listedAs?: string | undefined;
 }
 
 /** Digests a layer directory and leaves its listing beside the store's others. */
 export function hashToListing(task: HashTask): LayerDigest {
   const { entries, ...digest } = hashLayer(task.directory, task.options);
-  const path = listingPath(task.store, digest.diffId);
+  const path = listingPath(task.store, task.listedAs ?? digest.diffId);
   if (!existsSync(path)) {
     writeFileSync(task.temporary, encodeListing(entries), { mode: 0o600 });
     renameSync(task.temporary, path);

@@ -1,0 +1,57 @@
+import { hash } from 'node:crypto';
+import { buildImageConfig, type ImageParts } from '../image/build-config.ts';
+import type { Document } from '../image/build-manifest.ts';
+import { nowNs } from '../image/time.ts';
+import type { Digest } from '../image/types.ts';
+import type { NodeId, Plan } from '../plan/types.ts';
+import { diffIdsOf, type Snapshot } from '../solve/types.ts';
+import { getValue, putValue } from '../store/memory.ts';
+import type { Store } from '../store/store.ts';
+
+/** A stage as an image: its configuration document and its layers. */
+export interface AssembledImage {
+  config: Document;
+  diffIds: Digest[];
+  /** Sum of the file sizes of all layers, in bytes. */
+  size: number;
+}
+
+/**
+ * Makes the configuration document of a plan's target (SPEC 1.15). Equal input gives the same document: an image
+ * without any new layer takes the time at which it was first made.
+ */
+export async function assembleImage(
+  store: Store,
+  plan: Plan,
+  options: { snapshots: Map<NodeId, Snapshot>; epochNs: bigint | undefined },
+): Promise<AssembledImage> {
+  const stage = plan.stages[plan.target]!;
+  const snapshot = options.snapshots.get(stage.result)!;
+  const diffIds = await diffIdsOf(snapshot);
+  const history = stage.history.map(({ node, ...entry }) => {
+    const created = node === undefined ? entry.created : options.snapshots.get(node)?.layers.at(-1)?.created;
+    return created === undefined ? entry : { ...entry, created };
+  });
+  const parts: Omit<ImageParts, 'nowNs'> = {
+    platform: stage.platform,
+    config: stage.config,
+    ...(stage.author === undefined ? {} : { author: stage.author }),
+    history,
+    diffIds,
+    ...(options.epochNs === undefined ? {} : { epochNs: options.epochNs }),
+  };
+  const hasTime = options.epochNs !== undefined || history.some(({ created }) => created !== undefined);
+  const config = buildImageConfig({ ...parts, nowNs: hasTime ? 0n : firstMade(store, parts) });
+  const size = snapshot.layers.reduce((sum, layer) => sum + (layer.stored?.size ?? 0), 0);
+  return { config, diffIds, size };
+}
+
+/** Nanoseconds since 1970 at which an image of these parts was first made in this store. */
+function firstMade(store: Store, parts: Omit<ImageParts, 'nowNs'>): bigint {
+  const name = `image ${hash('sha256', JSON.stringify(parts), 'hex')}`;
+  const known = getValue(store, name);
+  if (known !== undefined) return BigInt(known);
+  const now = nowNs();
+  putValue(store, name, String(now));
+  return now;
+}

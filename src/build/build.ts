@@ -1,0 +1,231 @@
+import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { storeCache } from '../cache/store-cache.ts';
+import { type OpenedContext, openContext } from '../context/open-context.ts';
+import { SlipwayError } from '../errors/index.ts';
+import { localExecutor } from '../execute/local-executor.ts';
+import { localPlatform } from '../image/platform.ts';
+import { normalizeReference } from '../image/reference.ts';
+import { parseEpoch } from '../image/time.ts';
+import type { Plan } from '../plan/types.ts';
+import type { BuildEvent } from '../progress/events.ts';
+import { inputsOf } from '../solve/priorities.ts';
+import { failedNode, type Solved, solve } from '../solve/solve.ts';
+import { type Snapshot } from '../solve/types.ts';
+import { chainId } from '../cache/keys.ts';
+import { storeRoot } from '../store/default-root.ts';
+import { putImage } from '../store/images.ts';
+import { getContent, putContent } from '../store/memory.ts';
+import { openStore, type Store } from '../store/store.ts';
+import { type AssembledImage, assembleImage } from './assemble-image.ts';
+import { checkPlatform, makePlan } from './make-plan.ts';
+import type { BuildOptions, BuildResult } from './options.ts';
+import { stepPreparer } from './prepare-step.ts';
+import { StoreSession } from './session.ts';
+import { snapshotTree } from './snapshot-tree.ts';
+
+/**
+ * Builds an image from a Dockerfile and a context, as `docker build` does, and puts it into the store and wherever
+ * `outputs` say.
+ *
+ * Throws `SlipwayError`: `syntax` and `invalid` with the place in the Dockerfile, `not-found` for a missing context,
+ * file, image or stage, `step-failed` with the exit code of a RUN, `canceled` when `signal` aborts. Whatever it
+ * throws, no process and no mount is left, nothing half-written has a name, and the results of finished steps are
+ * kept for the next build.
+ */
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  const env = options.env ?? process.env;
+  const signal = options.signal ?? new AbortController().signal;
+  const tags = (options.tags ?? []).map(normalizeReference);
+  using store = openStore(storeRoot(options.root, env));
+  const context = await openContext({
+    context: options.context,
+    file: options.file,
+    dockerfile: options.dockerfile,
+    indexDirectory: `${store.root}/contexts`,
+    stdin: options.stdin ?? process.stdin,
+    signal,
+  });
+  const emit = (event: BuildEvent): void => options.progress?.event(event);
+  try {
+    const job = { options, env, signal, store, context, emit, tags };
+    return await runBuild(job);
+  } catch (error) {
+    throw signal.aborted ? canceled(error) : placed(error, context);
+  } finally {
+    context.source.close();
+    await options.progress?.close();
+  }
+}
+
+interface BuildJob {
+  options: BuildOptions;
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+  store: Store;
+  context: OpenedContext;
+  emit: (event: BuildEvent) => void;
+  /** Normalised. */
+  tags: string[];
+}
+
+async function runBuild(job: BuildJob): Promise<BuildResult> {
+  const { options, store, emit } = job;
+  const plan = await planOf(job);
+  announce(plan, emit);
+  const cache = storeCache({ store, buildId: randomBytes(8).toString('hex'), lease: () => session.lease() });
+  const session: StoreSession = new StoreSession({
+    store,
+    env: job.env,
+    runtime: options.runtime ?? 'auto',
+    inheritStdio: options.outputs?.some((output) => output.dest === '-') ?? false,
+    onLease: () => cache.hold(),
+  });
+  let finished = false;
+  try {
+    const epochNs = epochOf(job);
+    const solved = await solve({
+      plan,
+      cache,
+      prepare: stepPreparer({
+        context: (name) => contextNamed(job, name),
+        treeOf: (snapshot) => snapshotTree(store, snapshot, () => session.worker()),
+        contents: {
+          get: (snapshot, selector) => getContent(store, knownChain(snapshot), selector),
+          put: (snapshot, selector, digest) => putContent(store, knownChain(snapshot), selector, digest),
+        },
+        common: { platform: plan.platform, epoch: epochSeconds(epochNs) },
+        signal: job.signal,
+      }),
+      executor: async () => localExecutor(await session.worker()),
+      onEvent: emit,
+      signal: job.signal,
+      jobs: options.jobs ?? availableParallelism(),
+      clampMtime: epochSeconds(epochNs),
+    });
+    const image = await assembleImage(store, plan, { snapshots: solved.snapshots, epochNs });
+    if (solved.ran > 0) await (await session.worker()).client.call('sync', {});
+    await deliver(job, { plan, image, session });
+    cache.touch();
+    finished = true;
+    return resultOf(job, { plan, image, solved });
+  } finally {
+    await session.close({ kill: job.signal.aborted || !finished });
+  }
+}
+
+async function planOf(job: BuildJob): Promise<Plan> {
+  const { options, store, context, env } = job;
+  const host = localPlatform();
+  const platform = options.platform ?? host;
+  checkPlatform(platform, host);
+  const epoch = env.SOURCE_DATE_EPOCH;
+  const buildArgs = new Map(Object.entries(options.buildArgs ?? {}));
+  if (epoch !== undefined && !buildArgs.has('SOURCE_DATE_EPOCH')) buildArgs.set('SOURCE_DATE_EPOCH', epoch);
+  return makePlan(store, {
+    file: context.dockerfile.name,
+    text: context.dockerfile.text,
+    target: options.target,
+    buildArgs,
+    labels: new Map(Object.entries(options.labels ?? {})),
+    platform,
+    network: options.network ?? 'default',
+    noCache: options.noCache ?? false,
+  });
+}
+
+/** All steps at once, so that displays can count them. */
+function announce(plan: Plan, emit: (event: BuildEvent) => void): void {
+  for (const node of plan.nodes) {
+    if (node.operation.kind === 'scratch') continue;
+    emit({
+      type: 'announced',
+      vertex: node.id,
+      name: `${node.label} ${node.title}`,
+      inputs: inputsOf(node),
+      internal: false,
+      ...(node.range === undefined ? {} : { range: node.range }),
+    });
+  }
+  for (const warning of plan.warnings) emit({ type: 'warning', ...warning });
+}
+
+/** Puts the image into the store under its names, and wherever else it is wanted. */
+async function deliver(
+  job: BuildJob,
+  result: { plan: Plan; image: AssembledImage; session: StoreSession },
+): Promise<void> {
+  const { options, store, emit, tags } = job;
+  const { image, session } = result;
+  const vertex = 'export';
+  emit({ type: 'announced', vertex, name: 'exporting to image', inputs: [], internal: true });
+  emit({ type: 'started', vertex, time: Date.now() });
+  const note = (id: string): void => {
+    const time = Date.now();
+    emit({ type: 'status', vertex, id, current: 1, unit: 'items', time, done: true });
+  };
+  if (options.store ?? (tags.length > 0 || (options.outputs ?? []).length === 0)) {
+    putImage(store, { config: image.config.bytes, tags });
+    note(`writing image ${image.config.digest}`);
+    for (const tag of tags) note(`naming to ${tag}`);
+  }
+  if (options.outputs !== undefined && options.outputs.length > 0) {
+    const { writeOutputs } = await import('./write-outputs.ts');
+    await writeOutputs({ store, image, tags, outputs: options.outputs, note, worker: await session.worker() });
+  }
+  emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
+}
+
+function resultOf(job: BuildJob, done: { plan: Plan; image: AssembledImage; solved: Solved }): BuildResult {
+  const { plan, image, solved } = done;
+  return {
+    imageId: image.config.digest,
+    tags: job.tags,
+    warnings: plan.warnings,
+    ran: solved.ran,
+    reused: solved.reused,
+    stages: plan.stages.map((stage) => ({
+      name: stage.displayName,
+      size: sizeOf(solved.snapshots.get(stage.result)),
+    })),
+  };
+}
+
+function sizeOf(snapshot: Snapshot | undefined): number {
+  return (snapshot?.layers ?? []).reduce((sum, layer) => sum + (layer.stored?.size ?? 0), 0);
+}
+
+function contextNamed(job: BuildJob, name: string | undefined): OpenedContext['source'] {
+  if (name === undefined) return job.context.source;
+  throw new SlipwayError('unsupported', `the build context ${name} is not known`, { code: 'NAMED_CONTEXT' });
+}
+
+/** Chain id of a snapshot whose digests are known: they are, before anything is selected from it. */
+function knownChain(snapshot: Snapshot): string {
+  return chainId(snapshot.layers.map((layer) => layer.stored!.diffId));
+}
+
+function epochOf({ options, env }: BuildJob): bigint | undefined {
+  return parseEpoch(options.buildArgs?.SOURCE_DATE_EPOCH ?? env.SOURCE_DATE_EPOCH ?? '');
+}
+
+function epochSeconds(epochNs: bigint | undefined): number | undefined {
+  return epochNs === undefined ? undefined : Number(epochNs / 1_000_000_000n);
+}
+
+/** Adds the place in the Dockerfile to the error of a step. */
+function placed(error: unknown, context: OpenedContext): unknown {
+  const range = failedNode(error)?.range;
+  if (!(error instanceof SlipwayError) || range === undefined || error.location) return error;
+  return new SlipwayError(error.kind, error.message, {
+    code: error.code,
+    hint: error.hint,
+    cause: error.cause,
+    exitCode: error.exitCode,
+    location: { file: context.dockerfile.name, text: context.dockerfile.text, range },
+  });
+}
+
+function canceled(cause: unknown): SlipwayError {
+  return new SlipwayError('canceled', 'the build was canceled', { code: 'CANCELED', cause });
+}

@@ -1,0 +1,74 @@
+import { hash } from 'node:crypto';
+import { SlipwayError } from '../errors/index.ts';
+import type { Platform } from '../image/types.ts';
+import type { ResolvedImage } from '../plan/options.ts';
+import { PLAN_FORMAT, type Plan } from '../plan/types.ts';
+import { imageByName, imageDocuments } from '../store/images.ts';
+import { getPlan, putPlan } from '../store/memory.ts';
+import type { Store } from '../store/store.ts';
+
+/** What a plan is made from. */
+export interface PlanSource {
+  /** As people call it, for errors. */
+  file: string;
+  text: string;
+  target: string | undefined;
+  buildArgs: ReadonlyMap<string, string>;
+  labels: ReadonlyMap<string, string>;
+  platform: Platform;
+  network: 'default' | 'none' | 'host';
+  noCache: boolean | readonly string[];
+}
+
+/**
+ * The plan of a Dockerfile: the kept one when nothing that it was made from has changed, which spares a cached
+ * build the grammar, else a new one, which is kept.
+ *
+ * Throws all errors of the file at once as one `syntax` error when it does not parse, and what `compilePlan` throws.
+ */
+export async function makePlan(store: Store, source: PlanSource): Promise<Plan> {
+  const key = planKey(source);
+  const kept = getPlan(store, key);
+  if (kept !== undefined) {
+    const plan = JSON.parse(kept) as Plan;
+    if (plan.bases.every((base) => imageByName(store, base.reference)?.id === base.imageId)) return plan;
+  }
+  const [{ parse, parseTrigger }, { compilePlan }, { syntaxError }] = await Promise.all([
+    import('../../grammar/parse.ts'),
+    import('../plan/compile.ts'),
+    import('./syntax-error.ts'),
+  ]);
+  const { dockerfile, errors } = parse(source.text);
+  if (errors.length > 0) throw syntaxError(errors, source);
+  const plan = await compilePlan(dockerfile, {
+    ...source,
+    resolveImage: async (reference) => resolveImage(store, reference),
+    parseTrigger,
+  });
+  putPlan(store, key, JSON.stringify(plan));
+  return plan;
+}
+
+function planKey(source: PlanSource): string {
+  const { file, text, target, buildArgs, labels, platform, network, noCache } = source;
+  const parts = [PLAN_FORMAT, file, text, target ?? null, [...buildArgs], [...labels], platform, network, noCache];
+  return hash('sha256', JSON.stringify(parts), 'hex');
+}
+
+/** An image of the store by its normalised reference. */
+function resolveImage(store: Store, reference: string): ResolvedImage | undefined {
+  const record = imageByName(store, reference);
+  const documents = record && imageDocuments(store, record.id);
+  if (!record || !documents) return undefined;
+  return { imageId: record.id, config: documents.parsed, diffIds: documents.parsed.rootfs.diff_ids };
+}
+
+/** Guards against a plan for another machine: nothing here emulates yet. */
+export function checkPlatform(platform: Platform, host: Platform): void {
+  if (platform.os === host.os && platform.architecture === host.architecture) return;
+  throw new SlipwayError(
+    'unsupported',
+    `this machine is ${host.os}/${host.architecture} and cannot build for ${platform.os}/${platform.architecture}`,
+    { code: 'PLATFORM', hint: 'Building for other platforms is not there yet.' },
+  );
+}

@@ -1,0 +1,60 @@
+import type { Platform } from '../image/types.ts';
+import type { ProgressSink } from '../progress/sink.ts';
+import type { BuildWarning } from '../plan/types.ts';
+
+/** Where a build's result goes beside the store. */
+export interface BuildOutput {
+  /** `docker`, `oci`: an archive of the image; `tar`, `local`: its root file system. */
+  type: 'docker' | 'oci' | 'tar' | 'local';
+  /** Absolute path; `-` is standard output (not for `local` and directories). */
+  dest: string;
+  /** False: an OCI layout as a directory (`oci`, `docker`). Default true. */
+  tar?: boolean;
+}
+
+export interface BuildOptions {
+  /** A directory; `-` reads a Dockerfile or an archive from `stdin`. */
+  context: string;
+  /** Path of the Dockerfile, relative to the working directory; `-` reads it from `stdin`. Default: the context's. */
+  file?: string | undefined;
+  /** The Dockerfile's text itself, in place of a file. */
+  dockerfile?: string;
+  /** Names for the image: `name[:tag]`. */
+  tags?: readonly string[];
+  /** Stage to build; default the last. */
+  target?: string | undefined;
+  buildArgs?: Readonly<Record<string, string>>;
+  labels?: Readonly<Record<string, string>>;
+  /** Run all steps again, or those of the named stages. */
+  noCache?: boolean | readonly string[];
+  /** Network of RUN without `--network`. Default: `default`, which reaches outside. */
+  network?: 'default' | 'none' | 'host';
+  platform?: Platform;
+  /** Steps that run at the same time. Default: one for each processor. */
+  jobs?: number | undefined;
+  outputs?: readonly BuildOutput[];
+  /** Keep the image in the store. Default: true, but false when `outputs` say where it goes and there is no tag. */
+  store?: boolean;
+  /** The store's directory; default as `defaultStoreRoot`. */
+  root?: string | undefined;
+  runtime?: 'auto' | 'crun' | 'runc' | 'embedded';
+  progress?: ProgressSink;
+  signal?: AbortSignal;
+  /** Default: `process.env`, of which PATH, HOME, TMPDIR, XDG_DATA_HOME and SOURCE_DATE_EPOCH count. */
+  env?: NodeJS.ProcessEnv;
+  /** For `-` as context or file; default `process.stdin`. */
+  stdin?: NodeJS.ReadableStream;
+}
+
+export interface BuildResult {
+  /** `sha256:…` of the image's configuration. */
+  imageId: string;
+  /** Normalised names that it got. */
+  tags: string[];
+  warnings: BuildWarning[];
+  /** Steps that ran, and steps whose recorded result was used. */
+  ran: number;
+  reused: number;
+  /** Stages that were needed, in order, with the sum of their files' sizes in bytes. */
+  stages: { name: string; size: number }[];
+}

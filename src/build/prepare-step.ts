@@ -1,0 +1,190 @@
+import type { ContextSource } from '../context/context-source.ts';
+import type { FileTree } from '../context/file-tree.ts';
+import { selectSources } from '../context/select.ts';
+import type { Selection, SelectionRequest } from '../context/selection.ts';
+import { SlipwayError } from '../errors/index.ts';
+import type { SelectedFile, SelectedSource, StepSource } from '../execute/executor.ts';
+import type { CopyOperation, FileSource, PlanNode, RunOperation } from '../plan/types.ts';
+import { layerNames, type PreparedStep, type PrepareStep, type Snapshot } from '../solve/types.ts';
+import type { BytePath } from '../sys/bytes.ts';
+import { digestSelection } from '../cache/content-digest.ts';
+import { type CommonParts, copyParts, runParts, workdirParts } from '../cache/step-parts.ts';
+
+export interface PrepareOptions {
+  /** The build context, and named ones by name. */
+  context: (name: string | undefined) => ContextSource;
+  /** The merged files of a snapshot, all of whose digests are known. */
+  treeOf: (snapshot: Snapshot) => Promise<FileTree>;
+  /** Remembered digests of what a selector chose from a snapshot. */
+  contents: {
+    get(snapshot: Snapshot, selector: string): string | undefined;
+    put(snapshot: Snapshot, selector: string, digest: string): void;
+  };
+  common: CommonParts;
+  signal: AbortSignal;
+}
+
+/** Makes steps ready for the scheduler: selects their files, digests them and names the parts of their keys. */
+export function stepPreparer(options: PrepareOptions): PrepareStep {
+  return async (node, inputs) => {
+    const { operation } = node;
+    switch (operation.kind) {
+      case 'run':
+        return prepareRun(operation, inputs, options);
+      case 'copy':
+        return prepareCopy(operation, inputs, options);
+      case 'workdir':
+        return {
+          parts: workdirParts(operation, options.common),
+          step: async () => ({ kind: 'workdir', operation }),
+        };
+      default:
+        throw unexpected(node);
+    }
+  };
+}
+
+async function prepareRun(
+  operation: RunOperation,
+  inputs: Map<string, Snapshot>,
+  options: PrepareOptions,
+): Promise<PreparedStep> {
+  const contents = new Map<number, string>();
+  const files = new Map<number, SelectedFiles>();
+  for (const [index, mount] of operation.mounts.entries()) {
+    if ((mount.type !== 'bind' && mount.type !== 'cache') || mount.from === undefined) continue;
+    const selected = await selectFiles({
+      from: mount.from,
+      request: { sources: [mount.source], withRoot: true },
+      digest: { ignoreOwner: false, ignoreMode: false },
+      inputs,
+      options,
+    });
+    files.set(index, selected);
+    // What a cache mount holds is no part of the key, and so what it was filled from is not (M13).
+    if (mount.type === 'bind') contents.set(index, selected.digest);
+  }
+  return {
+    parts: runParts(operation, contents, options.common),
+    step: async () => {
+      const sources = await Promise.all(
+        [...files].map(async ([mount, selected]) => ({ mount, source: await selected.source() })),
+      );
+      return { kind: 'run', operation, sources };
+    },
+  };
+}
+
+async function prepareCopy(
+  operation: CopyOperation,
+  inputs: Map<string, Snapshot>,
+  options: PrepareOptions,
+): Promise<PreparedStep> {
+  const { sources, exclude, parents, chown, chmod } = operation;
+  const selected = await selectFiles({
+    from: operation.from,
+    request: { sources, exclude, parents },
+    digest: { ignoreOwner: chown !== undefined, ignoreMode: chmod !== undefined },
+    inputs,
+    options,
+  });
+  return {
+    parts: copyParts(operation, selected.digest, options.common),
+    step: async () => ({ kind: 'copy', operation, source: await selected.source() }),
+  };
+}
+
+interface SelectWork {
+  from: FileSource;
+  request: Pick<SelectionRequest, 'sources' | 'exclude' | 'parents' | 'withRoot'>;
+  digest: { ignoreOwner: boolean; ignoreMode: boolean };
+  inputs: Map<string, Snapshot>;
+  options: PrepareOptions;
+}
+
+interface SelectedFiles {
+  digest: string;
+  source: () => Promise<StepSource>;
+}
+
+async function selectFiles(work: SelectWork): Promise<SelectedFiles> {
+  const { from, request, options } = work;
+  if (request.sources.length === 0) return { digest: '', source: async () => ({ kind: 'none' }) };
+  return from.kind === 'context'
+    ? selectFromContext(options.context(from.name), work)
+    : selectFromSnapshot(work.inputs.get(from.node)!, work);
+}
+
+async function selectFromContext(context: ContextSource, work: SelectWork): Promise<SelectedFiles> {
+  const { request, digest, options } = work;
+  const { tree, root } = context;
+  const selection = await selectSources(tree, {
+    ...request,
+    where: 'the build context',
+    context,
+    signal: options.signal,
+  });
+  return {
+    digest: await digestSelection(tree, selection, { ...digest, signal: options.signal }),
+    source: async () => {
+      if (root === undefined) return { kind: 'none' };
+      return { kind: 'directory', path: root, sources: toSelectedSources(tree, selection) };
+    },
+  };
+}
+
+async function selectFromSnapshot(snapshot: Snapshot, work: SelectWork): Promise<SelectedFiles> {
+  const { request, digest, options } = work;
+  let chosen: { tree: FileTree; selection: Selection } | undefined;
+  const choose = async (): Promise<{ tree: FileTree; selection: Selection }> => {
+    if (!chosen) {
+      const tree = await options.treeOf(snapshot);
+      const selection = await selectSources(tree, { ...request, where: 'the stage', signal: options.signal });
+      chosen = { tree, selection };
+    }
+    return chosen;
+  };
+  const selector = JSON.stringify({ ...request, ...digest });
+  let value = options.contents.get(snapshot, selector);
+  if (value === undefined) {
+    const { tree, selection } = await choose();
+    value = await digestSelection(tree, selection, { ...digest, signal: options.signal });
+    options.contents.put(snapshot, selector, value);
+  }
+  return {
+    digest: value,
+    source: async () => {
+      const { tree, selection } = await choose();
+      return { kind: 'layers', layers: layerNames(snapshot), sources: toSelectedSources(tree, selection) };
+    },
+  };
+}
+
+/** A selection as the executor takes it: with every file's digest, and hard links among the selected names. */
+function toSelectedSources(tree: FileTree, selection: Selection): SelectedSource[] {
+  return selection.sources.map(({ path, name, node, entries }) => {
+    const firstNames = new Map<string, BytePath>();
+    const files = entries.map((entry): SelectedFile => {
+      const { type, mode, link, inode } = entry.node;
+      const file: SelectedFile = { path: entry.path, type, mode };
+      if (link !== undefined) file.link = link;
+      const first = inode === undefined ? undefined : firstNames.get(inode);
+      if (first !== undefined && type !== 'directory') file.hardLink = first;
+      else if (inode !== undefined) firstNames.set(inode, entry.path);
+      if (type === 'file' && file.hardLink === undefined) {
+        file.sha256 = tree.sha256(joinPath(path, entry.path));
+      }
+      return file;
+    });
+    return { path, name, directory: node.type === 'directory', files };
+  });
+}
+
+function joinPath(directory: BytePath, name: BytePath): BytePath {
+  if (directory === '') return name;
+  return name === '' ? directory : `${directory}/${name}`;
+}
+
+function unexpected(node: PlanNode): SlipwayError {
+  return new SlipwayError('internal', `${node.operation.kind} is not a step`, { code: 'NOT_A_STEP' });
+}

@@ -1,0 +1,18 @@
+import type { ParseError } from '../../grammar/ast.ts';
+import { toDockerMessage } from '../../grammar/docker-message.ts';
+import { SlipwayError } from '../errors/index.ts';
+
+/** The errors of a Dockerfile as one: Docker's words for the first, the others counted and listed in the hint. */
+export function syntaxError(errors: readonly ParseError[], source: { file: string; text: string }): SlipwayError {
+  const first = errors[0]!;
+  const others = errors.slice(1).map(({ line, message }) => `line ${line}: ${message}`);
+  const hints = [
+    ...(first.hint === undefined ? [] : [first.hint]),
+    ...(others.length === 0 ? [] : [`The file has more errors: ${others.join('; ')}`]),
+  ];
+  return new SlipwayError('syntax', toDockerMessage(first), {
+    code: first.code,
+    ...(hints.length === 0 ? {} : { hint: hints.join(' ') }),
+    location: { file: source.file, text: source.text, range: first.range },
+  });
+}

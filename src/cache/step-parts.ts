@@ -1,0 +1,82 @@
+import type { Platform } from '../image/types.ts';
+import type { CopyOperation, RunMount, RunOperation, WorkdirOperation } from '../plan/types.ts';
+import type { KeyParts } from './keys.ts';
+
+/** What every step's key holds. */
+export interface CommonParts {
+  platform: Platform;
+  /** SOURCE_DATE_EPOCH in seconds: it changes the times in the layer. */
+  epoch?: number | undefined;
+}
+
+/**
+ * Parts of a RUN's key (DESIGN, decision 5; SPEC M13): everything its process can observe. Secrets by id only;
+ * ids, sharing and content of cache mounts and the values of proxy arguments not at all. `contents` holds the
+ * digests of what bind mounts show, by index.
+ */
+export function runParts(operation: RunOperation, contents: Map<number, string>, common: CommonParts): KeyParts {
+  const parts: KeyParts = {
+    instruction: 'RUN',
+    args: JSON.stringify(operation.args),
+    user: operation.user,
+    cwd: operation.cwd,
+    network: operation.network,
+    security: operation.security,
+    hostname: operation.hostname,
+    ...commonParts(common),
+  };
+  for (const entry of operation.env) {
+    const at = entry.indexOf('=');
+    parts[`env ${entry.slice(0, at)}`] = entry.slice(at + 1);
+  }
+  // The order of variables can be observed too.
+  parts['env order'] = operation.env.map((entry) => entry.slice(0, entry.indexOf('='))).join(' ');
+  for (const script of operation.scripts) parts[`script ${script.name}`] = script.content;
+  for (const [index, mount] of operation.mounts.entries()) {
+    parts[`mount ${index}`] = mountPart(mount);
+    const content = contents.get(index);
+    if (content !== undefined) parts[`mount ${index} content`] = content;
+  }
+  return parts;
+}
+
+/** Parts of a COPY's or ADD's key; `content` is the digest of the files that it selects. */
+export function copyParts(operation: CopyOperation, content: string, common: CommonParts): KeyParts {
+  const { instruction, destination, chown, chmod, link, parents, unpack } = operation;
+  const parts: KeyParts = { instruction, destination, content, ...commonParts(common) };
+  if (chown !== undefined) parts.chown = chown;
+  if (chmod !== undefined) parts.chmod = chmod;
+  if (link) parts.link = 'true';
+  if (parents) parts.parents = 'true';
+  if (unpack !== undefined) parts.unpack = String(unpack);
+  for (const heredoc of operation.heredocs) parts[`file ${heredoc.name}`] = heredoc.content;
+  if (operation.heredocs.length > 1) parts['file order'] = operation.heredocs.map(({ name }) => name).join(' ');
+  return parts;
+}
+
+/** Parts of a WORKDIR's key. */
+export function workdirParts(operation: WorkdirOperation, common: CommonParts): KeyParts {
+  return { instruction: 'WORKDIR', path: operation.path, user: operation.user, ...commonParts(common) };
+}
+
+function commonParts({ platform, epoch }: CommonParts): KeyParts {
+  const { os, architecture, variant } = platform;
+  const name = [os, architecture, variant].filter(Boolean).join('/');
+  return epoch === undefined ? { platform: name } : { platform: name, epoch: String(epoch) };
+}
+
+function mountPart(mount: RunMount): string {
+  const { type, target } = mount;
+  switch (mount.type) {
+    case 'bind':
+      return `${type} ${target} ${mount.readWrite ? 'rw' : 'ro'}`;
+    case 'cache':
+      return `${type} ${target} ${mount.readOnly ? 'ro' : 'rw'}`;
+    case 'tmpfs':
+      return `${type} ${target} ${mount.size ?? ''}`;
+    case 'secret':
+      return `${type} ${mount.id} ${target ?? ''} ${mount.env ?? ''} ${mount.mode} ${mount.uid} ${mount.gid}`;
+    case 'ssh':
+      return `${type} ${mount.id} ${target} ${mount.mode} ${mount.uid} ${mount.gid}`;
+  }
+}

@@ -1,0 +1,80 @@
+import { claim, release } from '../store/claims.ts';
+import {
+  abandonLayer,
+  allocateLayer,
+  completeLayer,
+  holdLayers,
+  type LayerRecord,
+  layerById,
+  layersForChain,
+} from '../store/layers.ts';
+import { getStep, hasDefinition, lastDuration, putDuration, putStep, touchSteps } from '../store/steps.ts';
+import type { Store } from '../store/store.ts';
+import { bootId } from '../sys/process-identity.ts';
+import type { StepCache, StoredLayer } from './step-cache.ts';
+
+export interface StoreCacheOptions {
+  store: Store;
+  /** Names this build in the records that it leaves. */
+  buildId: string;
+  /** The lease under which layers are written and held; called when the first one is needed. */
+  lease: () => string;
+}
+
+/** The step cache of a local store. */
+export interface StoreCache extends StepCache {
+  /** Keeps every layer that was handed out until the lease ends; call once there is a lease. */
+  hold(): void;
+  /** Writes down which records were used, for the collector. */
+  touch(): void;
+}
+
+/** The record of results in the index of a store (DESIGN, decision 8). */
+export function storeCache({ store, buildId, lease }: StoreCacheOptions): StoreCache {
+  const used = new Set<string>();
+  const keys = new Set<string>();
+  let holding = false;
+
+  const stored = (record: LayerRecord): StoredLayer => {
+    used.add(record.id);
+    if (holding) holdLayers(store, lease(), [record.id]);
+    return { stack: [record.id], diffId: record.diffId, size: record.size };
+  };
+
+  return {
+    lookup: (key) => {
+      const record = getStep(store, key);
+      const layer = record?.layer === undefined ? undefined : layerById(store, record.layer);
+      if (!record || !layer) return undefined;
+      keys.add(key);
+      return {
+        layer: stored(layer),
+        created: record.created,
+        durationMs: record.durationMs,
+        buildId: record.buildId,
+      };
+    },
+    hasDefinition: (definition) => hasDefinition(store, definition),
+    record: (step) => {
+      const found = layersForChain(store, [step.diffId]);
+      if (!('layers' in found)) return;
+      putStep(store, { ...step, layer: found.layers[0]!.id, buildId, bootId: bootId() });
+    },
+    allocateLayer: () => allocateLayer(store, lease()),
+    completeLayer: (id, digest) => stored(completeLayer(store, id, { ...digest, bootId: bootId() })),
+    abandonLayer: (id) => abandonLayer(store, id),
+    layersOf: (diffIds) => {
+      const found = layersForChain(store, diffIds);
+      return 'layers' in found ? found.layers.map(stored) : undefined;
+    },
+    duration: (name) => lastDuration(store, name),
+    noteDuration: (name, ms) => putDuration(store, name, ms),
+    claim: (name) => claim(store, name, lease()).mine,
+    release: (name) => release(store, name, lease()),
+    hold: () => {
+      holding = true;
+      holdLayers(store, lease(), [...used]);
+    },
+    touch: () => touchSteps(store, [...keys]),
+  };
+}
