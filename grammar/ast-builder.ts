@@ -1,20 +1,21 @@
 import type { CstNode, IToken } from 'chevrotain';
-import type { Comment, Directive, Dockerfile, Heredoc, Instruction, Keyword, ParseError } from './ast.ts';
+import type { SourcePosition } from '../src/errors/index.ts';
+import type { Comment, Directive, Dockerfile, Flag, Instruction, Keyword, ParseError } from './ast.ts';
 import { skipSpaces, trimSpaces } from './characters.ts';
 import type { DirectiveScan } from './directives.ts';
 import { isReaderError } from './docker-message.ts';
 import { checkFlags } from './flag-checks.ts';
-import { buildInstruction, type Draft, flagsOf, nodesOf, tokensOf } from './instruction-builder.ts';
+import { type Base, buildInstruction, nodesOf } from './instruction-builder.ts';
 import { flagBlind, keywords } from './keywords.ts';
 import type { Tokens } from './lexer.ts';
 import type { Span } from './logical-line.ts';
-import { type ConcreteTree, isKeyword } from './parser.ts';
+import { type ConcreteTree, parseInstruction } from './parser.ts';
 import { Places } from './places.ts';
 import type { Problem } from './problem.ts';
 import type { KeywordSlice } from './scanner.ts';
 import { suggest } from './suggestions.ts';
 import { syntaxError } from './syntax-errors.ts';
-import { UnknownKeyword } from './tokens.ts';
+import { Flag as FlagToken, HealthNone, isKeyword, UnknownKeyword } from './tokens.ts';
 
 /** A tree with the errors found on the way, in no order. */
 export interface BuiltFile {
@@ -22,71 +23,57 @@ export interface BuiltFile {
   errors: ParseError[];
 }
 
-/** Makes the syntax tree of `source` from its tokens and its concrete tree. */
-export function buildDockerfile(
-  source: string,
-  { scan, tokens, comments }: Tokens,
-  cst: ConcreteTree,
-): BuiltFile {
-  return new Builder(source, syntaxProblems(source, tokens, cst)).build(scan, comments, cst.tree);
+/** Makes the syntax tree of `source` from its tokens. */
+export function buildDockerfile(source: string, tokens: Tokens): BuiltFile {
+  return new Builder(source).build(tokens);
 }
 
-/** The first complaint of the grammar about each instruction, by the offset of its keyword. */
-function syntaxProblems(source: string, tokens: IToken[], { errors }: ConcreteTree): Map<number, Problem> {
-  const places = new Places(source);
-  const starts = tokens.filter(isKeyword);
-  const problems = new Map<number, Problem>();
-  let at = 0;
-  for (const error of errors) {
-    const offset = Number.isNaN(error.token.startOffset) ? Number.POSITIVE_INFINITY : error.token.startOffset;
-    // At the end of the input the token before tells where the error is.
-    while (at + 1 < starts.length && starts[at + 1]!.startOffset <= offset) at++;
-    const keyword = starts[at];
-    if (keyword === undefined || problems.has(keyword.startOffset)) continue;
-    problems.set(keyword.startOffset, syntaxError(error, keyword, places));
-  }
-  return problems;
+/** An instruction, or none, with its errors: those that stand in its way, or that leave it usable. */
+interface Outcome {
+  instruction?: Instruction;
+  errors: ParseError[];
+}
+
+/** What is known of an instruction before its arguments are looked at. */
+interface Head {
+  keyword: IToken;
+  /** The tokens from the keyword on. */
+  tokens: IToken[];
+  tree: ConcreteTree;
 }
 
 class Builder {
   readonly #source: string;
   readonly #places: Places;
-  readonly #syntax: Map<number, Problem>;
   readonly #errors: ParseError[] = [];
   readonly #comments: Comment[] = [];
 
-  constructor(source: string, syntax: Map<number, Problem>) {
+  constructor(source: string) {
     this.#source = source;
     this.#places = new Places(source);
-    this.#syntax = syntax;
   }
 
-  build(scan: DirectiveScan, commentTokens: IToken[], tree: CstNode): BuiltFile {
+  build({ scan, instructions: groups, comments: commentTokens }: Tokens): BuiltFile {
     const directives = this.#directives(scan);
     const outer = commentTokens.map((token) =>
       this.#comment({ start: token.startOffset, end: token.startOffset + token.image.length }),
     );
-    const nodes = [...nodesOf(tree, 'instruction'), ...nodesOf(tree, 'onbuild')]
-      .map((node) => ({ node, keyword: keywordOf(node) }))
-      .filter((entry): entry is { node: CstNode; keyword: IToken } => entry.keyword !== undefined)
-      .sort((a, b) => a.keyword.startOffset - b.keyword.startOffset);
     const instructions: Instruction[] = [];
     let next = 0;
-    for (const { node, keyword } of nodes) {
+    for (const tokens of groups) {
+      const keyword = tokens[0]!;
       const block: Comment[] = [];
       for (; next < outer.length && outer[next]!.range.start.offset < keyword.startOffset; next++) {
         if (outer[next]!.text === '') block.length = 0;
         else block.push(outer[next]!);
       }
-      const { instruction, errors } = this.#instruction(node, keyword);
-      this.#errors.push(...errors);
+      const { instruction, errors } = this.#instruction({ keyword, tokens, tree: parseInstruction(tokens) });
+      for (const error of errors) this.#errors.push(error);
       if (instruction !== undefined) instructions.push({ ...instruction, comments: block });
       for (const span of (keyword.payload as KeywordSlice).line.comments)
         this.#comments.push(this.#comment(span));
     }
-    const comments = [...outer, ...this.#comments].sort(
-      (a, b) => a.range.start.offset - b.range.start.offset,
-    );
+    const comments = outer.concat(this.#comments).sort((a, b) => a.range.start.offset - b.range.start.offset);
     const range = this.#places.span({ start: 0, end: this.#source.length });
     const dockerfile: Dockerfile = {
       kind: 'dockerfile',
@@ -122,87 +109,103 @@ class Builder {
     return nodes;
   }
 
-  /** An instruction, or undefined with the errors that stand in its way. Errors that leave it usable come with it. */
-  #instruction(node: CstNode, keyword: IToken): { instruction?: Instruction; errors: ParseError[] } {
+  #instruction({ keyword, tokens, tree }: Head): Outcome {
     const slice = keyword.payload as KeywordSlice;
     const line = this.#places.token(keyword).start.line;
     const locate = (problems: Problem[]): ParseError[] => problems.map((problem) => ({ ...problem, line }));
-    const rule = ruleOf(node);
     const name = keywordName(keyword);
     if (name === undefined) return { errors: locate([this.#unknown(slice)]) };
 
-    const draft = this.#draft(rule, name, slice);
-    const problems = this.#unterminated(slice);
-    const flagProblems = flagsCount(draft) ? checkFlags(name, draft.base.flags) : [];
-    const syntax = this.#syntax.get(keyword.startOffset);
-    if (syntax !== undefined) return { errors: locate([syntax, ...flagProblems, ...problems]) };
-    if (name === 'ONBUILD') return this.#onbuild(draft, locate([...flagProblems, ...problems]));
-    const built = buildInstruction(draft);
-    if ('problem' in built) return { errors: locate([built.problem, ...flagProblems, ...problems]) };
-    problems.push(...flagProblems, ...stageNameProblem(built.instruction));
-    return { instruction: built.instruction, errors: locate(problems) };
+    const base = this.#base(slice, tokens);
+    const blind = flagBlind.has(name) || tokens.some(({ tokenType }) => tokenType === HealthNone);
+    const problems = (blind ? [] : checkFlags(name, base.flags)).concat(this.#unterminated(slice));
+    const inner = name === 'ONBUILD' ? tokens.findIndex((token, index) => index > 0 && isKeyword(token)) : -1;
+    if (inner !== -1) {
+      const trigger = { keyword: tokens[inner]!, tokens: tokens.slice(inner), tree: innerTree(tree) };
+      return this.#onbuild(base, { slice, trigger, errors: locate(problems) });
+    }
+    if ('error' in tree)
+      return { errors: locate([syntaxError(tree.error, keyword, this.#places), ...problems]) };
+    const built = buildInstruction({
+      keyword: name,
+      slice,
+      node: ruleOf(tree.node),
+      places: this.#places,
+      base,
+    });
+    if ('problem' in built) return { errors: locate([built.problem, ...problems]) };
+    const all = problems.concat(stageNameProblem(built.instruction));
+    return { instruction: built.instruction, errors: locate(all) };
   }
 
-  #onbuild(draft: Draft, errors: ParseError[]): { instruction?: Instruction; errors: ParseError[] } {
-    const { node, slice } = draft;
-    const trigger = nodesOf(node, 'instruction')[0] ?? nodesOf(node, 'chained')[0];
-    const keyword = trigger && keywordOf(trigger);
-    if (trigger === undefined || keyword === undefined) return { errors };
-    const name = keywordName(keyword);
+  #onbuild(
+    base: Base,
+    { slice, trigger, errors }: { slice: KeywordSlice; trigger: Head; errors: ParseError[] },
+  ): Outcome {
+    const name = keywordName(trigger.keyword);
     if (name === 'ONBUILD' || name === 'FROM' || name === 'MAINTAINER') {
       const message =
         name === 'ONBUILD'
           ? "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"
           : `${name} isn't allowed as an ONBUILD trigger`;
-      const range = this.#places.token(keyword);
-      return { errors: [...errors, { message, code: 'FORBIDDEN_TRIGGER', range, line: range.start.line }] };
+      const range = this.#places.token(trigger.keyword);
+      return {
+        errors: errors.concat({ message, code: 'FORBIDDEN_TRIGGER', range, line: base.range.start.line }),
+      };
     }
-    const parsed = this.#instruction(trigger, keyword);
+    const parsed = this.#instruction(trigger);
     // Docker reads the trigger now and judges it when it runs.
     const readerErrors = parsed.errors.filter(({ code }) => isReaderError(code));
-    const triggerErrors = parsed.errors.filter(({ code }) => !isReaderError(code));
-    if (readerErrors.length > 0) return { errors: [...errors, ...readerErrors] };
-    const { instruction } = parsed;
-    const heredocs = instruction?.heredocs ?? [];
-    const bodies = heredocs.map(({ content, name: end }) => `\n${content}${end}`);
-    const base = { ...draft.base, comments: [], heredocs, range: instruction?.range ?? draft.base.range };
-    return {
-      instruction: {
-        ...base,
-        range: { start: draft.base.range.start, end: base.range.end },
-        keyword: 'ONBUILD',
-        // White space at the end of the line is stored too.
-        trigger:
-          slice.line.text.slice(skipSpaces(slice.line.text, slice.end)) + slice.line.tail + bodies.join(''),
-        ...(instruction !== undefined && triggerErrors.length === 0 && { instruction }),
-        triggerErrors,
+    if (readerErrors.length > 0) return { errors: errors.concat(readerErrors) };
+    const triggerErrors = parsed.errors;
+    const heredocs = (trigger.keyword.payload as KeywordSlice).bodies.map((body) =>
+      this.#places.heredoc(body, slice),
+    );
+    const { line } = slice;
+    // White space at the end of the line is stored too.
+    const head = line.text.slice(skipSpaces(line.text, slice.end)) + line.tail;
+    const instruction: Instruction = {
+      ...base,
+      comments: [],
+      heredocs,
+      range: {
+        start: base.range.start,
+        end: heredocs.length > 0 ? this.#end(trigger.keyword.payload as KeywordSlice) : base.range.end,
       },
-      errors,
+      keyword: 'ONBUILD',
+      trigger: head + heredocs.map(({ content, name: end }) => `\n${content}${end}`).join(''),
+      ...(parsed.instruction !== undefined &&
+        triggerErrors.length === 0 && { instruction: parsed.instruction }),
+      triggerErrors,
     };
+    return { instruction, errors };
   }
 
-  #draft(node: CstNode, keyword: Keyword, slice: KeywordSlice): Draft {
+  #base(slice: KeywordSlice, tokens: IToken[]): Base {
     const places = this.#places;
     const { line } = slice;
-    const heredocs: Heredoc[] = slice.bodies.map((body) => places.heredoc(body, slice));
-    const { start } = places.slice(slice);
-    const lastBody = slice.bodies.at(-1)?.body;
-    const end = lastBody
-      ? places.span({ start: lastBody.start, end: lastBody.terminatorEnd }).end
-      : places.slice({ line, start: slice.start, end: line.text.length }).end;
-    const base: Draft['base'] = {
+    const keywordRange = places.slice(slice);
+    const flags: Flag[] = [];
+    for (let at = 1; tokens[at]?.tokenType === FlagToken; at++) flags.push(places.flag(tokens[at]!));
+    return {
       kind: 'instruction',
-      range: { start, end },
-      keywordRange: places.slice(slice),
+      range: { start: keywordRange.start, end: this.#end(slice) },
+      keywordRange,
       word: slice.word,
-      flags: flagsOf(node, places),
+      flags,
       text: line.text.slice(slice.rest),
       original: line.text.slice(slice.start),
       textMap: places.textMap(slice),
-      heredocs,
+      heredocs: slice.bodies.map((body) => places.heredoc(body, slice)),
       emptyContinuations: line.emptyLines.map((span) => places.span(span)),
     };
-    return { keyword, slice, node, places, base };
+  }
+
+  /** Where an instruction ends: with its last terminator, or its line. */
+  #end({ bodies, line, start }: KeywordSlice): SourcePosition {
+    const body = bodies.at(-1)?.body;
+    if (body !== undefined) return this.#places.span({ start: body.start, end: body.terminatorEnd }).end;
+    return this.#places.slice({ line, start, end: line.text.length }).end;
   }
 
   #unknown(slice: KeywordSlice): Problem {
@@ -226,26 +229,19 @@ class Builder {
   }
 }
 
-/** The rule below `instruction`, or the node itself. */
+/** The rule of the instruction itself. */
 function ruleOf(node: CstNode): CstNode {
-  if (node.name !== 'instruction') return node;
-  return (Object.values(node.children)[0]?.[0] as CstNode | undefined) ?? node;
+  const instruction = node.name === 'instruction' ? node : nodesOf(node, 'instruction')[0]!;
+  return Object.values(instruction.children)[0]![0] as CstNode;
 }
 
-function keywordOf(node: CstNode): IToken | undefined {
-  for (const children of Object.values(ruleOf(node).children)) {
-    const token = children.find((child): child is IToken => 'tokenType' in child && isKeyword(child));
-    if (token !== undefined) return token;
-  }
-  return undefined;
+/** The tree of what follows ONBUILD. */
+function innerTree(tree: ConcreteTree): ConcreteTree {
+  return 'error' in tree ? tree : { node: nodesOf(tree.node, 'onbuild')[0]! };
 }
 
 function keywordName({ tokenType, payload }: IToken): Keyword | undefined {
   return tokenType === UnknownKeyword ? undefined : ((payload as KeywordSlice).word.toUpperCase() as Keyword);
-}
-
-function flagsCount({ keyword, node }: Draft): boolean {
-  return !flagBlind.has(keyword) && tokensOf(node, 'HealthNone').length === 0;
 }
 
 function stageNameProblem(instruction: Instruction): Problem[] {

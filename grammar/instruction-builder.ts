@@ -3,8 +3,6 @@ import type {
   CommandForm,
   CopyInstruction,
   CopySource,
-  Flag,
-  Heredoc,
   Instruction,
   InstructionBase,
   Keyword,
@@ -18,7 +16,7 @@ import type { Problem } from './problem.ts';
 import type { KeywordSlice } from './scanner.ts';
 
 /** Parts of a concrete node by name: tokens under token names, nodes under rule names. */
-export function tokensOf(node: CstNode, name: string): IToken[] {
+function tokensOf(node: CstNode, name: string): IToken[] {
   return (node.children[name] ?? []) as IToken[];
 }
 
@@ -27,13 +25,16 @@ export function nodesOf(node: CstNode, name: string): CstNode[] {
 }
 
 /** One instruction under construction: where it is, its concrete node, and what all instructions have. */
-export interface Draft {
+interface Draft {
   keyword: Keyword;
   slice: KeywordSlice;
   node: CstNode;
   places: Places;
-  base: Omit<InstructionBase, 'comments'>;
+  base: Base;
 }
+
+/** What all instructions have, but for the comments before them. */
+export type Base = Omit<InstructionBase, 'comments'>;
 
 /** An instruction without its comments, or what is wrong with it. */
 export type Built = { instruction: Instruction } | { problem: Problem };
@@ -169,16 +170,16 @@ function copy(draft: Draft, keyword: CopyInstruction['keyword']): Built {
     return done({ ...base, form: 'json', sources: list, destination });
   }
   const paths: CopySource[] = words(draft, 'Word');
-  const openers = words(draft, 'HeredocWord').map((word) => heredocSource(word, draft.base.heredocs));
+  // Bodies are found by name, so of two with one name the last counts for both.
+  const byName = new Map(draft.base.heredocs.map(({ name }, index) => [name, index]));
+  const openers = words(draft, 'HeredocWord').map((word) => heredocSource(word, byName));
   const sources = [...paths, ...openers].sort((a, b) => a.offset - b.offset);
   return done({ ...base, form: 'plain', sources, destination: words(draft, 'Destination')[0]! });
 }
 
-/** Bodies are found by name, so of two with one name the last counts for both. */
-function heredocSource(word: Word, heredocs: readonly Heredoc[]): CopySource {
-  const name = readOpener(word.text)?.name;
-  const heredoc = heredocs.findLastIndex((candidate) => candidate.name === name);
-  return heredoc === -1 ? word : { ...word, heredoc };
+function heredocSource(word: Word, byName: ReadonlyMap<string, number>): CopySource {
+  const heredoc = byName.get(readOpener(word.text)!.name);
+  return heredoc === undefined ? word : { ...word, heredoc };
 }
 
 function pairs(draft: Draft): Pair[] {
@@ -192,11 +193,4 @@ function pairs(draft: Draft): Pair[] {
     const value = places.word(token === undefined ? { line, start: end, end } : sliceOf(token), slice);
     return { key, value, range: { start: key.range.start, end: value.range.end } };
   });
-}
-
-/** The flags in the order written. */
-export function flagsOf(node: CstNode, places: Places): Flag[] {
-  return nodesOf(node, 'flags').flatMap((flags) =>
-    tokensOf(flags, 'Flag').map((token) => places.flag(token)),
-  );
 }

@@ -1,14 +1,15 @@
 import { type IToken, Lexer } from 'chevrotain';
 import { type DirectiveScan, scanDirectives } from './directives.ts';
 import { Scanner } from './scanner.ts';
-import { lexerDefinition, useScanner } from './tokens.ts';
+import { BareLineEnd, Directive, HeredocBody, LineEnd, lexerDefinition, useScanner } from './tokens.ts';
 
 let lexer: Lexer | undefined;
 
 /** A file as tokens. */
 export interface Tokens {
   scan: DirectiveScan;
-  tokens: IToken[];
+  /** The tokens of each instruction. */
+  instructions: IToken[][];
   /** Comments between instructions; those inside instructions are in the logical lines. */
   comments: IToken[];
 }
@@ -21,5 +22,21 @@ export function tokenize(text: string): Tokens {
   useScanner(new Scanner(source, scan));
   const { tokens, groups, errors } = lexer.tokenize(source);
   if (errors.length > 0) throw new Error(`no token matches at offset ${errors[0]!.offset}`);
-  return { scan, tokens, comments: groups.comments ?? [] };
+  return { scan, instructions: byInstruction(tokens), comments: groups.comments ?? [] };
+}
+
+function byInstruction(tokens: IToken[]): IToken[][] {
+  const instructions: IToken[][] = [];
+  let current: IToken[] | undefined;
+  for (const token of tokens) {
+    const { tokenType } = token;
+    if (tokenType === Directive) continue;
+    if (tokenType === HeredocBody) instructions.at(-1)!.push(token);
+    else if (current === undefined) {
+      current = [token];
+      instructions.push(current);
+    } else current.push(token);
+    if (tokenType === LineEnd || tokenType === BareLineEnd) current = undefined;
+  }
+  return instructions;
 }

@@ -1,8 +1,7 @@
 import type { Dockerfile, Instruction, ParseError } from './ast.ts';
 import { buildDockerfile } from './ast-builder.ts';
-import { tokenize } from './lexer.ts';
+import { type Tokens, tokenize } from './lexer.ts';
 import { LineIndex } from './line-index.ts';
-import { isKeyword, parseTokens } from './parser.ts';
 import { keywordTokens, UnknownKeyword } from './tokens.ts';
 
 /** What became of a text: the tree of all that could be read, and every error in the order of the file. */
@@ -20,11 +19,10 @@ const maxLineBytes = 65535;
  */
 export function parse(text: string): ParseResult {
   const tokens = tokenize(text);
-  const cst = parseTokens(tokens.tokens);
-  const { dockerfile, errors } = buildDockerfile(text, tokens, cst);
+  const { dockerfile, errors } = buildDockerfile(text, tokens);
   const lines = new LineIndex(text);
-  errors.push(...longLines(text, lines));
-  const whole = wholeFile(text, tokens.tokens, lines);
+  for (const error of longLines(text, lines)) errors.push(error);
+  const whole = wholeFile(text, tokens.instructions, lines);
   // A file with other errors may well lack its FROM because of them.
   if (whole !== undefined && (whole.code !== 'NO_STAGES' || errors.length === 0)) errors.push(whole);
   errors.sort(
@@ -74,15 +72,15 @@ function longLines(text: string, lines: LineIndex): ParseError[] {
 /** Errors of a file as a whole: nothing in it, no stage, something before the first stage. */
 function wholeFile(
   text: string,
-  tokens: ReturnType<typeof tokenize>['tokens'],
+  instructions: Tokens['instructions'],
   lines: LineIndex,
 ): ParseError | undefined {
   const start = { range: lines.range(0, 0), line: 1 };
   if (text === '') return { ...start, message: 'the Dockerfile cannot be empty', code: 'EMPTY_FILE' };
-  // The keyword behind ONBUILD is no instruction of the file.
-  const first = tokens.filter(isKeyword);
-  if (first.length === 0) return { ...start, message: 'file with no instructions', code: 'NO_INSTRUCTIONS' };
-  for (const token of first) {
+  if (instructions.length === 0)
+    return { ...start, message: 'file with no instructions', code: 'NO_INSTRUCTIONS' };
+  for (const tokens of instructions) {
+    const token = tokens[0]!;
     if (token.tokenType === keywordTokens.FROM) return undefined;
     if (token.tokenType === keywordTokens.ARG || token.tokenType === UnknownKeyword) continue;
     const range = lines.range(token.startOffset, token.startOffset + token.image.length);

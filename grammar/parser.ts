@@ -1,6 +1,11 @@
-import { type CstNode, CstParser, type IRecognitionException, type IToken, type TokenType } from 'chevrotain';
 import {
-  AnyKeyword,
+  type CstNode,
+  CstParser,
+  type IParserErrorMessageProvider,
+  type IRecognitionException,
+  type IToken,
+} from 'chevrotain';
+import {
   As,
   allTokens,
   ChainedOnbuild,
@@ -30,19 +35,16 @@ import {
   Word,
 } from './tokens.ts';
 
-/**
- * The grammar of Dockerfiles over the tokens of the lexer. One token of lookahead decides everywhere. After an error
- * the parser goes on with the next instruction.
- */
+/** The grammar of Dockerfiles over the tokens of the lexer. One token of lookahead decides everywhere. */
 class DockerfileParser extends CstParser {
   dockerfile = this.RULE('dockerfile', () => {
-    this.MANY(() =>
-      this.OR([
-        { ALT: () => this.CONSUME(Directive) },
-        { ALT: () => this.SUBRULE(this.instruction) },
-        { ALT: () => this.SUBRULE(this.onbuild) },
-      ]),
-    );
+    this.MANY(() => this.CONSUME(Directive));
+    this.MANY2(() => this.SUBRULE(this.line));
+  });
+
+  /** One instruction with all its lines: what is parsed at once. */
+  line = this.RULE('line', () => {
+    this.OR([{ ALT: () => this.SUBRULE(this.instruction) }, { ALT: () => this.SUBRULE(this.onbuild) }]);
   });
 
   /** Everything but ONBUILD: also what may follow it. */
@@ -254,41 +256,47 @@ class DockerfileParser extends CstParser {
   });
 
   constructor(skipValidations: boolean) {
-    super(allTokens, { recoveryEnabled: true, maxLookahead: 1, skipValidations });
+    super(allTokens, { maxLookahead: 1, skipValidations, errorMessageProvider });
     this.performSelfAnalysis();
   }
-
-  /** A made-up token would give an instruction words that nobody wrote. */
-  protected override canTokenTypeBeInsertedInRecovery(_type: TokenType): boolean {
-    return false;
-  }
 }
+
+/** The texts are made from the errors themselves, in Docker's words; chevrotain's own would only cost time. */
+const errorMessageProvider: IParserErrorMessageProvider = {
+  buildMismatchTokenMessage: () => '',
+  buildNotAllInputParsedMessage: () => '',
+  buildNoViableAltMessage: () => '',
+  buildEarlyExitMessage: () => '',
+};
 
 let parser: DockerfileParser | undefined;
 
 /** A complaint of the grammar; all of chevrotain's kinds know the token before. */
 export type GrammarError = IRecognitionException & { previousToken?: IToken };
 
-/** The concrete tree of a file with the grammar's complaints. */
-export interface ConcreteTree {
-  tree: CstNode;
-  errors: GrammarError[];
-}
+/** The concrete tree of one instruction, or why there is none. */
+export type ConcreteTree = { node: CstNode } | { error: GrammarError };
 
-/** Runs the grammar over the tokens of a file. The parser is made once and used again. */
-export function parseTokens(tokens: IToken[]): ConcreteTree {
+/**
+ * Runs the grammar over the tokens of one instruction. As each instruction is read by itself, an error in one cannot
+ * spread to the next. The parser is made once and used again.
+ */
+export function parseInstruction(tokens: IToken[]): ConcreteTree {
   parser ??= new DockerfileParser(true);
-  parser.input = tokens;
-  const tree = parser.dockerfile();
-  return { tree, errors: parser.errors };
+  const { stackTraceLimit } = Error;
+  // A file can have an error on each of a hundred thousand lines, and nobody reads where in the parser they arose.
+  Error.stackTraceLimit = 0;
+  try {
+    parser.input = tokens;
+    const node = parser.line();
+    const error = parser.errors[0];
+    return error === undefined ? { node } : { error };
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /** The rules of the grammar as data, checked by chevrotain; for diagrams and tests. */
 export function grammarRules(): ReturnType<CstParser['getSerializedGastProductions']> {
   return new DockerfileParser(false).getSerializedGastProductions();
-}
-
-/** True for the token that begins an instruction. */
-export function isKeyword(token: IToken): boolean {
-  return token.tokenType === UnknownKeyword || (token.tokenType.CATEGORIES ?? []).includes(AnyKeyword);
 }

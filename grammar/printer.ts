@@ -14,6 +14,10 @@ export function print(dockerfile: Dockerfile): string {
   const { comments, directives, instructions, escape: escapeCharacter } = dockerfile;
   let next = 0;
   const lines: string[] = [];
+  // Files can have more lines than a call can have arguments.
+  const add = (more: string[]): void => {
+    for (const line of more) lines.push(line);
+  };
   const commentsBefore = (offset: number): Comment[] => {
     const first = next;
     while (next < comments.length && comments[next]!.range.start.offset < offset) next++;
@@ -21,22 +25,18 @@ export function print(dockerfile: Dockerfile): string {
   };
   for (const directive of directives) {
     // Only a `#!` line can stand before a directive.
-    lines.push(...commentsBefore(directive.range.start.offset).map(({ text }) => `#${text}`));
+    add(commentsBefore(directive.range.start.offset).map(({ text }) => `#${text}`));
     lines.push(`# ${directive.name}=${directive.value}`);
   }
   if (next > 0 || directives.length > 0 || looksLikeHead(comments[0])) lines.push('');
   for (const [index, instruction] of instructions.entries()) {
     const { start, end } = instruction.range;
-    lines.push(...commentsBefore(start.offset).map(commentLine));
-    const inner = [
-      ...commentsBefore(end.offset).map(commentLine),
-      ...instruction.emptyContinuations.map(() => ''),
-    ];
+    add(commentsBefore(start.offset).map(commentLine));
+    const inner = commentsBefore(end.offset).map(commentLine);
+    for (const _ of instruction.emptyContinuations) inner.push('');
     const last = index === instructions.length - 1;
-    lines.push(
-      ...instructionLines(instruction, inner, { escapeCharacter, last }),
-      ...bodies(instruction.heredocs),
-    );
+    add(instructionLines(instruction, inner, { escapeCharacter, last }));
+    add(bodies(instruction.heredocs));
   }
   lines.push(...commentsBefore(Number.POSITIVE_INFINITY).map(commentLine));
   return lines.map((line) => `${line}\n`).join('');
@@ -71,7 +71,8 @@ function instructionLines(
   if (inner.length > 0) {
     // A keyword's letters may be parted anywhere, and what follows cannot look like a comment or a blank line.
     const at = breakBefore(instruction, rest, escapeCharacter);
-    lines.push(rest.slice(0, at) + escapeCharacter, ...inner);
+    lines.push(rest.slice(0, at) + escapeCharacter);
+    for (const line of inner) lines.push(line);
     rest = rest.slice(at);
   }
   while (rest.length > maxUnits) {

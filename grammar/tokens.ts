@@ -2,6 +2,7 @@ import {
   type CustomPatternMatcherReturn,
   createToken,
   type IMultiModeLexerDefinition,
+  type IToken,
   Lexer,
   type TokenType,
 } from 'chevrotain';
@@ -53,7 +54,7 @@ const Comment = token('Comment', (offset) => scanner.comment(offset), { group: '
 export const Directive = token('Directive', (offset) => scanner.directive(offset), { label: '# name=value' });
 
 /** All instruction words, the unknown ones too. */
-export const AnyKeyword = createToken({ name: 'AnyKeyword', pattern: Lexer.NA });
+const AnyKeyword = createToken({ name: 'AnyKeyword', pattern: Lexer.NA });
 
 /** The keyword tokens by instruction. ONBUILD stays in the outer mode, where its trigger's keyword is read. */
 export const keywordTokens = Object.fromEntries(
@@ -81,7 +82,7 @@ export const Flag = token('Flag', () => scanner.flag(false), { label: '--name=va
 export const FlagsEnd = token('FlagsEnd', () => scanner.flag(true), { label: '--' });
 export const LineEnd = token('LineEnd', () => scanner.lineEnd(), { pop: true, label: 'end of line' });
 /** The line's end right behind ONBUILD and its flags, where no mode was opened. */
-const BareLineEnd = token('BareLineEnd', () => scanner.lineEnd(), { categories: [LineEnd] });
+export const BareLineEnd = token('BareLineEnd', () => scanner.lineEnd(), { categories: [LineEnd] });
 export const HeredocBody = token('HeredocBody', (offset) => scanner.heredocBody(offset), {
   label: 'body … NAME',
 });
@@ -139,6 +140,11 @@ export const lexerDefinition: IMultiModeLexerDefinition = {
     json: [Space, JsonComma, JsonClose, JsonString, JsonOther],
   },
 };
+
+/** True for the token that begins an instruction. */
+export function isKeyword({ tokenType }: IToken): boolean {
+  return tokenType.CATEGORIES?.includes(AnyKeyword) ?? false;
+}
 
 /** Every token type, for the parser. */
 export const allTokens: TokenType[] = [
