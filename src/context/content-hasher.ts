@@ -11,14 +11,23 @@ import { startTimeSlice } from './time-slice.ts';
 
 const BUFFER_BYTES = 1 << 20;
 
+/** A name of the tree with what was learned about it. */
+export interface DiskEntry {
+  node: FileNode;
+  print: Fingerprint;
+  known: Known;
+  /** When its stat data was read, where the index did not know it; 0 where it did. */
+  readAtNs: bigint;
+}
+
 /** Opens files only when the index does not know them. */
 export interface ContentHasher {
-  /** The node of a path whose stat data was just read; reads link text and, for unknown inodes, attributes. */
-  describe(path: BytePath, stat: fs.BigIntStats): FileNode;
-  /** Hex digest of a file that was described. Throws `changed` when it is another file by now. */
-  sha256(path: BytePath): string;
+  /** The entry of a path whose stat data was just read; reads link text and, for unknown inodes, attributes. */
+  describe(path: BytePath, stat: fs.BigIntStats): DiskEntry;
+  /** Hex digest of a file. Throws `changed` when it is another file by now. */
+  sha256(path: BytePath, entry: DiskEntry): string;
   /** Computes digests ahead, in slices that let a cancel through. */
-  prefetch(paths: readonly BytePath[], signal: AbortSignal | undefined): Promise<void>;
+  prefetch(files: Iterable<[BytePath, DiskEntry]>, signal: AbortSignal | undefined): Promise<void>;
 }
 
 export interface ContentHasherOptions {
@@ -27,15 +36,8 @@ export interface ContentHasherOptions {
   readXattrs?: ((path: BytePath) => Map<string, Buffer> | undefined) | undefined;
 }
 
-interface Seen {
-  print: Fingerprint;
-  known: Known;
-  readAtNs: bigint;
-}
-
 export function createContentHasher(options: ContentHasherOptions): ContentHasher {
   const { root, index, readXattrs } = options;
-  const seen = new Map<BytePath, Seen>();
   const tickNs = clockTick(root);
   const rootDevice = fs.statSync(fsPath(root === '' ? '/' : root), {
     bigint: true,
@@ -43,64 +45,61 @@ export function createContentHasher(options: ContentHasherOptions): ContentHashe
   })?.dev;
   let buffer: Buffer | undefined;
 
-  const remember = (entry: Seen): void => {
+  const remember = (entry: DiskEntry): void => {
     // A file system mounted inside the context may keep coarser times than the one it is mounted on.
     const tick = entry.print.dev === rootDevice || tickNs > UNKNOWN_TICK ? tickNs : UNKNOWN_TICK;
     index.remember(entry.print, entry.known, isLasting(entry.print, entry.readAtNs, tick));
   };
 
-  const describe = (path: BytePath, stat: fs.BigIntStats): FileNode => {
+  const describe = (path: BytePath, stat: fs.BigIntStats): DiskEntry => {
     const { dev, ino, size, mtimeNs, ctimeNs, mode } = stat;
     const print = { dev, ino, size, mtimeNs, ctimeNs, mode };
     const node = nodeOf(stat);
     if (node.type === 'symlink') node.link = readLink(joinPath(root, path));
-    let known = index.find(print);
-    let readAtNs = 0n;
-    if (known === undefined) {
-      readAtNs = now();
-      known = { sha256: undefined, xattrs: readXattrs?.(joinPath(root, path)) };
-      const entry = { print, known, readAtNs };
-      // A file is remembered with its digest, once it is known.
-      if (readXattrs !== undefined && node.type !== 'file') remember(entry);
-    }
-    if (known.xattrs !== undefined && known.xattrs.size > 0) node.xattrs = known.xattrs;
-    if (node.type === 'file') seen.set(path, { print, known, readAtNs });
-    return node;
+    const found = index.find(print);
+    const entry: DiskEntry = {
+      node,
+      print,
+      known: found ?? { sha256: undefined, xattrs: readXattrs?.(joinPath(root, path)) },
+      readAtNs: found === undefined ? now() : 0n,
+    };
+    // A file is remembered with its digest, once that is known.
+    if (found === undefined && readXattrs !== undefined && node.type !== 'file') remember(entry);
+    const { xattrs } = entry.known;
+    if (xattrs !== undefined && xattrs.size > 0) node.xattrs = xattrs;
+    return entry;
   };
 
   /** Reads a file in steps of one buffer; yields between them. */
-  function* read(path: BytePath): Generator<void, string> {
-    const entry = seen.get(path);
-    if (entry === undefined) throw changed(path);
+  function* read(path: BytePath, entry: DiskEntry): Generator<void, string> {
     if (entry.known.sha256 === undefined) {
       // Attributes and content must belong together: the time that counts is that of the first look.
       if (entry.readAtNs === 0n) entry.readAtNs = now();
       buffer ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
-      entry.known = {
-        sha256: yield* hashFile(root, path, { print: entry.print, buffer }),
-        xattrs: entry.known.xattrs,
-      };
+      const sha256 = yield* hashFile(root, path, { print: entry.print, buffer });
+      entry.known = { sha256, xattrs: entry.known.xattrs };
       remember(entry);
     }
-    return entry.known.sha256!.toString('hex');
+    return entry.known.sha256!;
   }
 
   return {
     describe,
-    sha256(path) {
-      const steps = read(path);
+    sha256(path, entry) {
+      if (entry.known.sha256 !== undefined) return entry.known.sha256;
+      const steps = read(path, entry);
       for (;;) {
         const step = steps.next();
         if (step.done) return step.value;
       }
     },
-    async prefetch(paths, signal) {
+    async prefetch(files, signal) {
       const slice = startTimeSlice(signal);
-      for (const path of paths) {
-        if (seen.get(path)?.known.sha256 !== undefined) continue;
-        // Another caller may use the buffer during a pause, so a large file in progress gets its own.
-        for (const _ of read(path)) {
+      for (const [path, entry] of files) {
+        if (entry.known.sha256 !== undefined) continue;
+        for (const _ of read(path, entry)) {
           if (!slice.due()) continue;
+          // Another caller may hash during the pause: the file in progress keeps the buffer, others get a new one.
           buffer = undefined;
           await slice.pause();
         }
@@ -114,7 +113,7 @@ function* hashFile(
   root: BytePath,
   path: BytePath,
   state: { print: Fingerprint; buffer: Buffer },
-): Generator<void, Buffer> {
+): Generator<void, string> {
   const { print, buffer } = state;
   const size = Number(print.size);
   const descriptor = open(root, path, print);
@@ -123,7 +122,7 @@ function* hashFile(
       // Room for one byte more, so that a file that grew shows.
       const count = readFully(descriptor, buffer.subarray(0, size + 1));
       if (count !== size) throw changed(path);
-      const digest = crypto.hash('sha256', buffer.subarray(0, size), 'buffer');
+      const digest = crypto.hash('sha256', buffer.subarray(0, size), 'hex');
       checkUnchanged(descriptor, path, print);
       return digest;
     }
@@ -139,7 +138,7 @@ function* hashFile(
       yield;
     }
     checkUnchanged(descriptor, path, print);
-    return hash.digest();
+    return hash.digest('hex');
   } finally {
     fs.closeSync(descriptor);
   }

@@ -2,8 +2,8 @@ import fs from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { type BytePath, textOf } from '../sys/bytes.ts';
 import { baseName, joinPath, parentOf } from './clean-path.ts';
-import { type ContentHasher, createContentHasher } from './content-hasher.ts';
-import type { FileNode, FileTree } from './file-tree.ts';
+import { type ContentHasher, createContentHasher, type DiskEntry } from './content-hasher.ts';
+import type { FileNode, FileTree, NamedNode } from './file-tree.ts';
 import type { FingerprintIndex } from './fingerprint-index.ts';
 import { createIgnoreRules, type IgnoreRules, type ParentState } from './ignore-rules.ts';
 import { fsPath } from './read-file.ts';
@@ -24,8 +24,8 @@ export interface DirectoryTreeOptions {
 interface Listing {
   /** Visible names, sorted bytewise. */
   names: BytePath[];
-  /** Visible names; true for directories. */
-  visible: Map<BytePath, boolean>;
+  /** Visible names; true for directories, until their stat data is read. */
+  visible: Map<BytePath, boolean | DiskEntry>;
   state: ParentState;
 }
 
@@ -42,7 +42,9 @@ class DirectoryTree implements FileTree {
   readonly #rules: IgnoreRules;
   readonly #hasher: ContentHasher;
   readonly #listings = new Map<BytePath, Listing | undefined>();
-  readonly #nodes = new Map<BytePath, FileNode>();
+  #rootEntry: DiskEntry | undefined;
+  /** Walks ask for one name of a directory after the other. */
+  #last: { directory: BytePath; listing: Listing | undefined } | undefined;
   /** For hidden directories: whether an exception shows something below. */
   readonly #showing = new Map<BytePath, boolean>();
 
@@ -53,54 +55,84 @@ class DirectoryTree implements FileTree {
   }
 
   lstat(path: BytePath): FileNode | undefined {
-    const known = this.#nodes.get(path);
-    if (known !== undefined) return known;
-    if (path !== '' && !this.#listing(parentOf(path))?.visible.has(baseName(path))) return undefined;
-    const stat = this.#stat(path);
-    if (stat === undefined) {
-      // The root itself may be gone; a listed name is gone only when someone took it away.
-      if (path === '') return undefined;
-      throw changed(path);
-    }
-    const node = this.#hasher.describe(path, stat);
-    this.#nodes.set(path, node);
-    return node;
+    return this.#entry(path)?.node;
   }
 
   readdir(path: BytePath): BytePath[] {
     return this.#listing(path)?.names ?? [];
   }
 
+  entries(path: BytePath): NamedNode[] {
+    const listing = this.#listing(path);
+    if (listing === undefined) return [];
+    return listing.names.map((name) => ({ name, node: this.#entryIn(listing, path, name)!.node }));
+  }
+
   sha256(path: BytePath): string {
-    if (this.lstat(path)?.type !== 'file') throw changed(path);
-    return this.#hasher.sha256(path);
+    return this.#hasher.sha256(path, this.#file(path));
   }
 
   async prefetch(paths: readonly BytePath[], signal?: AbortSignal): Promise<void> {
-    await this.#hasher.prefetch(
-      paths.filter((path) => this.lstat(path)?.type === 'file'),
-      signal,
-    );
+    const files = function* (tree: DirectoryTree): Generator<[BytePath, DiskEntry]> {
+      for (const path of paths) yield [path, tree.#file(path)];
+    };
+    await this.#hasher.prefetch(files(this), signal);
+  }
+
+  #file(path: BytePath): DiskEntry {
+    const entry = this.#entry(path);
+    if (entry?.node.type !== 'file') throw changed(path);
+    return entry;
+  }
+
+  #entry(path: BytePath): DiskEntry | undefined {
+    if (path === '') {
+      this.#rootEntry ??= this.#describe('');
+      return this.#rootEntry;
+    }
+    const slash = path.lastIndexOf('/');
+    if (
+      this.#last === undefined ||
+      this.#last.directory.length !== Math.max(slash, 0) ||
+      !path.startsWith(this.#last.directory)
+    ) {
+      const directory = parentOf(path);
+      this.#last = { directory, listing: this.#listing(directory) };
+    }
+    const { listing, directory } = this.#last;
+    return listing === undefined ? undefined : this.#entryIn(listing, directory, path.slice(slash + 1));
+  }
+
+  #entryIn(listing: Listing, directory: BytePath, name: BytePath): DiskEntry | undefined {
+    const known = listing.visible.get(name);
+    if (known === undefined || typeof known === 'object') return known;
+    const entry = this.#describe(joinPath(directory, name));
+    listing.visible.set(name, entry);
+    return entry;
+  }
+
+  #describe(path: BytePath): DiskEntry {
+    const full = fsPath(joinPath(this.#root, path));
+    const stat = fs.lstatSync(full, { bigint: true, throwIfNoEntry: false });
+    if (stat === undefined) throw changed(path);
+    return this.#hasher.describe(path, stat);
   }
 
   /** undefined for what is not a visible directory. */
   #listing(path: BytePath): Listing | undefined {
     if (this.#listings.has(path)) return this.#listings.get(path);
     // By the type in the parent's listing: looking at a directory's own attributes is left to `lstat`.
-    const exists = path === '' || this.#listing(parentOf(path))?.visible.get(baseName(path)) === true;
-    const listing = exists ? this.#list(path) : undefined;
+    const entry = path === '' || this.#listing(parentOf(path))?.visible.get(baseName(path));
+    const isDirectory = typeof entry === 'object' ? entry.node.type === 'directory' : entry === true;
+    const listing = isDirectory ? this.#list(path) : undefined;
     this.#listings.set(path, listing);
     return listing;
-  }
-
-  #stat(path: BytePath): fs.BigIntStats | undefined {
-    return fs.lstatSync(fsPath(joinPath(this.#root, path)), { bigint: true, throwIfNoEntry: false });
   }
 
   #list(path: BytePath): Listing {
     const parent = path === '' ? undefined : this.#listings.get(parentOf(path))?.state;
     const state = parent === undefined ? this.#rules.root : this.#rules.enter(path, parent);
-    const visible = new Map<BytePath, boolean>();
+    const visible: Listing['visible'] = new Map();
     for (const entry of this.#readEntries(path)) {
       const child = joinPath(path, entry.name);
       if (this.#rules.hides(child, state) && !this.#showsBelow(child, entry, state)) continue;

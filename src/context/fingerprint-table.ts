@@ -25,8 +25,8 @@ export interface Fingerprint {
 
 /** What was learned about an inode by opening it. */
 export interface Known {
-  /** SHA-256 of the content, 32 bytes; undefined for what has no content, and for files not yet read. */
-  sha256: Buffer | undefined;
+  /** SHA-256 of the content, hex; undefined for what has no content, and for files not yet read. */
+  sha256: string | undefined;
   xattrs: Map<string, Buffer> | undefined;
 }
 
@@ -93,7 +93,7 @@ export function knownAt(table: FingerprintTable, at: number): Known {
   const place = table.halves[base * 2 + 11]!;
   const start = base * 8 + 48;
   return {
-    sha256: (flags & HAS_DIGEST) === 0 ? undefined : table.bytes.subarray(start, start + 32),
+    sha256: (flags & HAS_DIGEST) === 0 ? undefined : table.bytes.toString('hex', start, start + 32),
     xattrs: place === 0 ? undefined : decodeXattrs(table.xattrs, place - 1),
   };
 }
@@ -151,7 +151,7 @@ export function writeTable(file: string, records: Iterable<TableRecord>): void {
     words[base + 3] = record.mtimeNs;
     words[base + 4] = record.ctimeNs;
     halves[base * 2 + 10] = Number(record.mode) | (record.sha256 === undefined ? 0 : HAS_DIGEST);
-    record.sha256?.copy(bytes, HEADER_BYTES + base * 8 + 48);
+    if (record.sha256 !== undefined) bytes.write(record.sha256, HEADER_BYTES + base * 8 + 48, 'hex');
     if (record.xattrs === undefined || record.xattrs.size === 0) return;
     const encoded = encodeXattrs(record.xattrs);
     halves[base * 2 + 11] = xattrBytes + 1;

@@ -6,17 +6,22 @@ import { hasWildcards } from './glob-syntax.ts';
 import { resolvePath } from './resolve-path.ts';
 import type { TimeSlice } from './time-slice.ts';
 
+export type MatchedPaths = { found: BytePath[] } | { missing: BytePath };
+
 /**
  * Paths of a tree that a pattern matches, element by element (SPEC C8), sorted. Elements before the first wildcard
  * are resolved like any path, links included; what the pattern matches itself is not followed on the way.
  *
  * @param pattern cleaned, relative to the root, with a wildcard in it
+ * @returns what matches, perhaps nothing; or the elements before the first wildcard, when they lead nowhere
  */
-export async function matchPaths(tree: FileTree, pattern: BytePath, slice: TimeSlice): Promise<BytePath[]> {
+export async function matchPaths(tree: FileTree, pattern: BytePath, slice: TimeSlice): Promise<MatchedPaths> {
   const elements = pattern.split('/');
   const first = elements.findIndex(hasWildcards);
-  const base = resolvePath(tree, elements.slice(0, first).join('/'), { final: true });
-  let found = base.node === undefined ? [] : [base.path];
+  const literal = elements.slice(0, first).join('/');
+  const base = resolvePath(tree, literal, { final: true });
+  if (base.node === undefined) return { missing: literal };
+  let found = [base.path];
   for (const element of elements.slice(first)) {
     const matches = await compileElement(element);
     const next: BytePath[] = [];
@@ -26,5 +31,5 @@ export async function matchPaths(tree: FileTree, pattern: BytePath, slice: TimeS
     }
     found = next;
   }
-  return found;
+  return { found };
 }

@@ -1,4 +1,4 @@
-import { bytesOf } from '../sys/bytes.ts';
+import { type BytePath, bytesOf } from '../sys/bytes.ts';
 import { baseName, clampPath } from './clean-path.ts';
 import type { FileTree } from './file-tree.ts';
 import { hasWildcards } from './glob-syntax.ts';
@@ -47,7 +47,7 @@ async function selectSource(job: Job, source: string): Promise<SelectedSource[]>
   const path = clampPath(bytesOf(source));
   const wild = hasWildcards(path);
   const selected: SelectedSource[] = [];
-  for (const match of wild ? await matchPaths(tree, path, job.slice) : [path]) {
+  for (const match of await expand(job, source, path)) {
     const { path: resolved, node } = resolvePath(tree, match, { final: true });
     if (node === undefined) throw sourceNotFound(tree, { source, path: match, request });
     const name = baseName(match);
@@ -63,6 +63,14 @@ async function selectSource(job: Job, source: string): Promise<SelectedSource[]>
   return selected;
 }
 
+/** A wildcard may match nothing (SPEC C9), but the directory in front of it must be there. */
+async function expand(job: Job, source: string, path: BytePath): Promise<BytePath[]> {
+  if (!hasWildcards(path)) return [path];
+  const matched = await matchPaths(job.tree, path, job.slice);
+  if ('found' in matched) return matched.found;
+  throw sourceNotFound(job.tree, { source, path: matched.missing, request: job.request });
+}
+
 /** `a/./b/c`: the pivot says that `b/c` is kept; without one the whole path is. Links are not followed below it. */
 async function selectParents(job: Job, source: string): Promise<SelectedSource[]> {
   const { tree, request, excludes } = job;
@@ -73,7 +81,7 @@ async function selectParents(job: Job, source: string): Promise<SelectedSource[]
   const wild = hasWildcards(base) || hasWildcards(pattern);
   const includes = pattern === '' ? undefined : createIgnoreRules([compilePattern(pattern)]);
   const selected: SelectedSource[] = [];
-  for (const match of hasWildcards(base) ? await matchPaths(tree, base, job.slice) : [base]) {
+  for (const match of await expand(job, source, base)) {
     const { path, node } = resolvePath(tree, match, { final: true });
     if (node?.type !== 'directory') continue;
     const entries = await walkEntries(job, path, { excludes, includes });

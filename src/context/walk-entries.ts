@@ -1,6 +1,6 @@
 import type { BytePath } from '../sys/bytes.ts';
 import { joinPath } from './clean-path.ts';
-import type { FileNode, FileTree } from './file-tree.ts';
+import type { FileNode, FileTree, NamedNode } from './file-tree.ts';
 import { type IgnoreRules, mayMatchBelow, type ParentState } from './ignore-rules.ts';
 import type { SelectedEntry } from './selection.ts';
 import type { TimeSlice } from './time-slice.ts';
@@ -18,7 +18,7 @@ interface Frame {
   node: FileNode | undefined;
   /** Already among the entries. */
   taken: boolean;
-  names: BytePath[];
+  children: readonly NamedNode[];
   next: number;
   excluded: ParentState | undefined;
   included: ParentState | undefined;
@@ -43,7 +43,7 @@ export async function walkEntries(
       path: '',
       node: undefined,
       taken: true,
-      names: tree.readdir(root),
+      children: childrenOf(tree, root),
       next: 0,
       excluded: excludes?.root,
       included: includes?.root,
@@ -51,21 +51,19 @@ export async function walkEntries(
   ];
   while (stack.length > 0) {
     const frame = stack.at(-1)!;
-    const name = frame.names[frame.next++];
-    if (name === undefined) {
+    const child = frame.children[frame.next++];
+    if (child === undefined) {
       stack.pop();
       continue;
     }
+    const { name, node } = child;
     const path = joinPath(frame.path, name);
-    const inTree = joinPath(root, path);
     const hidden = excludes?.hides(path, frame.excluded!) ?? false;
     const wanted = includes?.hides(path, frame.included!) ?? true;
     if (hidden && excludes?.mayShowBelow(path) === false) continue;
-    const node = tree.lstat(inTree);
-    if (node === undefined) continue;
     const taken = wanted && !hidden;
     if (taken) {
-      for (const parent of stack) take(entries, parent);
+      if (!frame.taken) for (const parent of stack) take(entries, parent);
       entries.push({ path, node });
     }
     if (
@@ -76,7 +74,7 @@ export async function walkEntries(
         path,
         node,
         taken,
-        names: tree.readdir(inTree),
+        children: childrenOf(tree, joinPath(root, path)),
         next: 0,
         excluded: excludes?.enter(path, frame.excluded!),
         included: includes?.enter(path, frame.included!),
@@ -85,6 +83,14 @@ export async function walkEntries(
     }
   }
   return entries;
+}
+
+function childrenOf(tree: FileTree, directory: BytePath): readonly NamedNode[] {
+  if (tree.entries !== undefined) return tree.entries(directory);
+  return tree.readdir(directory).flatMap((name) => {
+    const node = tree.lstat(joinPath(directory, name));
+    return node === undefined ? [] : [{ name, node }];
+  });
 }
 
 function take(entries: SelectedEntry[], frame: Frame): void {
