@@ -31,8 +31,10 @@ export function print(dockerfile: Dockerfile): string {
   if (next > 0 || directives.length > 0 || looksLikeHead(comments[0])) lines.push('');
   for (const [index, instruction] of instructions.entries()) {
     const { start, end } = instruction.range;
-    add(commentsBefore(start.offset).map(commentLine));
-    const inner = commentsBefore(end.offset).map(commentLine);
+    const before = commentsBefore(start.offset);
+    const own = outsideCount(before, instruction.comments);
+    add(before.slice(0, own).map(commentLine));
+    const inner = [...before.slice(own), ...commentsBefore(end.offset)].map(commentLine);
     for (const _ of instruction.emptyContinuations) inner.push('');
     const last = index === instructions.length - 1;
     add(instructionLines(instruction, inner, { escapeCharacter, last }));
@@ -40,6 +42,19 @@ export function print(dockerfile: Dockerfile): string {
   }
   lines.push(...commentsBefore(Number.POSITIVE_INFINITY).map(commentLine));
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/**
+ * How many of the comments before a keyword stand outside its instruction: a continuation may come before the keyword,
+ * and comments behind that do not belong to the block of comments above.
+ */
+function outsideCount(before: readonly Comment[], block: readonly Comment[]): number {
+  const last = block.at(-1)?.range.start.offset;
+  return (
+    before.findLastIndex(({ text, range }) =>
+      last === undefined ? text === '' : range.start.offset === last,
+    ) + 1
+  );
 }
 
 function commentLine({ text }: Comment): string {

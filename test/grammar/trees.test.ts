@@ -18,7 +18,9 @@ describe('trees', () => {
         return `${showRange(error.range)} ${error.code} ${toDockerMessage(error)}${hint}`;
       });
       const tree = JSON.stringify(readable(dockerfile), null, 1);
-      await expect(`${tree}\n${lines.map((line) => `${line}\n`).join('')}`).toMatchFileSnapshot(join(folder, 'expected.txt'));
+      await expect(`${tree}\n${lines.map((line) => `${line}\n`).join('')}`).toMatchFileSnapshot(
+        join(folder, 'expected.txt'),
+      );
     });
   }
 });
