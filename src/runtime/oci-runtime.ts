@@ -1,20 +1,25 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SlipwayError } from '../errors/index.ts';
+import { O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/constants.ts';
 import { loadSys } from '../sys/linux.ts';
 import { childExit } from './child-exit.ts';
+import { executionFailure } from './exec-check.ts';
 import { executeError } from './exec-error.ts';
 import { type HostFacts, readHostFacts } from './host-facts.ts';
 import { ociConfig } from './oci-spec.ts';
-import type {
-  ContainerExit,
-  ContainerIo,
-  ContainerRuntime,
-  ContainerSpec,
-  RunningContainer,
-} from './types.ts';
+import type { ContainerIo, ContainerRuntime, ContainerSpec, RunningContainer } from './types.ts';
 
 /** Where an OCI runtime is and where it may write. */
 export interface OciRuntimeOptions {
@@ -81,9 +86,12 @@ export class OciRuntime implements ContainerRuntime {
         await Promise.race([exited, delay(POLL)]);
       }
       if (ended) {
-        await exited;
+        const { exitCode } = await exited;
         if (signal.aborted) throw canceled();
         if (failure !== undefined) throw startError(this.name, failure, spec);
+        // A program that could not be executed after all shows in nothing but this exit code and a line of output.
+        const unexecuted = exitCode === 1 ? executionFailure(spec) : undefined;
+        if (unexecuted) throw unexecuted;
       }
       return {
         pid: pid ?? child.pid!,
@@ -92,7 +100,7 @@ export class OciRuntime implements ContainerRuntime {
             fd: pty.master,
             resize: (rows: number, columns: number) => {
               sys.setWindowSize(pty.master, rows, columns);
-              child.kill('SIGWINCH');
+              resizeConsole(pid, rows, columns);
             },
           },
         }),
@@ -138,6 +146,28 @@ function isRunning(pid: number, runtime: string): boolean {
     );
   } catch {
     return false;
+  }
+}
+
+/**
+ * Sets the size of the terminal inside: the runtimes copy bytes between it and the outer one, and not all of them
+ * the size. The console is opened inside the container's root, whatever its programs made of it.
+ */
+function resizeConsole(pid: number | undefined, rows: number, columns: number): void {
+  if (pid === undefined) return;
+  const sys = loadSys();
+  const open: number[] = [];
+  try {
+    open.push(openSync(`/proc/${pid}/root`, O_PATH));
+    const flags = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
+    open.push(
+      sys.openat2(open[0]!, 'dev/console', { flags, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS }),
+    );
+    sys.setWindowSize(open[1]!, rows, columns);
+  } catch {
+    // It has ended, or has no console any more: there is nobody to tell.
+  } finally {
+    for (const fd of open) closeSync(fd);
   }
 }
 

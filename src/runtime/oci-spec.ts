@@ -1,7 +1,7 @@
 import { closeSync, readFileSync, readlinkSync } from 'node:fs';
 import { AT_FDCWD, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/constants.ts';
 import { loadSys } from '../sys/linux.ts';
-import { containerCapabilities } from './capabilities.ts';
+import { capabilityMask, containerCapabilities } from './capabilities.ts';
 import type { HostFacts } from './host-facts.ts';
 import { ociSeccomp } from './seccomp/oci-seccomp.ts';
 import { defaultShmSize, maskedPaths, readonlyPaths } from './standard-files.ts';
@@ -22,7 +22,10 @@ export function ociConfig(
 ): Record<string, unknown> {
   const sandbox = spec.security === 'sandbox';
   const capabilitySet = containerCapabilities(spec);
-  const capabilities = [...capabilitySet].map((name) => `CAP_${name}`);
+  // The runtimes fail where the caller lacks one.
+  const capabilities = [...capabilitySet]
+    .filter((name) => facts.capabilities & capabilityMask([name]))
+    .map((name) => `CAP_${name}`);
   const namespaces = [
     'pid',
     'ipc',

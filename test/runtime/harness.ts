@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,7 +62,10 @@ export interface TestWorker extends AsyncDisposable {
 }
 
 /** Why containers cannot be tested here, or undefined. */
-export function testObstacle(runtime: ContainerRuntime['name']): string | undefined {
+export function testObstacle({
+  runtime,
+  userNamespace,
+}: Pick<WorkerOptions, 'runtime' | 'userNamespace'>): string | undefined {
   if (process.platform !== 'linux') return 'not Linux';
   if (process.getuid?.() !== 0) return 'not root';
   if (!existsSync(busybox)) return `${busybox} (Debian: busybox-static) is missing`;
@@ -71,6 +74,13 @@ export function testObstacle(runtime: ContainerRuntime['name']): string | undefi
       execFileSync(runtime, ['--version'], { stdio: 'ignore' });
     } catch {
       return `${runtime} is not installed`;
+    }
+  }
+  if (userNamespace) {
+    try {
+      execFileSync('unshare', ['--user', '--map-root-user', '--mount', 'true'], { stdio: 'ignore' });
+    } catch {
+      return 'this kernel gives no user namespaces';
     }
   }
   return undefined;
@@ -113,12 +123,26 @@ export async function startWorker(options: WorkerOptions): Promise<TestWorker> {
     ],
     { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
   );
-  await nextMessage(child);
-  const ask = async <T>(request: object): Promise<T> => {
-    child.send(request);
-    const { answer, failure } = await nextMessage(child);
-    if (failure !== undefined) throw new Error(failure);
-    return answer as T;
+  const waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
+  const ready = new Promise<unknown>((resolve, reject) => waiting.set(0, { resolve, reject }));
+  child.on('message', ({ id, answer, failure }: { id: number; answer?: unknown; failure?: string }) => {
+    if (failure === undefined) waiting.get(id)?.resolve(answer);
+    else waiting.get(id)?.reject(new Error(failure));
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      for (const { reject } of waiting.values()) reject(new Error('the worker of the tests ended'));
+      resolve();
+    });
+  });
+  await ready;
+  let count = 0;
+  const ask = <T>(request: object): Promise<T> => {
+    const id = ++count;
+    return new Promise<T>((resolve, reject) => {
+      waiting.set(id, { resolve: (answer) => resolve(answer as T), reject });
+      child.send({ id, ...request });
+    });
   };
   const run = (request: RunRequest) => ask<RunAnswer>(request);
   return {
@@ -131,28 +155,10 @@ export async function startWorker(options: WorkerOptions): Promise<TestWorker> {
     },
     measure: (times) => ask<number>({ measure: times }),
     async [Symbol.asyncDispose]() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
       child.disconnect();
       await ended;
     },
   };
-}
-
-interface Message {
-  ready?: boolean;
-  answer?: unknown;
-  failure?: string;
-}
-
-function nextMessage(child: ChildProcess): Promise<Message> {
-  return new Promise((resolve, reject) => {
-    const ended = () => reject(new Error('the worker of the tests ended'));
-    child.once('exit', ended);
-    child.once('message', (message) => {
-      child.off('exit', ended);
-      resolve(message as Message);
-    });
-  });
 }
 
 /** Removes a scratch directory. */

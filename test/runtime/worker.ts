@@ -202,12 +202,12 @@ async function measure(times: number): Promise<number> {
   return samples[times >> 1]!;
 }
 
-process.on('message', (request: RunRequest | { measure: number }) => {
+process.on('message', ({ id, ...request }: { id: number } & (RunRequest | { measure: number })) => {
   const work = 'measure' in request ? measure(request.measure) : run(request);
   work.then(
-    (answer) => process.send!({ answer }),
-    (error: Error) => process.send!({ failure: error.stack }),
+    (answer) => process.send!({ id, answer }),
+    (error: Error) => process.send!({ id, failure: error.stack }),
   );
 });
 process.on('disconnect', () => process.exit(0));
-process.send!({ ready: true });
+process.send!({ id: 0, answer: 'ready' });

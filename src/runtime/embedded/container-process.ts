@@ -7,8 +7,8 @@ import {
   TIOCSCTTY,
 } from '../../sys/constants.ts';
 import { capabilityMask, containerCapabilities } from '../capabilities.ts';
+import { executableCandidates } from '../executable-candidates.ts';
 import { buildSeccompFilter } from '../seccomp/filter.ts';
-import { defaultPath } from '../standard-files.ts';
 import type { ContainerSpec } from '../types.ts';
 import { errnos } from './container-mounts.ts';
 import type { ScriptOptions } from './container-script.ts';
@@ -189,18 +189,4 @@ function execute(script: SyscallScript, spec: ContainerSpec): void {
   candidates.forEach((path, i) => {
     run(path, i === candidates.length - 1 ? [] : notFound);
   });
-}
-
-/** Where `args[0]` may lie: itself if it has a slash, else below each directory of PATH. Never empty. */
-function executableCandidates({ args, env }: ContainerSpec): string[] {
-  const program = args[0];
-  if (program === undefined || program === '') {
-    throw new SlipwayError('invalid', 'there is no program to execute', { code: 'EXEC_EMPTY' });
-  }
-  if (program.includes('/')) return [program];
-  const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice(5) ?? defaultPath;
-  // An empty or relative entry would mean the working directory: not a place to take programs from.
-  const directories = path.split(':').filter((directory) => directory.startsWith('/'));
-  if (directories.length === 0) return [`/${program}`];
-  return directories.map((directory) => `${directory.replace(/\/+$/, '')}/${program}`);
 }
