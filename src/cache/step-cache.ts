@@ -1,5 +1,5 @@
 import type { Digest } from '../image/types.ts';
-import type { LayerDigest } from '../layer/types.ts';
+import type { HashedLayer } from '../execute/step/digest-layer.ts';
 import type { KeyParts } from './keys.ts';
 
 /** A layer that is whole and named in the store. */
@@ -43,7 +43,7 @@ export interface StepCache {
   /** The name for a new layer that a step is about to write. */
   allocateLayer(): string;
   /** The layer is whole: it gets its digest. Gives the layer to use from now on, which may be an older twin. */
-  completeLayer(id: string, digest: LayerDigest): StoredLayer;
+  completeLayer(id: string, digest: HashedLayer): StoredLayer;
   /** The step failed: what there may be of its layer is garbage. */
   abandonLayer(id: string): void;
   /** The stored layers of a chain, or undefined when one of them is missing. */

@@ -1,4 +1,4 @@
-import type { LayerDigest } from '../layer/types.ts';
+import type { HashedLayer } from './step/digest-layer.ts';
 import type { CopyOperation, RunOperation, WorkdirOperation } from '../plan/types.ts';
 import type { BytePath } from '../sys/bytes.ts';
 
@@ -71,7 +71,7 @@ export interface ExecuteHooks {
 
 export interface ExecuteResult {
   /** Bytes and digest of the layer; settles some time after the step itself (DESIGN, decision 4). */
-  digest: Promise<LayerDigest>;
+  digest: Promise<HashedLayer>;
 }
 
 /**

@@ -1,6 +1,5 @@
-import type { LayerDigest } from '../layer/types.ts';
 import type { ExecuteHooks, ExecuteRequest, ExecuteResult, Executor } from './executor.ts';
-import type { DigestRequest } from './step/digest-layer.ts';
+import type { DigestRequest, HashedLayer } from './step/digest-layer.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 /** The executor of this machine: a worker process (DESIGN, decision 1). */
@@ -21,7 +20,7 @@ export function localExecutor(worker: WorkerProcess): Executor {
       parent: request.parent.at(-1),
       clampMtime: request.clampMtime,
     };
-    return { digest: worker.client.call<LayerDigest>('digest', digest) };
+    return { digest: worker.client.call<HashedLayer>('digest', digest) };
   };
   return { execute, sync: () => worker.client.call('sync', {}) };
 }

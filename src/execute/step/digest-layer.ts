@@ -1,11 +1,12 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import type { LayerDigest } from '../../layer/types.ts';
+import type { PackRecipe } from '../../store/layers.ts';
 import { layerDirectory, temporaryPath } from '../../store/layout.ts';
 import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import type { LayerId } from '../executor.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { runHeavy } from '../worker/thread-pool.ts';
-import { hashToListing } from './hash-layer.ts';
+import { type HashTask, hashToListing } from './hash-layer.ts';
 
 /** Below this a layer is hashed at once: handing it to a thread would take longer (starting one is 40 ms). */
 const SMALL_ENTRIES = 256;
@@ -20,22 +21,37 @@ export interface DigestRequest {
   listedAs?: string | undefined;
 }
 
+/** A layer's digest, and what the packer must be told to give it again. */
+export interface HashedLayer extends LayerDigest {
+  recipe: PackRecipe;
+}
+
 /** The digest of a committed layer; its listing is written on the way. */
-export async function digestLayer(host: WorkerHost, request: DigestRequest): Promise<LayerDigest> {
+export async function digestLayer(host: WorkerHost, request: DigestRequest): Promise<HashedLayer> {
   const directory = layerDirectory(host.store, request.layer);
   const root = request.parent === undefined ? undefined : lstatSync(layerDirectory(host.store, request.parent));
+  const recipe: PackRecipe = {
+    ...(host.userNamespace ? { userxattr: true } : {}),
+    ...(request.clampMtime === undefined ? {} : { clampMtime: request.clampMtime }),
+    ...(root ? { root: { mode: root.mode & 0o7777, uid: root.uid, gid: root.gid } } : {}),
+  };
   const task = {
     store: host.store,
     directory,
     listedAs: request.listedAs,
     temporary: temporaryPath(host.store, host.lease, `listing-${request.layer}`),
-    options: {
-      userxattr: host.userNamespace,
-      ...(request.clampMtime === undefined ? {} : { clampMtime: request.clampMtime }),
-      ...(root ? { root: { mode: root.mode & 0o7777, uid: root.uid, gid: root.gid } } : {}),
-    },
+    options: recipeOptions(recipe),
   };
-  return isSmall(directory) ? hashToListing(task) : runHeavy('hash', task);
+  const digest = isSmall(directory) ? hashToListing(task) : await runHeavy('hash', task);
+  return { ...digest, recipe };
+}
+
+function recipeOptions({ userxattr, clampMtime, root }: PackRecipe): HashTask['options'] {
+  return {
+    userxattr: userxattr ?? false,
+    ...(clampMtime === undefined ? {} : { clampMtime }),
+    ...(root === undefined ? {} : { root }),
+  };
 }
 
 /** Looks at no more than it takes to tell. */

@@ -1,10 +1,15 @@
 import { closeSync, openSync } from 'node:fs';
-import type { LayerDigest } from '../../layer/types.ts';
+import type { ContainerRequest } from '../../container/container-request.ts';
+import { resizeContainer, runContainer, signalContainer } from '../../container/container-step.ts';
+import type { ContainerExit } from '../../runtime/types.ts';
+import { deleteGarbage } from '../../store/collect.ts';
+import type { Garbage } from '../../store/garbage.ts';
 import { layersPath } from '../../store/layout.ts';
 import type { ExecuteRequest } from '../executor.ts';
 import type { OperationContext, OperationHandler } from '../protocol/server.ts';
-import { type DigestRequest, digestLayer } from '../step/digest-layer.ts';
+import { type DigestRequest, digestLayer, type HashedLayer } from '../step/digest-layer.ts';
 import { executeStep } from '../step/execute-step.ts';
+import { type ExportRequest, exportImages } from './export-operations.ts';
 import type { WorkerInit, WorkerReady } from './init.ts';
 import { startHost, workerHost } from './start-host.ts';
 
@@ -23,7 +28,21 @@ export const operations: Record<string, OperationHandler> = {
       context.signal,
     ),
 
-  digest: async (request: DigestRequest): Promise<LayerDigest> => digestLayer(workerHost(), request),
+  digest: async (request: DigestRequest): Promise<HashedLayer> => digestLayer(workerHost(), request),
+
+  container: async (request: ContainerRequest, context: OperationContext): Promise<ContainerExit> =>
+    runContainer(workerHost(), request, context.signal),
+
+  'container-signal': async ({ signal }: { signal: NodeJS.Signals }): Promise<void> => signalContainer(signal),
+
+  'container-resize': async ({ rows, columns }: { rows: number; columns: number }): Promise<void> =>
+    resizeContainer(rows, columns),
+
+  export: async (request: ExportRequest, context: OperationContext): Promise<unknown> =>
+    exportImages(workerHost(), request, context),
+
+  'delete-garbage': async (garbage: Garbage): Promise<{ removed: number }> =>
+    deleteGarbage(workerHost().store, garbage),
 
   sync: async (): Promise<void> => {
     const host = workerHost();

@@ -43,7 +43,9 @@ export interface BuildOptions {
   /** Default: `process.env`, of which PATH, HOME, TMPDIR, XDG_DATA_HOME and SOURCE_DATE_EPOCH count. */
   env?: NodeJS.ProcessEnv;
   /** For `-` as context or file; default `process.stdin`. */
-  stdin?: NodeJS.ReadableStream;
+  stdin?: AsyncIterable<Buffer>;
+  /** What relative paths are relative to. Default: the working directory. */
+  cwd?: string;
 }
 
 export interface BuildResult {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { chainId } from '../cache/keys.ts';
 import { storeCache } from '../cache/store-cache.ts';
-import { type OpenedContext, openContext } from '../context/open-context.ts';
+import type { ContextSource } from '../context/context-source.ts';
 import { SlipwayError } from '../errors/index.ts';
 import { localExecutor } from '../execute/local-executor.ts';
 import { localPlatform } from '../image/platform.ts';
@@ -11,13 +12,13 @@ import type { Plan } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
 import { inputsOf } from '../solve/priorities.ts';
 import { failedNode, type Solved, solve } from '../solve/solve.ts';
-import { type Snapshot } from '../solve/types.ts';
-import { chainId } from '../cache/keys.ts';
+import type { Snapshot } from '../solve/types.ts';
 import { storeRoot } from '../store/default-root.ts';
 import { putImage } from '../store/images.ts';
 import { getContent, putContent } from '../store/memory.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { type AssembledImage, assembleImage } from './assemble-image.ts';
+import { type BuildInput, openBuildInput } from './build-input.ts';
 import { checkPlatform, makePlan } from './make-plan.ts';
 import type { BuildOptions, BuildResult } from './options.ts';
 import { stepPreparer } from './prepare-step.ts';
@@ -38,22 +39,15 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const signal = options.signal ?? new AbortController().signal;
   const tags = (options.tags ?? []).map(normalizeReference);
   using store = openStore(storeRoot(options.root, env));
-  const context = await openContext({
-    context: options.context,
-    file: options.file,
-    dockerfile: options.dockerfile,
-    indexDirectory: `${store.root}/contexts`,
-    stdin: options.stdin ?? process.stdin,
-    signal,
-  });
+  const input = await openBuildInput(options, store, signal);
   const emit = (event: BuildEvent): void => options.progress?.event(event);
   try {
-    const job = { options, env, signal, store, context, emit, tags };
+    const job = { options, env, signal, store, input, emit, tags };
     return await runBuild(job);
   } catch (error) {
-    throw signal.aborted ? canceled(error) : placed(error, context);
+    throw signal.aborted ? canceled(error) : placed(error, input);
   } finally {
-    context.source.close();
+    input.context.close();
     await options.progress?.close();
   }
 }
@@ -63,7 +57,7 @@ interface BuildJob {
   env: NodeJS.ProcessEnv;
   signal: AbortSignal;
   store: Store;
-  context: OpenedContext;
+  input: BuildInput;
   emit: (event: BuildEvent) => void;
   /** Normalised. */
   tags: string[];
@@ -115,7 +109,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
 }
 
 async function planOf(job: BuildJob): Promise<Plan> {
-  const { options, store, context, env } = job;
+  const { options, store, input, env } = job;
   const host = localPlatform();
   const platform = options.platform ?? host;
   checkPlatform(platform, host);
@@ -123,8 +117,8 @@ async function planOf(job: BuildJob): Promise<Plan> {
   const buildArgs = new Map(Object.entries(options.buildArgs ?? {}));
   if (epoch !== undefined && !buildArgs.has('SOURCE_DATE_EPOCH')) buildArgs.set('SOURCE_DATE_EPOCH', epoch);
   return makePlan(store, {
-    file: context.dockerfile.name,
-    text: context.dockerfile.text,
+    file: input.file,
+    text: input.text,
     target: options.target,
     buildArgs,
     labels: new Map(Object.entries(options.labels ?? {})),
@@ -171,7 +165,17 @@ async function deliver(
   }
   if (options.outputs !== undefined && options.outputs.length > 0) {
     const { writeOutputs } = await import('./write-outputs.ts');
-    await writeOutputs({ store, image, tags, outputs: options.outputs, note, worker: await session.worker() });
+    await writeOutputs({
+      store,
+      image,
+      tags,
+      outputs: options.outputs,
+      cwd: options.cwd ?? process.cwd(),
+      clampMtime: epochSeconds(epochOf(job)),
+      note,
+      worker: await session.worker(),
+      signal: job.signal,
+    });
   }
   emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
 }
@@ -195,8 +199,8 @@ function sizeOf(snapshot: Snapshot | undefined): number {
   return (snapshot?.layers ?? []).reduce((sum, layer) => sum + (layer.stored?.size ?? 0), 0);
 }
 
-function contextNamed(job: BuildJob, name: string | undefined): OpenedContext['source'] {
-  if (name === undefined) return job.context.source;
+function contextNamed(job: BuildJob, name: string | undefined): ContextSource {
+  if (name === undefined) return job.input.context;
   throw new SlipwayError('unsupported', `the build context ${name} is not known`, { code: 'NAMED_CONTEXT' });
 }
 
@@ -214,7 +218,7 @@ function epochSeconds(epochNs: bigint | undefined): number | undefined {
 }
 
 /** Adds the place in the Dockerfile to the error of a step. */
-function placed(error: unknown, context: OpenedContext): unknown {
+function placed(error: unknown, { file, text }: BuildInput): unknown {
   const range = failedNode(error)?.range;
   if (!(error instanceof SlipwayError) || range === undefined || error.location) return error;
   return new SlipwayError(error.kind, error.message, {
@@ -222,7 +226,7 @@ function placed(error: unknown, context: OpenedContext): unknown {
     hint: error.hint,
     cause: error.cause,
     exitCode: error.exitCode,
-    location: { file: context.dockerfile.name, text: context.dockerfile.text, range },
+    location: { file, text, range },
   });
 }
 

@@ -1,0 +1,146 @@
+import { closeSync, mkdirSync, write } from 'node:fs';
+import { Socket } from 'node:net';
+import { ReadStream } from 'node:tty';
+import { networkFiles } from '../execute/run/network-files.ts';
+import { outputPipe } from '../execute/run/output.ts';
+import { resolveUser } from '../execute/step/account.ts';
+import { ensureDirectory } from '../execute/step/root-path.ts';
+import type { WorkerHost } from '../execute/worker/host.ts';
+import { prepareMountPoints, removeMountPoints } from '../runtime/mount-points.ts';
+import type { ContainerExit, ContainerSpec, Mount, RunningContainer } from '../runtime/types.ts';
+import { bytesOf } from '../sys/bytes.ts';
+import { openPipe } from '../sys/pipe.ts';
+import type { ContainerRequest } from './container-request.ts';
+
+let running: RunningContainer | undefined;
+
+/** Sends a signal to the container that runs in this worker, if one does. */
+export function signalContainer(signal: NodeJS.Signals): void {
+  running?.kill(signal);
+}
+
+/** Tells the container's terminal its new size. */
+export function resizeContainer(rows: number, columns: number): void {
+  running?.terminal?.resize(rows, columns);
+}
+
+/**
+ * Runs a container of an image in the worker, its streams connected to the worker's own (which are the caller's),
+ * and drops its changes. The streams are relayed: the container never holds a descriptor of the caller's files or
+ * terminal.
+ */
+export async function runContainer(
+  host: WorkerHost,
+  request: ContainerRequest,
+  signal: AbortSignal,
+): Promise<ContainerExit> {
+  const runtime = await host.runtime();
+  const snapshot = host.snapshotter.prepare(request.layers);
+  try {
+    const root = bytesOf(snapshot.root);
+    const account = resolveUser(root, request.user);
+    ensureDirectory(root, bytesOf(request.cwd));
+    const mounts = [
+      ...networkFiles({ scratch: snapshot.scratch, hostname: request.hostname, extraHosts: [] }),
+      ...request.volumes.map(volumeMount),
+    ];
+    const spec: ContainerSpec = {
+      id: `slipway-${request.id}`,
+      rootfs: snapshot.root,
+      args: request.args,
+      env: request.env.some((entry) => entry.startsWith('HOME=')) ? request.env : [...request.env, `HOME=${account.home}`],
+      cwd: request.cwd,
+      user: account,
+      hostname: request.hostname,
+      mounts,
+      network: request.network,
+      security: 'sandbox',
+    };
+    const points = prepareMountPoints(snapshot.root, mounts);
+    try {
+      return request.terminal
+        ? await withTerminal({ host, request, spec, signal, runtime })
+        : await withPipes({ host, request, spec, signal, runtime });
+    } finally {
+      running = undefined;
+      removeMountPoints(points);
+    }
+  } finally {
+    snapshot.discard();
+  }
+}
+
+interface Start {
+  host: WorkerHost;
+  request: ContainerRequest;
+  spec: ContainerSpec;
+  signal: AbortSignal;
+  runtime: Awaited<ReturnType<WorkerHost['runtime']>>;
+}
+
+async function withPipes({ host, request, spec, signal, runtime }: Start): Promise<ContainerExit> {
+  const input = openPipe(host.sys);
+  const stdout = outputPipe(host.sys, (data) => relay(1, data));
+  const stderr = outputPipe(host.sys, (data) => relay(2, data));
+  try {
+    const io = { kind: 'files', stdin: input.read, stdout: stdout.write, stderr: stderr.write } as const;
+    running = await runtime.start(spec, io, signal);
+  } finally {
+    for (const fd of [input.read, stdout.write, stderr.write]) closeSync(fd);
+  }
+  const sink = new Socket({ fd: input.write, readable: false, writable: true });
+  // The container may end or close its input while there is still some.
+  sink.on('error', () => {});
+  if (request.interactive) process.stdin.on('error', () => {}).pipe(sink);
+  else sink.end();
+  const exit = await running.exited;
+  await Promise.all([stdout.drained, stderr.drained]);
+  return exit;
+}
+
+async function withTerminal({ request, spec, signal, runtime }: Start): Promise<ContainerExit> {
+  running = await runtime.start(spec, { kind: 'terminal', ...request.terminal! }, signal);
+  const master = running.terminal!.fd;
+  const output = new ReadStream(master);
+  const drained = new Promise<void>((resolve) => {
+    output.on('data', (data: Buffer) => {
+      output.pause();
+      void relay(1, data).then(() => output.resume());
+    });
+    // Reading a master whose last slave is closed fails with EIO: that is its end.
+    output.once('error', () => resolve());
+    output.once('close', () => resolve());
+  });
+  if (request.interactive) process.stdin.on('error', () => {}).on('data', (data: Buffer) => void relay(master, data));
+  const exit = await running.exited;
+  await drained;
+  return exit;
+}
+
+/** Writes all of `data`; resolves also when the other end is gone. */
+function relay(fd: number, data: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    const next = (offset: number): void => {
+      write(fd, data, offset, data.length - offset, null, (error, written) => {
+        if (error?.code === 'EAGAIN') setTimeout(next, 5, offset);
+        else if (error || offset + written >= data.length) resolve();
+        else next(offset + written);
+      });
+    };
+    next(0);
+  });
+}
+
+function volumeMount({ source, target, readOnly }: ContainerRequest['volumes'][number]): Mount {
+  mkdirSource(source);
+  return { type: 'bind', source, target, options: ['rbind', 'nosuid', 'nodev', ...(readOnly ? ['ro'] : [])] };
+}
+
+function mkdirSource(source: string): void {
+  try {
+    mkdirSync(source, { recursive: true });
+  } catch (error) {
+    // A file or socket is mounted as it is.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}

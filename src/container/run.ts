@@ -1,0 +1,59 @@
+import { StoreSession } from '../engine/session.ts';
+import { storeRoot } from '../store/default-root.ts';
+import { findImage } from '../store/find-image.ts';
+import { imageDocuments, imageLayers } from '../store/images.ts';
+import { holdLayers } from '../store/layers.ts';
+import { openStore } from '../store/store.ts';
+import type { ContainerExit } from '../runtime/types.ts';
+import { prepareContainer, type RunOptions } from './prepare-container.ts';
+
+export interface RunContainerOptions extends RunOptions {
+  /** Name or id of an image of the store. */
+  image: string;
+  root?: string | undefined;
+  runtime?: 'auto' | 'crun' | 'runc' | 'embedded';
+  env?: Readonly<Record<string, string>>;
+  /** Environment of the builder itself; default `process.env`. */
+  hostEnv?: NodeJS.ProcessEnv;
+  signal?: AbortSignal;
+  /** Called once the container can take signals and sizes. */
+  onStart?: (control: ContainerControl) => void;
+}
+
+/** Reaches into the running container. */
+export interface ContainerControl {
+  kill(signal: NodeJS.Signals): void;
+  resize(rows: number, columns: number): void;
+}
+
+/**
+ * Runs a container of an image on the caller's own standard streams and drops its changes when it ends.
+ *
+ * Throws `not-found` for an image that is not there, `EXEC_NOT_FOUND`, `EXEC_DENIED` and `EXEC_FORMAT` for a program
+ * that cannot be started, `canceled` when the signal aborts.
+ */
+export async function run(options: RunContainerOptions): Promise<ContainerExit> {
+  const hostEnv = options.hostEnv ?? process.env;
+  using store = openStore(storeRoot(options.root, hostEnv));
+  const { image } = findImage(store, options.image);
+  const layers = imageLayers(store, image.id).map((layer) => layer.id);
+  const { parsed } = imageDocuments(store, image.id)!;
+  const request = prepareContainer(parsed.config, layers, options);
+  const session = new StoreSession({ store, env: hostEnv, runtime: options.runtime ?? 'auto', inheritStdio: true });
+  let ended = false;
+  try {
+    holdLayers(store, session.lease(), layers);
+    const { client } = await session.worker();
+    options.onStart?.({
+      kill: (signal) => void client.call('container-signal', { signal }).catch(() => {}),
+      resize: (rows, columns) => void client.call('container-resize', { rows, columns }).catch(() => {}),
+    });
+    const exit = await client.call<ContainerExit>('container', request, {
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    ended = true;
+    return exit;
+  } finally {
+    await session.close({ kill: !ended });
+  }
+}

@@ -1,0 +1,50 @@
+import type { Dockerfile } from '../../grammar/ast.ts';
+import { parse, parseTrigger } from '../../grammar/parse.ts';
+import { localPlatform } from '../image/platform.ts';
+import type { Platform } from '../image/types.ts';
+import { compilePlan } from '../plan/compile.ts';
+import type { ResolvedImage } from '../plan/options.ts';
+import type { Plan } from '../plan/types.ts';
+import { syntaxError } from './syntax-error.ts';
+
+/** What a plan is made for; everything has a usual value. */
+export interface PlanRequest {
+  target?: string | undefined;
+  buildArgs?: Readonly<Record<string, string>>;
+  labels?: Readonly<Record<string, string>>;
+  platform?: Platform;
+  network?: 'default' | 'none' | 'host';
+  /** How errors call the file. Default `Dockerfile`. */
+  file?: string;
+  /**
+   * Looks up the images that the Dockerfile names, by normalised reference. By default every image is taken to
+   * exist and to have an empty configuration, which is enough to see stages and steps.
+   */
+  resolveImage?: (reference: string, platform: Platform) => Promise<ResolvedImage | undefined>;
+}
+
+/**
+ * Compiles the text of a Dockerfile into the stages and steps that its target needs, as plain data. Needs no kernel
+ * and no store. Throws `syntax` for a file that does not parse, `invalid` and `not-found` for one that makes no sense.
+ */
+export async function plan(text: string, request: PlanRequest = {}): Promise<Plan> {
+  const file = request.file ?? 'Dockerfile';
+  const { dockerfile, errors }: { dockerfile: Dockerfile; errors: Parameters<typeof syntaxError>[0] } = parse(text);
+  if (errors.length > 0) throw syntaxError(errors, { file, text });
+  return compilePlan(dockerfile, {
+    target: request.target,
+    buildArgs: new Map(Object.entries(request.buildArgs ?? {})),
+    labels: new Map(Object.entries(request.labels ?? {})),
+    platform: request.platform ?? localPlatform(),
+    network: request.network ?? 'default',
+    resolveImage: request.resolveImage ?? assumeImage,
+    parseTrigger,
+    file,
+    text,
+  });
+}
+
+async function assumeImage(reference: string, { os, architecture }: Platform): Promise<ResolvedImage> {
+  const config = { os, architecture, config: {}, rootfs: { type: 'layers' as const, diff_ids: [] } };
+  return { imageId: `assumed ${reference}`, config, diffIds: [] };
+}

@@ -1,0 +1,14 @@
+/** Slipway as a library: parse, plan and build Dockerfiles. Everything exported here is typed and documented. */
+export type * from '../grammar/ast.ts';
+export { parse } from '../grammar/parse.ts';
+export { print } from '../grammar/printer.ts';
+export { build } from './engine/build.ts';
+export type { BuildOptions, BuildOutput, BuildResult } from './engine/options.ts';
+export { type PlanRequest, plan } from './engine/plan.ts';
+export { type ContainerControl, type RunContainerOptions, run } from './container/run.ts';
+export type { ErrorKind, ErrorLocation, SourcePosition, SourceRange } from './errors/index.ts';
+export { SlipwayError } from './errors/index.ts';
+export { drawPlan } from './plan/draw-text.ts';
+export type * from './plan/types.ts';
+export type { BuildEvent } from './progress/events.ts';
+export type { ProgressSink } from './progress/sink.ts';
