@@ -3,6 +3,7 @@ import { checkFile } from '../dockerfile/checks-file.ts';
 import { CheckReport, parseCheckSettings } from '../dockerfile/checks-report.ts';
 import { unusedBuildArgs } from '../dockerfile/scope.ts';
 import { validateInstruction } from '../dockerfile/validate.ts';
+import type { ContainerConfig } from '../image/types.ts';
 import { planStage } from './dispatch.ts';
 import { errorAt, locating } from './fail.ts';
 import { linkStages, type StageGraph } from './link.ts';
@@ -88,7 +89,7 @@ function finishPlan(builder: Builder, graph: StageGraph, file: FileStages): Plan
   const plan: Plan = {
     format: PLAN_FORMAT,
     platform: options.platform,
-    stages: states.map(finishStage),
+    stages: states.map((state) => finishStage(builder, state)),
     target: builder.states.get(graph.target)!.planIndex,
     nodes: builder.nodes,
     bases: [...builder.bases.values()],
@@ -100,7 +101,12 @@ function finishPlan(builder: Builder, graph: StageGraph, file: FileStages): Plan
   return JSON.parse(JSON.stringify(plan)) as Plan;
 }
 
-function finishStage({ stage, platform, result, config, author, history }: StageState): PlannedStage {
+function finishStage(builder: Builder, state: StageState): PlannedStage {
+  const { stage, platform, result, config, author, history } = state;
+  const base =
+    stage.base.kind === 'stage' && stage.replacedBy === undefined
+      ? builder.states.get(stage.base.stage)!.planIndex
+      : undefined;
   const description = descriptionOf(
     stage.from.comments.map((comment) => comment.text),
     stage.name,
@@ -110,12 +116,25 @@ function finishStage({ stage, platform, result, config, author, history }: Stage
     name: stage.name,
     displayName: stage.displayName,
     platform,
+    ...(base === undefined ? {} : { base }),
     result,
-    config,
+    config: withoutEmpty(config),
     ...(author === undefined || author === '' ? {} : { author }),
     history,
     ...(description === undefined ? {} : { description }),
   };
+}
+
+/** Docker leaves out what is empty: `CMD []` and no CMD look the same in an image. */
+function withoutEmpty(config: ContainerConfig): ContainerConfig {
+  const entries = Object.entries(config).filter(
+    ([, value]) =>
+      value !== null &&
+      value !== '' &&
+      value !== undefined &&
+      (typeof value !== 'object' || Object.keys(value).length > 0),
+  );
+  return Object.fromEntries(entries);
 }
 
 /** What follows the stage's name in a comment above FROM. */

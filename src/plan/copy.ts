@@ -85,9 +85,11 @@ export function applyWorkdir(step: Step<ValueInstruction>): void {
   }
   state.workdirGiven = true;
   const path = resolveWorkdir(state.config.WorkingDir ?? '/', written);
-  state.config.WorkingDir = path;
+  // The engine stores an absolute path as it is written (`/app/`), and cleans it only where it is used.
+  const stored = written.startsWith('/') ? written : path;
+  state.config.WorkingDir = stored;
   if (path === '/') {
-    commit(state, 'WORKDIR /');
+    commit(state, `WORKDIR ${stored}`);
     return;
   }
   const title = titleOf(instruction.original, (name) => env.get(name), builder);
@@ -96,7 +98,7 @@ export function applyWorkdir(step: Step<ValueInstruction>): void {
     title,
     command,
   });
-  commit(state, `WORKDIR ${path}`, node);
+  commit(state, `WORKDIR ${stored}`, node);
 }
 
 function sourceOf({ builder, state, command, instruction }: Step<CopyInstruction>): {

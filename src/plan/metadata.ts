@@ -14,7 +14,7 @@ import { formatDuration } from '../dockerfile/duration.ts';
 import { expandWord, expandWords } from '../dockerfile/expand.ts';
 import { goList, goQuoteList, goQuoteRune } from '../dockerfile/go-text.ts';
 import { parseExposedPort } from '../dockerfile/ports.ts';
-import { declareArg } from '../dockerfile/scope.ts';
+import { declareArg, type EnvList } from '../dockerfile/scope.ts';
 import { parseSignal } from '../dockerfile/signals.ts';
 import { readHealthcheck } from '../dockerfile/validate.ts';
 import { SlipwayError } from '../errors/index.ts';
@@ -63,9 +63,10 @@ export function applyLabel({ builder, state, command, instruction }: Step<PairsI
   commit(state, ['LABEL', ...pairs.map(([key, value]) => `${key}=${value}`)].join(' '));
 }
 
-/** ARG: a value is expanded only where it counts, and sees the ARGs before it on the line. */
+/** ARG: like ENV, all defaults of a line see the variables from before it. */
 export function applyArg({ builder, state, command, instruction }: Step<PairsInstruction>): void {
   const { options, globals } = builder;
+  const env = snapshot(state);
   const texts: string[] = [];
   for (const { key: word, value } of instruction.pairs) {
     const key = word.text;
@@ -73,9 +74,8 @@ export function applyArg({ builder, state, command, instruction }: Step<PairsIns
     if (looksSecret(key)) builder.report.add('SecretsUsedInArgOrEnv', place(command), 'ARG', key);
     let defaultValue: string | undefined;
     if (value !== undefined) {
-      const env = state.scope.env;
       defaultValue = options.buildArgs.has(key)
-        ? unusedDefault(builder, state, value.text)
+        ? unusedDefault(builder, env, value.text)
         : expand(builder, state, { raw: value.text, command, env });
     }
     // As the engine does, the entry names the default and not what was given for it.
@@ -219,9 +219,9 @@ function expandPairs({ builder, state, command, instruction }: Step<PairsInstruc
 }
 
 /** A default that a build argument replaces is shown in history only; faults in it do not matter. */
-function unusedDefault(builder: Builder, state: StageState, raw: string): string {
+function unusedDefault(builder: Builder, env: EnvList, raw: string): string {
   try {
-    return expandWord(raw, (name) => state.scope.env.get(name), builder).value;
+    return expandWord(raw, (name) => env.get(name), builder).value;
   } catch {
     return raw;
   }

@@ -1,4 +1,5 @@
 import type { Heredoc, RunInstruction } from '../../grammar/ast.ts';
+import { resolveWorkdir } from '../dockerfile/paths.ts';
 import { argPrefix, type EnvList, proxyEnv } from '../dockerfile/scope.ts';
 import { networkOf, securityOf } from '../dockerfile/validate.ts';
 import { errorAt } from './fail.ts';
@@ -35,8 +36,7 @@ export function applyRun(step: Step<RunInstruction>): void {
     command: args.join(' '),
     env: environment,
     hiddenEnv: proxyEnv(options.buildArgs, env),
-    cwd:
-      state.config.WorkingDir === undefined || state.config.WorkingDir === '' ? '/' : state.config.WorkingDir,
+    cwd: resolveWorkdir('/', state.config.WorkingDir ?? ''),
     user: state.config.User ?? '',
     network: network === 'default' ? options.network : network,
     security,

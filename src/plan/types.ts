@@ -41,6 +41,8 @@ export interface PlannedStage {
   /** As progress shows it: the name, or `stage-0`. */
   displayName: string;
   platform: Platform;
+  /** Index into `Plan.stages` of the stage that FROM names. */
+  base?: number;
   /** Node whose snapshot is the stage's root file system. */
   result: NodeId;
   config: ContainerConfig;
