@@ -39,9 +39,11 @@ export class LayerWriter implements TarHandler {
     this.#metadata = new MetadataWriter(sys, this.warnings);
     // Owner and mode are set at the end; until then a setgid bit would reach the files, a mask keep us out.
     chmodSync(dir, 0o700);
-    this.#tree = new LayerTree(this.#implicit('', false), (path, hidesLower) => {
-      mkdirSync(fsPath(this.#full(path)), 0o700);
-      return this.#implicit(path, hidesLower);
+    this.#tree = new LayerTree(this.#implicit('', true), (path, below) => {
+      const at = fsPath(this.#full(path));
+      if (below === 'whited-out') unlinkSync(at);
+      mkdirSync(at, 0o700);
+      return this.#implicit(path, below === 'visible');
     });
   }
 
@@ -223,8 +225,8 @@ export class LayerWriter implements TarHandler {
     this.#tree.changed();
   }
 
-  #implicit(path: BytePath, hidesLower: boolean): Inode {
-    const lower = hidesLower ? undefined : this.#options.lowerDirectory?.(path);
+  #implicit(path: BytePath, lowerVisible: boolean): Inode {
+    const lower = lowerVisible ? this.#options.lowerDirectory?.(path) : undefined;
     const { mode, uid, gid, mtimeNs, xattrs } = lower ?? {
       mode: 0o755,
       uid: 0,

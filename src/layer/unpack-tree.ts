@@ -18,6 +18,12 @@ export interface TreeNode {
   opaque?: boolean;
 }
 
+/**
+ * Makes a directory that has no entry (yet) and says what it is. `below`: whether lower layers show through, are
+ * hidden by a parent, or by a whiteout that stands at this very path.
+ */
+export type MakeDirectory = (path: BytePath, below: 'visible' | 'hidden' | 'whited-out') => Inode;
+
 const maximumLinks = 40;
 
 /**
@@ -26,12 +32,11 @@ const maximumLinks = 40;
  */
 export class LayerTree {
   readonly root: TreeNode;
-  readonly #makeDirectory: (path: BytePath, hidesLower: boolean) => Inode;
+  readonly #makeDirectory: MakeDirectory;
   #lastPath: BytePath | undefined;
   #last: TreeNode | undefined;
 
-  /** `makeDirectory` is called for parents without an entry; `hidesLower` when what lies below is whited out. */
-  constructor(root: Inode, makeDirectory: (path: BytePath, hidesLower: boolean) => Inode) {
+  constructor(root: Inode, makeDirectory: MakeDirectory) {
     this.root = { path: '', parent: undefined, inode: root, children: new Map() };
     this.#makeDirectory = makeDirectory;
   }
@@ -90,7 +95,8 @@ export class LayerTree {
 
   #make(parent: TreeNode, name: BytePath, whitedOut: boolean): TreeNode {
     const path = joinPath(parent.path, name);
-    const inode = this.#makeDirectory(path, whitedOut || this.#hidden(parent));
+    const below = whitedOut ? 'whited-out' : this.#hidden(parent) ? 'hidden' : 'visible';
+    const inode = this.#makeDirectory(path, below);
     const node: TreeNode = { path, parent, inode, children: new Map() };
     if (whitedOut) node.opaque = true;
     parent.children!.set(name, node);

@@ -9,6 +9,9 @@ import { TarReader } from '../../src/layer/tar-read.ts';
 import { encodeTarHeader, endOfArchive } from '../../src/layer/tar-write.ts';
 import { type UnpackOptions, type UnpackResult, unpackLayer } from '../../src/layer/unpack.ts';
 
+// What tests create must not depend on who runs them.
+process.umask(0o022);
+
 export const isRoot = process.getuid?.() === 0;
 
 const base = fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
@@ -98,7 +101,7 @@ export function treeOf(dir: string): string[] {
     cwd: dir,
     encoding: 'latin1',
   });
-  return out.trimEnd().split('\n').filter(Boolean).sort();
+  return out.split('\n').filter(Boolean).sort();
 }
 
 /** Runs a Python script on an input and returns what it prints. */
