@@ -1,5 +1,6 @@
 import { sortedRecord } from '../image/go-json.ts';
 import { familiarName, familiarReference, parseReference } from '../image/reference.ts';
+import { writeLayerTar } from './layer-source.ts';
 import {
   blobName,
   jsonLine,
@@ -9,7 +10,6 @@ import {
   OCI_LAYOUT,
   plainLayer,
 } from './layout-documents.ts';
-import { writeLayerTar } from './layer-source.ts';
 import { OuterTar } from './outer-tar.ts';
 import { withOutput } from './output.ts';
 import type { Aborted, ExportImage, ExportLayer, Output } from './types.ts';

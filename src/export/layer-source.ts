@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { SlipwayError } from '../errors/index.ts';
 import type { Digest } from '../image/types.ts';
-import { decompress } from '../layer/decompress.ts';
+import { decompress } from '../layer/compress.ts';
 import { decodeOverrides } from '../layer/listing.ts';
 import { packLayer } from '../layer/pack.ts';
 import type { Aborted, ExportLayer } from './types.ts';
@@ -84,10 +84,14 @@ export function copyBlob(
   }
   const digest = `sha256:${hash.digest('hex')}`;
   if (digest !== blob.digest || size !== blob.size) {
-    throw new SlipwayError('corrupt', `blob ${blob.digest} of the store is damaged: it has the digest ${digest}`, {
-      code: 'LAYER_CORRUPT',
-      hint: 'Run slipway system check, then make the image again.',
-    });
+    throw new SlipwayError(
+      'corrupt',
+      `blob ${blob.digest} of the store is damaged: it has the digest ${digest}`,
+      {
+        code: 'LAYER_CORRUPT',
+        hint: 'Run slipway system check, then make the image again.',
+      },
+    );
   }
 }
 

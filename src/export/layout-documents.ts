@@ -1,6 +1,6 @@
+import { buildIndex, buildManifest, type Document } from '../image/build-manifest.ts';
 import { digestOf } from '../image/digest.ts';
 import { goJson } from '../image/go-json.ts';
-import { buildIndex, buildManifest, type Document } from '../image/build-manifest.ts';
 import { OCI } from '../image/media-types.ts';
 import { parseReference } from '../image/reference.ts';
 import type { Descriptor } from '../image/types.ts';

@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, lstatSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import type { Output } from './types.ts';
@@ -106,8 +116,10 @@ function wrap<Result>(path: string, body: () => Result): Result {
   try {
     return body();
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) throw invalid(path, `directory ${JSON.stringify(dirname(path))} does not exist`, error);
-    if (isErrno(error, 'ENOTDIR')) throw invalid(path, `${JSON.stringify(dirname(path))} is not a directory`, error);
+    if (isErrno(error, 'ENOENT'))
+      throw invalid(path, `directory ${JSON.stringify(dirname(path))} does not exist`, error);
+    if (isErrno(error, 'ENOTDIR'))
+      throw invalid(path, `${JSON.stringify(dirname(path))} is not a directory`, error);
     throw isErrno(error, 'ENOSPC') ? explain(error) : invalid(path, (error as Error).message, error);
   }
 }
@@ -115,10 +127,16 @@ function wrap<Result>(path: string, body: () => Result): Result {
 /** Errors of writing that people meet, in their words. */
 export function explain(error: unknown): unknown {
   if (isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT')) {
-    return new SlipwayError('exhausted', 'no space left on the disk for the output', { code: 'DISK_FULL', cause: error });
+    return new SlipwayError('exhausted', 'no space left on the disk for the output', {
+      code: 'DISK_FULL',
+      cause: error,
+    });
   }
   if (isErrno(error, 'EPIPE')) {
-    return new SlipwayError('unavailable', 'the reader of the output is gone', { code: 'OUTPUT_CLOSED', cause: error });
+    return new SlipwayError('unavailable', 'the reader of the output is gone', {
+      code: 'OUTPUT_CLOSED',
+      cause: error,
+    });
   }
   return error;
 }

@@ -1,5 +1,5 @@
-import type { Digest } from '../image/types.ts';
 import type { LayerCompression } from '../image/media-types.ts';
+import type { Digest } from '../image/types.ts';
 import type { PackRecipe } from '../store/layers.ts';
 
 /** A layer as the writers here take it: plain data, with paths of this machine. */

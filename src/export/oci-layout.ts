@@ -1,0 +1,238 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { isErrno, SlipwayError } from '../errors/index.ts';
+import { buildIndex, type Document } from '../image/build-manifest.ts';
+import { MAX_DOCUMENT_SIZE } from '../image/json-guard.ts';
+import { parseImageConfig } from '../image/parse-config.ts';
+import { parseIndex } from '../image/parse-manifest.ts';
+import type { Descriptor } from '../image/types.ts';
+import { writeLayerBlob } from './compress-layer.ts';
+import type { ArchiveResult } from './docker-archive.ts';
+import { copyBlob } from './layer-source.ts';
+import { blobName, indexEntries, type LayoutImage, layoutImage, OCI_LAYOUT } from './layout-documents.ts';
+import { OuterTar } from './outer-tar.ts';
+import { explain, withOutput } from './output.ts';
+import type { Aborted, ExportImage, LayerEncoding, Output } from './types.ts';
+
+export interface OciOptions extends LayerEncoding {
+  /** Media types of manifest and config. */
+  family?: 'oci' | 'docker';
+  /**
+   * Beginning of the paths of temporary files, on the store's file system, as `temporaryPath` of src/store makes
+   * them. What this call makes it removes.
+   */
+  scratch: string;
+  aborted?: Aborted;
+}
+
+/** Digest of the manifest of each image, in the order given. */
+export interface OciResult {
+  manifests: Descriptor[];
+}
+
+/**
+ * Writes images as one tar that holds an OCI layout. Same images, same bytes. Runs in the worker.
+ *
+ * @throws SlipwayError `LAYER_CORRUPT`, and those of `openOutput`; nothing is left at the output's name then.
+ */
+export async function writeOciArchive(
+  images: readonly ExportImage[],
+  output: Output,
+  options: OciOptions,
+): Promise<ArchiveResult & OciResult> {
+  const blobs = new Map<string, { path: string; descriptor: Descriptor }>();
+  try {
+    const documents = await encodeImages(images, options, (path, descriptor) => {
+      if (blobs.has(descriptor.digest)) rmSync(path);
+      else blobs.set(descriptor.digest, { path, descriptor });
+    });
+    const small = new Map(
+      documents.flatMap(({ config, manifest }) => [config, manifest]).map((d) => [d.digest, d]),
+    );
+    return await withOutput(output, async (out) => {
+      let size = 0;
+      const tar = new OuterTar((bytes) => {
+        size += bytes.length;
+        out.write(bytes);
+      });
+      tar.directory('blobs');
+      tar.directory('blobs/sha256');
+      for (const digest of [...small.keys(), ...blobs.keys()].sort()) {
+        const blob = blobs.get(digest);
+        if (blob === undefined) tar.file(blobName(digest), small.get(digest)!.bytes);
+        else {
+          tar.begin(blobName(digest), blob.descriptor.size);
+          copyBlob({ path: blob.path, ...blob.descriptor }, (chunk) => tar.content(chunk), options.aborted);
+          tar.end();
+        }
+      }
+      const entries = layoutEntries(documents);
+      tar.file('index.json', buildIndex(entries).bytes);
+      tar.file('oci-layout', OCI_LAYOUT);
+      tar.finish();
+      return { size, manifests: manifestsOf(documents) };
+    });
+  } finally {
+    for (const { path } of blobs.values()) rmSync(path, { force: true });
+  }
+}
+
+/**
+ * Writes images into an OCI layout directory, which is made when it is not there. Images that are in it already
+ * stay, but for those with the same names. index.json is replaced last, in one step.
+ *
+ * @throws SlipwayError `LAYER_CORRUPT`, `OUTPUT_INVALID` for a directory that holds something else.
+ */
+export async function writeOciDirectory(
+  images: readonly ExportImage[],
+  directory: string,
+  options: OciOptions,
+): Promise<OciResult> {
+  const before = openLayout(directory);
+  const inside = join(directory, 'blobs', 'sha256');
+  const unfinished = join(inside, `.new-${randomBytes(6).toString('hex')}`);
+  try {
+    const documents = await encodeImages(images, { ...options, scratch: unfinished }, (path, descriptor) => {
+      renameSync(path, join(directory, blobName(descriptor.digest)));
+    });
+    for (const { config, manifest } of documents) {
+      for (const document of [config, manifest])
+        writeWhole(join(directory, blobName(document.digest)), document.bytes);
+    }
+    const entries = layoutEntries(documents);
+    const replaced = new Set(entries.map(nameOf));
+    const kept = before.filter((entry) => {
+      const name = nameOf(entry);
+      return name === undefined ? entries.every((e) => e.digest !== entry.digest) : !replaced.has(name);
+    });
+    writeWhole(join(directory, 'oci-layout'), OCI_LAYOUT);
+    writeWhole(join(directory, 'index.json'), buildIndex([...kept, ...entries]).bytes);
+    return { manifests: manifestsOf(documents) };
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+/** Writes every layer's blob once and hands it on. On an error nothing of the blob at hand stays. */
+async function encodeImages(
+  images: readonly ExportImage[],
+  options: OciOptions,
+  done: (path: string, descriptor: Descriptor) => void,
+): Promise<LayoutImage[]> {
+  const { scratch, aborted, family, ...encoding } = options;
+  const layers = new Map<string, Descriptor>();
+  const documents: LayoutImage[] = [];
+  for (const image of images) {
+    const descriptors: Descriptor[] = [];
+    for (const layer of image.layers) {
+      let descriptor = layers.get(layer.diffId);
+      if (descriptor === undefined) {
+        const path = `${scratch}-${layers.size}`;
+        try {
+          descriptor = await writeLayerBlob(layer, { path, scratch: `${path}-tar` }, encoding, aborted);
+        } catch (error) {
+          rmSync(path, { force: true });
+          throw explain(error);
+        }
+        done(path, descriptor);
+        layers.set(layer.diffId, descriptor);
+      }
+      descriptors.push(descriptor);
+    }
+    documents.push(layoutImage(image, descriptors, family));
+  }
+  return documents;
+}
+
+/** As BuildKit's: the names, and when the image was made. */
+function layoutEntries(documents: readonly LayoutImage[]): Descriptor[] {
+  return documents.flatMap((document) => {
+    const { created } = parseImageConfig(document.config.bytes);
+    return indexEntries([document]).map((entry) => ({
+      ...entry,
+      annotations: {
+        ...entry.annotations,
+        ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
+      },
+    }));
+  });
+}
+
+function manifestsOf(documents: readonly LayoutImage[]): Descriptor[] {
+  return documents.map(({ manifest }) => ({
+    mediaType: (JSON.parse(manifest.bytes.toString('utf8')) as { mediaType: string }).mediaType,
+    digest: manifest.digest,
+    size: manifest.bytes.length,
+  }));
+}
+
+function nameOf(entry: Descriptor): string | undefined {
+  return (
+    entry.annotations?.['io.containerd.image.name'] ??
+    entry.annotations?.['org.opencontainers.image.ref.name']
+  );
+}
+
+/** The entries of a layout that is there; none for a new or an empty directory. */
+function openLayout(directory: string): Descriptor[] {
+  try {
+    mkdirSync(join(directory, 'blobs', 'sha256'), { recursive: true });
+  } catch (error) {
+    throw new SlipwayError(
+      'invalid',
+      `invalid output path ${JSON.stringify(directory)}: ${(error as Error).message}`,
+      {
+        code: 'OUTPUT_INVALID',
+        cause: error,
+      },
+    );
+  }
+  const index = readSmallFile(join(directory, 'index.json'));
+  return index === undefined ? [] : parseIndex(index).manifests;
+}
+
+/** A file of at most `MAX_DOCUMENT_SIZE`, or undefined when it is not there. Never waits for a FIFO. */
+export function readSmallFile(path: string): Buffer | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
+    throw error;
+  }
+  try {
+    const { size } = fstatSync(fd);
+    // One byte more than allowed, so that the reader of the document sees that it is too large.
+    const buffer = Buffer.alloc(Math.min(size, MAX_DOCUMENT_SIZE + 1));
+    let length = 0;
+    for (;;) {
+      const count = readSync(fd, buffer, length, buffer.length - length, null);
+      if (count === 0) return buffer.subarray(0, length);
+      length += count;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeWhole(path: string, bytes: Document['bytes']): void {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
+  try {
+    writeFileSync(temporary, bytes, { flag: 'wx' });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
