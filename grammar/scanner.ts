@@ -252,8 +252,10 @@ export class Scanner {
     return end > this.#index ? this.#take(end) : undefined;
   }
 
-  pairEquals(): Match | undefined {
-    return this.#currentPair().equals === this.#index ? this.#take(this.#index + 1) : undefined;
+  /** The first `=` of a word, behind its name or, with `blank`, where no name is. */
+  pairEquals(blank: boolean): Match | undefined {
+    const { start, equals } = this.#currentPair();
+    return equals === this.#index && (start === equals) === blank ? this.#take(this.#index + 1) : undefined;
   }
 
   pairValue(): Match | undefined {

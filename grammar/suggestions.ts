@@ -1,6 +1,6 @@
 /**
  * The option nearest to `word`, at most two edits away; undefined when there is none or `word` is itself an option.
- * Without `caseSensitive` the suggestion takes over the case of `word`, as Docker's does.
+ * Without `caseSensitive` the suggestion is in upper case when all of `word` is, else in lower case, as Docker's.
  */
 export function suggest(
   word: string,
@@ -21,8 +21,7 @@ export function suggest(
     }
   }
   if (best === undefined || caseSensitive) return best;
-  if (word === wanted) return best.toLowerCase();
-  return word === word.toUpperCase() ? best.toUpperCase() : best;
+  return word !== wanted && word === word.toUpperCase() ? best.toUpperCase() : best.toLowerCase();
 }
 
 function editDistance(a: string, b: string): number {

@@ -4,7 +4,7 @@ import type { GrammarError } from './parser.ts';
 import type { Places } from './places.ts';
 import type { Problem } from './problem.ts';
 import type { KeywordSlice } from './scanner.ts';
-import { HealthCmd, HeredocWord, LegacyKey, PairEquals } from './tokens.ts';
+import { BlankName, HealthCmd, HeredocWord, LegacyKey } from './tokens.ts';
 
 /** What the grammar expected, in Docker's words; `range` is that of the words that are wrong. */
 export function syntaxError(error: GrammarError, keyword: IToken, places: Places): Problem {
@@ -54,7 +54,7 @@ export function syntaxError(error: GrammarError, keyword: IToken, places: Places
     case 'variables':
     case 'arg':
     case 'declaration':
-      if (error.token.tokenType === PairEquals) return make('BLANK_NAME', `${name} names can not be blank`);
+      if (error.token.tokenType === BlankName) return make('BLANK_NAME', `${name} names can not be blank`);
       if (previous?.tokenType === LegacyKey) {
         return make(
           'MISSING_SECOND_ARGUMENT',

@@ -104,7 +104,9 @@ export const JsonOther = token('JsonOther', () => scanner.jsonValue(false), { la
 export const LegacyKey = token('LegacyKey', () => scanner.legacyKey(), { label: 'name' });
 export const LegacyValue = token('LegacyValue', () => scanner.legacyValue(), { label: 'rest of the line' });
 export const PairKey = token('PairKey', () => scanner.pairKey(), { label: 'name' });
-export const PairEquals = token('PairEquals', () => scanner.pairEquals(), { label: '=' });
+export const PairEquals = token('PairEquals', () => scanner.pairEquals(false), { label: '=' });
+/** The `=` of a word without a name: no instruction takes it. */
+export const BlankName = token('BlankName', () => scanner.pairEquals(true));
 export const PairValue = token('PairValue', () => scanner.pairValue(), { label: 'value' });
 
 export const HealthNone = token('HealthNone', () => scanner.healthType('NONE'), { label: 'NONE' });
@@ -133,7 +135,7 @@ export const lexerDefinition: IMultiModeLexerDefinition = {
     words: [...head, As, Word],
     paths: [...head, JsonOpen, HeredocWord, Destination, Word],
     volumes: [...head, JsonOpen, Word],
-    pairs: [...head, LegacyValue, LegacyKey, PairValue, PairKey, PairEquals],
+    pairs: [...head, LegacyValue, LegacyKey, PairValue, PairKey, PairEquals, BlankName],
     command: [...head, JsonOpen, HeredocOpener, Text],
     health: [...head, HealthNone, HealthCmd, HealthOther, JsonOpen, Text],
     value: [...head, Text],

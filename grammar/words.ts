@@ -45,8 +45,9 @@ export function plainWordEnd(line: string, index: number, end: number): number {
   return at;
 }
 
-/** A word of ENV, LABEL or ARG: its end, and the index of its first `=`, or -1. */
+/** A word of ENV, LABEL or ARG, and the index of its first `=`, or -1. */
 export interface PairWord {
+  start: number;
   end: number;
   equals: number;
 }
@@ -64,5 +65,5 @@ export function readPairWord(line: string, index: number, escapeCharacter: Escap
     else if (quote === '' && (character === '"' || character === "'")) quote = character;
     if (equals === -1 && line[at] === '=') equals = at;
   }
-  return { end: Math.min(at, line.length), equals };
+  return { start: index, end: Math.min(at, line.length), equals };
 }
