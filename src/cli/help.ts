@@ -66,9 +66,8 @@ export function argumentProblem(path: string, rule: ArgumentRule, count: number)
   const noun = (number: number) => (number === 1 ? 'argument' : 'arguments');
   if (most === 0) return `${subject} accepts no arguments.`;
   if (least === most) return `${subject} requires exactly ${least} ${noun(least)}.`;
-  if (most === undefined) return `${subject} requires at least ${least} ${noun(least)}.`;
-  if (least === 0) return `${subject} requires at most ${most} ${noun(most)}.`;
-  return `${subject} requires at least ${least} and at most ${most} ${noun(most)}.`;
+  if (count < least) return `${subject} requires at least ${least} ${noun(least)}.`;
+  return `${subject} requires at most ${most} ${noun(most ?? 0)}.`;
 }
 
 function listing(rows: readonly { name: string; summary: string }[], sorted = true): string {

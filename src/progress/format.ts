@@ -1,6 +1,6 @@
 import type { BuildState, StatusState, VertexState } from './build-state.ts';
 import type { LogLine } from './log-lines.ts';
-import { safeColouredText, safeText } from './safe-text.ts';
+import { lastOverprint, safeColouredText, safeText } from './safe-text.ts';
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'];
 
@@ -33,7 +33,9 @@ function failureBox(vertex: VertexState): string {
   let open = false;
   for (const line of vertex.tail.lines()) {
     if (open && !line.continues) text += '\n';
-    text += (line.continues && open ? '' : `${logTime(vertex, line)} `) + safeColouredText(line.text);
+    text +=
+      (line.continues && open ? '' : `${logTime(vertex, line)} `) +
+      safeColouredText(lastOverprint(line.text));
     if (!line.open) text += '\n';
     open = line.open;
   }

@@ -1,5 +1,8 @@
 import type { LogLine } from './log-lines.ts';
 
+/** Shorter lines are dropped as a whole. */
+const LONG_LINE = 4096;
+
 /** The end of a step's log, at most about `limit` characters, for when the step fails. */
 export class LogTail {
   readonly #limit: number;
@@ -15,15 +18,25 @@ export class LogTail {
   push(line: LogLine): void {
     this.#lines.push(line);
     this.#size += line.text.length + 1;
-    while (this.#size > this.#limit && this.#first < this.#lines.length - 1) {
-      this.#size -= this.#lines[this.#first]!.text.length + 1;
-      this.#first++;
-      this.#dropped = true;
-    }
+    while (this.#size > this.#limit) this.#dropOldest();
     if (this.#first > 1024 && this.#first * 2 > this.#lines.length) {
       this.#lines = this.#lines.slice(this.#first);
       this.#first = 0;
     }
+  }
+
+  #dropOldest(): void {
+    this.#dropped = true;
+    const oldest = this.#lines[this.#first]!;
+    const excess = this.#size - this.#limit;
+    if (oldest.text.length > LONG_LINE && excess < oldest.text.length) {
+      // Its end is worth more than nothing.
+      this.#lines[this.#first] = { ...oldest, text: oldest.text.slice(excess) };
+      this.#size -= excess;
+      return;
+    }
+    this.#size -= oldest.text.length + 1;
+    this.#first++;
   }
 
   /** True when earlier lines are not kept any more. */

@@ -88,7 +88,7 @@ export class PlainPrinter {
   #printRunning(now: number): void {
     const current = this.#current;
     if (current === undefined) {
-      const next = this.#longestWaiting() ?? this.#state.active.values().next().value;
+      const next = this.#longestWaiting(true) ?? this.#state.active.values().next().value;
       if (next !== undefined) this.#print(next, now);
     } else {
       if (this.#waiting.has(current)) this.#print(current, now);
@@ -100,9 +100,11 @@ export class PlainPrinter {
     }
   }
 
-  #longestWaiting(): VertexState | undefined {
+  /** `withOutput`: one that has more to say than that it has started. */
+  #longestWaiting(withOutput = false): VertexState | undefined {
     let found: VertexState | undefined;
-    for (const [vertex, { since }] of this.#waiting) {
+    for (const [vertex, { since, lines, statuses }] of this.#waiting) {
+      if (withOutput && lines.length + statuses.size === 0) continue;
       // A report on a vertex that has not started (and has no number yet) waits until it has.
       if (vertex === this.#current || vertex.index === 0) continue;
       if (found === undefined || since < this.#waiting.get(found)!.since) found = vertex;

@@ -1,11 +1,10 @@
 import { SlipwayError } from '../../errors/index.ts';
 import { isProgressMode } from '../../progress/create-sink.ts';
 import type { BuildRequest } from '../build-request.ts';
-import { type CommandContext, defineCommand } from '../command.ts';
+import { defineCommand } from '../command.ts';
 import type { FlagValues } from '../flags/definition.ts';
 import { goQuote } from '../flags/go-values.ts';
 import { keyValues } from '../key-values.ts';
-import { notWired } from '../not-wired.ts';
 import { parseOutput } from '../output-spec.ts';
 import { runtimeName } from '../runtime-name.ts';
 import { buildFlags } from './build-flags.ts';
@@ -17,7 +16,8 @@ export const build = defineCommand({
   args: { least: 1, most: 1 },
   async run(context, line) {
     const request = buildRequest(line.values, line.args[0]!, context.env);
-    return perform(request, context);
+    const { runBuild } = await import('./build-run.ts');
+    return runBuild(request, context);
   },
 });
 
@@ -70,9 +70,4 @@ export function buildRequest(
 
 function usage(code: string, message: string, hint?: string): SlipwayError {
   return new SlipwayError('usage', message, { code, hint });
-}
-
-/** Builds, showing progress on standard error; prints the image id on standard output when quiet. */
-async function perform(_request: BuildRequest, _context: CommandContext): Promise<number> {
-  throw notWired('build');
 }

@@ -1,6 +1,6 @@
+import { tmpdir } from 'node:os';
 import { type CommandContext, defineCommand } from '../command.ts';
 import { keyValues } from '../key-values.ts';
-import { notWired } from '../not-wired.ts';
 
 /** What a `graph` command line asks for. */
 export interface GraphRequest {
@@ -34,6 +34,25 @@ export const graph = defineCommand({
 });
 
 /** Prints the drawing. */
-async function perform(_request: GraphRequest, _context: CommandContext): Promise<number> {
-  throw notWired('graph');
+async function perform(request: GraphRequest, context: CommandContext): Promise<number> {
+  const [{ openContext }, { plan }, { drawPlan }] = await Promise.all([
+    import('../../context/open-context.ts'),
+    import('../../engine/plan.ts'),
+    import('../../plan/draw-text.ts'),
+  ]);
+  const input = await openContext({
+    argument: request.context,
+    file: request.file,
+    cwd: process.cwd(),
+    stdin: { [Symbol.asyncIterator]: () => context.stdin()[Symbol.asyncIterator]() as AsyncIterator<Buffer> },
+    temporaryDirectory: tmpdir(),
+  });
+  input.context.close();
+  const planned = await plan(input.dockerfile.content.toString('utf8'), {
+    file: input.dockerfile.name,
+    target: request.target,
+    buildArgs: request.buildArgs,
+  });
+  context.stdout.write(drawPlan(planned));
+  return 0;
 }

@@ -3,7 +3,6 @@ import { type CommandContext, defineCommand } from '../command.ts';
 import type { FlagDefinition } from '../flags/definition.ts';
 import { goQuote } from '../flags/go-values.ts';
 import { keyValues } from '../key-values.ts';
-import { notWired } from '../not-wired.ts';
 import { type RuntimeName, runtimeName } from '../runtime-name.ts';
 
 /** What a `run` command line asks for. */
@@ -92,8 +91,9 @@ export const run = defineCommand({
 });
 
 /** Runs the container; resolves to its exit code. */
-async function perform(_request: RunRequest, _context: CommandContext): Promise<number> {
-  throw notWired('run');
+async function perform(request: RunRequest, context: CommandContext): Promise<number> {
+  const { runInTerminal } = await import('./run-container.ts');
+  return runInTerminal(request, context);
 }
 
 function refused<T extends FlagDefinition['type']>(type: T, why: string) {

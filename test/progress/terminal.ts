@@ -1,0 +1,107 @@
+import { textWidth } from '../../src/progress/text-width.ts';
+
+/**
+ * As much of a terminal as the live view needs: lines that wrap, cursor up, erasing, a scrollback, reflow when the
+ * width changes. Throws at everything else, so that nothing unexpected is ever sent.
+ */
+export class Terminal {
+  columns: number;
+  rows: number;
+  readonly isTTY = true;
+  cursorShown = true;
+  updating = false;
+  /** Scrollback and screen, as logical rows. */
+  #lines: string[][] = [[]];
+  #row = 0;
+  #column = 0;
+
+  constructor(columns: number, rows: number) {
+    this.columns = columns;
+    this.rows = rows;
+  }
+
+  write(text: string): void {
+    const pattern = /\x1b\[(\??[0-9;]*)([A-Za-z])|[\s\S]/gu;
+    for (const [token, parameters, command] of text.matchAll(pattern)) {
+      if (command !== undefined) this.#command(parameters!, command);
+      else if (token === '\n') this.#newLine();
+      else if (token === '\r') this.#column = 0;
+      else this.#put(token);
+    }
+  }
+
+  /** All rows from the first to the last with text, scrollback included. */
+  text(): string {
+    return this.#lines
+      .map((line) => line.join('').trimEnd())
+      .join('\n')
+      .trimEnd();
+  }
+
+  resize(columns: number, rows: number): void {
+    const reflowed: string[][] = [];
+    let row = 0;
+    this.#lines.forEach((line, index) => {
+      if (index === this.#row) row = reflowed.length;
+      for (let from = 0; from === 0 || from < line.length; from += columns) {
+        reflowed.push(line.slice(from, from + columns));
+      }
+    });
+    this.#lines = reflowed;
+    this.#row = row;
+    this.columns = columns;
+    this.rows = rows;
+  }
+
+  #put(char: string): void {
+    if (/[\x00-\x1f\x7f-\x9f]/.test(char)) throw new Error(`control character ${JSON.stringify(char)}`);
+    const width = textWidth(char);
+    if (this.#column + width > this.columns) this.#newLine();
+    const line = this.#lines[this.#row]!;
+    while (line.length < this.#column) line.push(' ');
+    line[this.#column] = char;
+    // The second cell of a wide character.
+    if (width === 2) line[this.#column + 1] = '';
+    this.#column += width;
+  }
+
+  #newLine(): void {
+    this.#row++;
+    this.#column = 0;
+    if (this.#row === this.#lines.length) this.#lines.push([]);
+  }
+
+  #command(parameters: string, command: string): void {
+    const line = this.#lines[this.#row]!;
+    switch (`${parameters.startsWith('?') ? parameters : ''}${command}`) {
+      case 'A': {
+        const top = Math.max(0, this.#lines.length - this.rows);
+        this.#row = Math.max(top, this.#row - Number(parameters));
+        return;
+      }
+      case 'K':
+        line.length = Math.min(line.length, this.#column);
+        return;
+      case 'J':
+        line.length = Math.min(line.length, this.#column);
+        this.#lines.length = this.#row + 1;
+        return;
+      case 'm':
+        return;
+      case '?25l':
+        this.cursorShown = false;
+        return;
+      case '?25h':
+        this.cursorShown = true;
+        return;
+      case '?2026h':
+        this.updating = true;
+        return;
+      case '?2026l':
+        this.updating = false;
+        return;
+      default:
+        throw new Error(`escape sequence ESC [ ${parameters} ${command}`);
+    }
+  }
+}
