@@ -33,7 +33,11 @@ export async function* decompress(source: AsyncIterable<Buffer>): AsyncGenerator
     return;
   }
   let sourceError: unknown;
-  const input = Readable.from(remember(stream), { objectMode: false, highWaterMark: chunkSize });
+  // As objects, pieces of zstd data stay the pieces that they were cut into.
+  const input =
+    compression === 'zstd'
+      ? Readable.from(remember(zstdPieces(stream)), { objectMode: true })
+      : Readable.from(remember(stream), { objectMode: false, highWaterMark: chunkSize });
   try {
     yield* await decoded(compression, input);
   } catch (error) {
@@ -72,6 +76,14 @@ async function decoded(kind: Exclude<Compression, 'none'>, input: Readable): Pro
     case 'bzip2':
       return await bunzip2(input);
   }
+}
+
+/** Zstd data cut where its frames end. */
+async function* zstdPieces(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const { ZstdFrames } = await import('./zstd-frames.ts');
+  const frames = new ZstdFrames();
+  for await (const chunk of stream) yield* frames.split(chunk);
+  frames.end();
 }
 
 /** The program is three times as fast as the library, and may be missing. */

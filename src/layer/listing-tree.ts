@@ -128,7 +128,7 @@ export class ListingTree implements FileTree {
     if (major !== undefined) node.major = major;
     if (minor !== undefined) node.minor = minor;
     if (xattrs !== undefined) node.xattrs = xattrs;
-    if (entry.hardLink !== undefined || this.#layers[layer]!.hasLinks(path)) node.inode = `${layer}:${path}`;
+    if (entry.hardLink !== undefined || this.#layers[layer]?.hasLinks(path)) node.inode = `${layer}:${path}`;
     return node;
   }
 }
