@@ -1,5 +1,5 @@
+import { SlipwayError } from '../../errors/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
-import { notWired } from '../not-wired.ts';
 
 /** What an `import` command line asks for. */
 export interface ImportRequest {
@@ -37,6 +37,28 @@ export const importCommand = defineCommand({
 });
 
 /** Imports and prints the image id. */
-async function perform(_request: ImportRequest, _context: CommandContext): Promise<number> {
-  throw notWired('import');
+async function perform(request: ImportRequest, context: CommandContext): Promise<number> {
+  if (/^https?:\/\//.test(request.source)) throw refused('importing from a URL is not there yet', 'Fetch it and pass the file.');
+  if (request.changes.length > 0) throw refused('--change is not there yet', 'Build FROM the imported image.');
+  const [{ importImage }, { parsePlatform }] = await Promise.all([
+    import('../../engine/import.ts'),
+    import('../../image/platform.ts'),
+  ]);
+  const { root, env, signal, stdout } = context;
+  const { source, reference, message, platform } = request;
+  const id = await importImage({
+    source,
+    reference,
+    message,
+    platform: platform === undefined ? undefined : parsePlatform(platform),
+    root,
+    env,
+    signal,
+  });
+  stdout.write(`${id}\n`);
+  return 0;
+}
+
+function refused(message: string, hint: string): SlipwayError {
+  return new SlipwayError('unsupported', message, { code: 'NOT_IN_THIS_VERSION', hint });
 }

@@ -1,6 +1,5 @@
 import { SlipwayError } from '../../errors/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
-import { notWired } from '../not-wired.ts';
 
 /** What a `load` command line asks for. */
 export interface LoadRequest {
@@ -29,6 +28,20 @@ export const load = defineCommand({
 });
 
 /** Loads and prints `Loaded image: …` lines. */
-async function perform(_request: LoadRequest, _context: CommandContext): Promise<number> {
-  throw notWired('load');
+async function perform(request: LoadRequest, context: CommandContext): Promise<number> {
+  const [{ load }, { familiarReference, parseReference }] = await Promise.all([
+    import('../../engine/load.ts'),
+    import('../../image/reference.ts'),
+  ]);
+  const { root, env, signal, stdout } = context;
+  const familiar = (name: string): string => familiarReference(parseReference(name));
+  for (const { id, names, moved } of await load({ input: request.input, root, env, signal })) {
+    for (const { name, from } of moved) {
+      stdout.write(`The image ${familiar(name)} already exists, renaming the old one with ID ${from} to empty string\n`);
+    }
+    if (request.quiet) continue;
+    for (const name of names) stdout.write(`Loaded image: ${familiar(name)}\n`);
+    if (names.length === 0) stdout.write(`Loaded image ID: ${id}\n`);
+  }
+  return 0;
 }

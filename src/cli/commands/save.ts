@@ -1,6 +1,5 @@
 import { SlipwayError } from '../../errors/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
-import { notWired } from '../not-wired.ts';
 
 /** What a `save` command line asks for. */
 export interface SaveRequest {
@@ -31,6 +30,8 @@ export const save = defineCommand({
 });
 
 /** Writes the archive. */
-async function perform(_request: SaveRequest, _context: CommandContext): Promise<number> {
-  throw notWired('save');
+async function perform(request: SaveRequest, { root, env, signal }: CommandContext): Promise<number> {
+  const { save } = await import('../../engine/save.ts');
+  await save({ ...request, root, env, signal });
+  return 0;
 }

@@ -1,19 +1,21 @@
 import type { Duplex } from 'node:stream';
 import { SlipwayError } from '../../errors/index.ts';
-import { encodeFrame, type Frame, FrameReader } from './frames.ts';
+import { encodeFrame, type Frame, type FrameHeader, FrameReader } from './frames.ts';
 import { fromWireError } from './wire-error.ts';
 
 export interface CallOptions {
   payload?: Uint8Array;
   /** What the operation reports while it goes on. */
   onEvent?: (event: unknown, payload: Buffer) => void;
+  /** Answers what the operation wants to know; JSON. A thrown error ends the operation. */
+  onAsk?: (question: never) => unknown;
   signal?: AbortSignal;
 }
 
 interface Pending {
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
-  onEvent: CallOptions['onEvent'];
+  options: CallOptions;
 }
 
 /** The front's end of the connection: requests with results, events and cancellation. */
@@ -50,7 +52,7 @@ export class ProtocolClient {
           settle();
           reject(error);
         },
-        onEvent: options.onEvent,
+        options,
       });
       this.#send(encodeFrame({ type: 'request', id, operation, params }, options.payload));
       if (options.signal?.aborted) onAbort();
@@ -69,10 +71,21 @@ export class ProtocolClient {
     for (const frame of frames) this.#socket.write(frame);
   }
 
+  #answer(pending: Pending, { id, ask, question }: Extract<FrameHeader, { type: 'ask' }>): void {
+    try {
+      const answer = pending.options.onAsk?.(question as never) ?? null;
+      this.#send(encodeFrame({ type: 'answer', id, ask, answer }));
+    } catch (error) {
+      pending.reject(error);
+      this.#send(encodeFrame({ type: 'cancel', id }));
+    }
+  }
+
   #receive({ header, payload }: Frame): void {
     const pending = this.#pending.get(header.id);
     if (!pending) return;
-    if (header.type === 'event') pending.onEvent?.(header.event, payload);
+    if (header.type === 'event') pending.options.onEvent?.(header.event, payload);
+    else if (header.type === 'ask') this.#answer(pending, header);
     else if (header.type === 'result') pending.resolve(header.result);
     else if (header.type === 'error') pending.reject(fromWireError(header.error));
   }

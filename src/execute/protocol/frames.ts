@@ -16,6 +16,8 @@ export type FrameHeader =
   | { type: 'request'; id: number; operation: string; params: unknown }
   | { type: 'cancel'; id: number }
   | { type: 'event'; id: number; event: unknown }
+  | { type: 'ask'; id: number; ask: number; question: unknown }
+  | { type: 'answer'; id: number; ask: number; answer: unknown }
   | { type: 'result'; id: number; result: unknown }
   | { type: 'error'; id: number; error: WireError };
 

@@ -1,7 +1,12 @@
 import { closeSync, openSync } from 'node:fs';
 import type { ContainerRequest } from '../../container/container-request.ts';
 import { resizeContainer, runContainer, signalContainer } from '../../container/container-step.ts';
+import type { ImportRequest } from '../../export/import-rootfs.ts';
+import type { Input } from '../../export/input.ts';
+import type { LoadedArchive } from '../../export/load.ts';
+import type { UnpackedLayer } from '../../export/unpack-blob.ts';
 import type { ContainerExit } from '../../runtime/types.ts';
+import type { Finding, LayerCheck } from '../../store/check.ts';
 import { deleteGarbage } from '../../store/collect.ts';
 import type { Garbage } from '../../store/garbage.ts';
 import { layersPath } from '../../store/layout.ts';
@@ -11,6 +16,7 @@ import { type DigestRequest, digestLayer, type HashedLayer } from '../step/diges
 import { executeStep } from '../step/execute-step.ts';
 import { type ExportRequest, exportImages } from './export-operations.ts';
 import type { WorkerInit, WorkerReady } from './init.ts';
+import { importTar, load, verifyLayers } from './load-operations.ts';
 import { startHost, workerHost } from './start-host.ts';
 
 /** What the front may ask of the worker. */
@@ -40,6 +46,15 @@ export const operations: Record<string, OperationHandler> = {
 
   export: async (request: ExportRequest, context: OperationContext): Promise<unknown> =>
     exportImages(workerHost(), request, context),
+
+  load: async (input: Input, context: OperationContext): Promise<LoadedArchive> =>
+    load(workerHost(), input, context),
+
+  import: async (request: Pick<ImportRequest, 'input' | 'id'>, context: OperationContext): Promise<UnpackedLayer> =>
+    importTar(workerHost(), request, context),
+
+  'check-layers': async (layers: LayerCheck[], context: OperationContext): Promise<Finding[]> =>
+    verifyLayers(workerHost(), layers, context),
 
   'delete-garbage': async (garbage: Garbage): Promise<{ removed: number }> =>
     deleteGarbage(workerHost().store, garbage),

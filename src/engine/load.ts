@@ -1,0 +1,47 @@
+import { resolve } from 'node:path';
+import type { Input } from '../export/input.ts';
+import type { LoadedArchive } from '../export/load.ts';
+import { registerLoaded } from '../export/register.ts';
+import type { Digest } from '../image/types.ts';
+import { allocateLayer, holdLayers, layerByDiffId } from '../store/layers.ts';
+import { type StoreOptions, withSession } from './with-session.ts';
+
+export interface LoadOptions extends StoreOptions {
+  /** Path of the archive (or of an OCI layout); undefined reads standard input. */
+  input?: string | undefined;
+}
+
+/** An image that was loaded: its id and names, and the names that it took from other images. */
+export interface Loaded {
+  id: Digest;
+  names: string[];
+  moved: { name: string; from: Digest }[];
+}
+
+/**
+ * Loads the images of an archive: what `docker save`, podman, skopeo or this program wrote, compressed or not. All
+ * of it is verified before any of it has a name. Throws `invalid` for what is no image archive.
+ */
+export function load(options: LoadOptions): Promise<Loaded[]> {
+  const { input, signal } = options;
+  return withSession({ ...options, inheritStdio: input === undefined }, async (store, session) => {
+    const lease = session.lease();
+    const choose = (diffId: Digest): { present: string } | { id: string } => {
+      const known = layerByDiffId(store, diffId);
+      if (!known) return { id: allocateLayer(store, lease) };
+      holdLayers(store, lease, [known.id]);
+      return { present: known.id };
+    };
+    const { client } = await session.worker();
+    const loaded = await client.call<LoadedArchive>('load', inputOf(input), {
+      onAsk: choose,
+      ...(signal ? { signal } : {}),
+    });
+    return registerLoaded(store, lease, loaded);
+  });
+}
+
+/** A file by its path, or the standard input that the worker has from this process. */
+export function inputOf(path: string | undefined): Input {
+  return path === undefined || path === '-' ? { kind: 'fd', fd: 0 } : { kind: 'file', path: resolve(path) };
+}

@@ -1,0 +1,39 @@
+import { openStore, type Store } from '../store/store.ts';
+import { storeRoot } from '../store/default-root.ts';
+import { type SessionOptions, StoreSession } from './session.ts';
+
+/** What every use case that needs the store takes. */
+export interface StoreOptions {
+  /** The store's directory; default as `storeRoot`. */
+  root?: string | undefined;
+  /** Default `process.env`. */
+  env?: NodeJS.ProcessEnv;
+  signal?: AbortSignal;
+  runtime?: SessionOptions['runtime'];
+}
+
+/**
+ * Opens store and session, does `work`, and closes both; the worker is killed when `work` throws, so that nothing
+ * goes on behind an error. `inheritStdio` gives the worker this process's standard streams.
+ */
+export async function withSession<T>(
+  options: StoreOptions & { inheritStdio?: boolean },
+  work: (store: Store, session: StoreSession) => Promise<T>,
+): Promise<T> {
+  const env = options.env ?? process.env;
+  using store = openStore(storeRoot(options.root, env));
+  const session = new StoreSession({
+    store,
+    env,
+    runtime: options.runtime ?? 'auto',
+    ...(options.inheritStdio === undefined ? {} : { inheritStdio: options.inheritStdio }),
+  });
+  let done = false;
+  try {
+    const result = await work(store, session);
+    done = true;
+    return result;
+  } finally {
+    await session.close({ kill: !done });
+  }
+}
