@@ -60,11 +60,16 @@ export function createContentHasher(options: ContentHasherOptions): ContentHashe
     const entry: DiskEntry = {
       node,
       print,
-      known: found ?? { sha256: undefined, xattrs: readXattrs?.(joinPath(root, path)) },
+      // The root's own attributes reach no image, and it changes whenever something is put beside the sources.
+      known: found ?? {
+        sha256: undefined,
+        xattrs: path === '' ? undefined : readXattrs?.(joinPath(root, path)),
+      },
       readAtNs: found === undefined ? now() : 0n,
     };
     // A file is remembered with its digest, once that is known.
-    if (found === undefined && readXattrs !== undefined && node.type !== 'file') remember(entry);
+    if (found === undefined && readXattrs !== undefined && node.type !== 'file' && path !== '')
+      remember(entry);
     const { xattrs } = entry.known;
     if (xattrs !== undefined && xattrs.size > 0) node.xattrs = xattrs;
     return entry;
