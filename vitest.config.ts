@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: existsSync('src/index.ts') ? [] : ['test/e2e/**'],
+    exclude: existsSync('dist/lib') ? [] : ['test/e2e/**'],
     // Tests mount file systems and change directories: processes, not threads.
     pool: 'forks',
     maxWorkers: 2,

@@ -138,7 +138,7 @@ const CASES: readonly Case[] = [
     name: 'a RUN whose program is not there',
     dockerfile: `${FROM}RUN ["/nowhere", "x"]\n`,
     exitCode: 1,
-    says: ['Dockerfile:2', 'did not complete successfully: exit code: 127'],
+    says: ['Dockerfile:2', 'process "/nowhere x" did not complete successfully'],
   },
   {
     name: 'a RUN of a user who is not there',

@@ -31,6 +31,7 @@ const TOOLS = [
     'rm',
     'rmdir',
     'sed',
+    'seq',
     'sleep',
     'sort',
     'tail',
