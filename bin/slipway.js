@@ -21,10 +21,10 @@ else relaunch();
 /** Imports the bundle, with V8's code cache kept beside it or, where that cannot be written, for the user. */
 function start() {
   const entry = join(packageRoot, 'dist', 'cli', 'main.js');
-  if (!existsSync(entry)) fail('slipway is not built yet: run "npm run build" in ' + packageRoot);
+  if (!existsSync(entry)) fail(`slipway is not built yet: run "npm run build" in ${packageRoot}`);
   enableCompileCache();
   import('../dist/cli/main.js').catch((error) => {
-    fail('slipway cannot start: ' + ((error && error.stack) || error));
+    fail(`slipway cannot start: ${(error && error.stack) || error}`);
   });
 }
 
@@ -63,7 +63,7 @@ function relaunch() {
       });
     },
   );
-  child.on('error', (error) => fail('slipway cannot start ' + node + ': ' + error.message));
+  child.on('error', (error) => fail(`slipway cannot start ${node}: ${error.message}`));
   child.on('exit', (code, signal) => {
     process.exit(signal ? 128 + (constants.signals[signal] || 0) : code);
   });
@@ -71,7 +71,7 @@ function relaunch() {
 
 /** The platform's Node package, in the node_modules of this package or of one above it. */
 function findNode() {
-  const name = 'node-' + process.platform + '-' + process.arch;
+  const name = `node-${process.platform}-${process.arch}`;
   for (let folder = packageRoot; ; folder = dirname(folder)) {
     const file = join(folder, 'node_modules', name, 'bin', 'node');
     if (existsSync(file)) return file;
@@ -80,6 +80,6 @@ function findNode() {
 }
 
 function fail(message) {
-  process.stderr.write(message + '\n');
+  process.stderr.write(`${message}\n`);
   process.exit(USAGE_ERROR);
 }

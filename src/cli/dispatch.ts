@@ -1,4 +1,5 @@
 import { SlipwayError } from '../errors/index.ts';
+import { storeRoot } from '../store/default-root.ts';
 import type { Command, CommandContext } from './command.ts';
 import { type FlagTable, helpFlag, type ParsedFlags } from './flags/definition.ts';
 import { nearest } from './flags/nearest.ts';
@@ -7,7 +8,6 @@ import { argumentProblem, commandHelp, groupHelp, PROGRAM, rootHelp, usageLine }
 import { programVersion } from './program-version.ts';
 import { resolve } from './registry.ts';
 import { rootFlags } from './root-flags.ts';
-import { storeRoot } from './store-root.ts';
 
 /** The streams, environment and signal that the process gives to a command. */
 export type ProcessContext = Omit<CommandContext, 'root' | 'debug' | 'path'>;

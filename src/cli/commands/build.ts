@@ -1,4 +1,5 @@
 import { SlipwayError } from '../../errors/index.ts';
+import { parseReference } from '../../image/reference.ts';
 import { isProgressMode } from '../../progress/create-sink.ts';
 import type { BuildRequest } from '../build-request.ts';
 import { defineCommand } from '../command.ts';
@@ -46,6 +47,7 @@ export function buildRequest(
       'Modes: default, host, none.',
     );
   }
+  for (const tag of flags.tag) checkTag(tag);
   if (flags.jobs < 0) throw usage('JOBS_INVALID', `--jobs must not be negative, got ${flags.jobs}`);
   const platforms = flags.platform.length > 0 ? flags.platform : [env.DOCKER_DEFAULT_PLATFORM ?? ''];
   return {
@@ -64,8 +66,18 @@ export function buildRequest(
     quiet: flags.quiet,
     iidFile: flags.iidfile || undefined,
     jobs: flags.jobs || undefined,
-    outputs: flags.output.map(parseOutput),
+    outputs: [...flags.output, ...(flags.load ? ['type=docker'] : [])].map(parseOutput),
   };
+}
+
+/** Docker says which tag is wrong, then why. */
+function checkTag(text: string): void {
+  try {
+    parseReference(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw usage('TAG_INVALID', `invalid tag ${goQuote(text)}: ${why}`);
+  }
 }
 
 function usage(code: string, message: string, hint?: string): SlipwayError {

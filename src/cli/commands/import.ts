@@ -38,8 +38,10 @@ export const importCommand = defineCommand({
 
 /** Imports and prints the image id. */
 async function perform(request: ImportRequest, context: CommandContext): Promise<number> {
-  if (/^https?:\/\//.test(request.source)) throw refused('importing from a URL is not there yet', 'Fetch it and pass the file.');
-  if (request.changes.length > 0) throw refused('--change is not there yet', 'Build FROM the imported image.');
+  if (/^https?:\/\//.test(request.source))
+    throw refused('importing from a URL is not there yet', 'Fetch it and pass the file.');
+  if (request.changes.length > 0)
+    throw refused('--change is not there yet', 'Build FROM the imported image.');
   const [{ importImage }, { parsePlatform }] = await Promise.all([
     import('../../engine/import.ts'),
     import('../../image/platform.ts'),

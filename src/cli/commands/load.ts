@@ -37,7 +37,9 @@ async function perform(request: LoadRequest, context: CommandContext): Promise<n
   const familiar = (name: string): string => familiarReference(parseReference(name));
   for (const { id, names, moved } of await load({ input: request.input, root, env, signal })) {
     for (const { name, from } of moved) {
-      stdout.write(`The image ${familiar(name)} already exists, renaming the old one with ID ${from} to empty string\n`);
+      stdout.write(
+        `The image ${familiar(name)} already exists, renaming the old one with ID ${from} to empty string\n`,
+      );
     }
     if (request.quiet) continue;
     for (const name of names) stdout.write(`Loaded image: ${familiar(name)}\n`);

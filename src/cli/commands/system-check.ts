@@ -19,6 +19,10 @@ async function perform({ root, env, signal, stdout }: CommandContext): Promise<n
   for (const { code, message } of findings) stdout.write(`${code}: ${message}\n`);
   const garbage = findings.length - damage.length;
   const left = garbage === 0 ? '' : `; ${garbage} leftovers of dead processes were cleared away`;
-  stdout.write(damage.length === 0 ? `The store is whole${left}.\n` : `The store is damaged: ${damage.length} findings${left}.\n`);
+  stdout.write(
+    damage.length === 0
+      ? `The store is whole${left}.\n`
+      : `The store is damaged: ${damage.length} findings${left}.\n`,
+  );
   return damage.length === 0 ? 0 : 1;
 }
