@@ -78,7 +78,10 @@ describe('openStore', () => {
     openStore(root).close();
     rmSync(join(root, 'index.db'));
     expect(codeOf(() => openStore(root))).toBe('INDEX_CANNOT_OPEN');
-    writeFileSync(join(root, 'index.db'), 'no database at all, but long enough to be read as one'.repeat(100));
+    writeFileSync(
+      join(root, 'index.db'),
+      'no database at all, but long enough to be read as one'.repeat(100),
+    );
     expect(codeOf(() => openStore(root).database.get('SELECT * FROM tags'))).toBe('INDEX_CORRUPT');
   });
 
