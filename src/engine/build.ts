@@ -75,7 +75,6 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     inheritStdio: options.outputs?.some((output) => output.dest === '-') ?? false,
     onLease: () => cache.hold(),
   });
-  let finished = false;
   try {
     const epochNs = epochOf(job);
     const solved = await solve({
@@ -101,10 +100,9 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     if (solved.ran > 0) await (await session.worker()).client.call('sync', {});
     await deliver(job, { plan, image, session });
     cache.touch();
-    finished = true;
     return resultOf(job, { plan, image, solved });
   } finally {
-    await session.close({ kill: job.signal.aborted || !finished });
+    await session.close({ kill: job.signal.aborted });
   }
 }
 

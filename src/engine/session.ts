@@ -1,7 +1,6 @@
-import { rmSync } from 'node:fs';
-import type { WorkerProcess, WorkerOptions } from '../execute/worker-process.ts';
-import { collectGarbage, forgetGarbage } from '../store/garbage.ts';
-import { activePath } from '../store/layout.ts';
+import type { WorkerOptions, WorkerProcess } from '../execute/worker-process.ts';
+import { deleteGarbage } from '../store/collect.ts';
+import { collectGarbage, forgetGarbage, type Garbage } from '../store/garbage.ts';
 import { endLease, startLease } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
 
@@ -41,24 +40,19 @@ export class StoreSession {
     return this.#worker;
   }
 
-  /** Ends worker and lease. `kill` does not wait for what the worker is at; garbage is left to the next session. */
+  /**
+   * Ends worker and lease, and deletes what nobody needs any more: twins and failures of this session, and what dead
+   * processes left. `kill` does not wait for what the worker is at.
+   */
   async close(options: { kill?: boolean } = {}): Promise<void> {
     const { store } = this.#options;
     const worker = await this.#worker?.catch(() => undefined);
-    if (worker && options.kill) {
-      await worker.kill();
-      // The worker could not do it any more; without root some files are not ours to delete, and are found later.
-      try {
-        rmSync(activePath(store.root, this.lease(), 'worker'), { recursive: true, force: true });
-      } catch {}
-    }
+    if (worker && options.kill) await worker.kill();
     if (this.#lease !== undefined) endLease(store, this.#lease);
-    if (!worker || options.kill) return;
-    try {
-      await this.#collect(worker);
-    } finally {
-      await worker.close();
-    }
+    if (!worker) return;
+    const garbage = collectGarbage(store);
+    if (options.kill) this.#deleteAfterKill(garbage);
+    else await this.#deleteByWorker(worker, garbage);
   }
 
   async #start(): Promise<WorkerProcess> {
@@ -73,12 +67,25 @@ export class StoreSession {
     });
   }
 
-  /** Deletes what nobody needs any more: this session's twins and failures, and what dead processes left. */
-  async #collect(worker: WorkerProcess): Promise<void> {
+  async #deleteByWorker(worker: WorkerProcess, garbage: Garbage): Promise<void> {
+    try {
+      if (garbage.layers.length === 0 && garbage.strays.length === 0) return;
+      await worker.client.call('delete-garbage', garbage);
+      forgetGarbage(this.#options.store, garbage.layers);
+    } finally {
+      await worker.close();
+    }
+  }
+
+  /**
+   * The worker is gone, so this process tries. Without root some files belong to mapped ids and stay; they are marked
+   * and the next session's worker deletes them.
+   */
+  #deleteAfterKill(garbage: Garbage): void {
     const { store } = this.#options;
-    const garbage = collectGarbage(store);
-    if (garbage.layers.length === 0 && garbage.strays.length === 0) return;
-    await worker.client.call('delete-garbage', garbage);
-    forgetGarbage(store, garbage.layers);
+    try {
+      deleteGarbage(store.root, garbage);
+      forgetGarbage(store, garbage.layers);
+    } catch {}
   }
 }

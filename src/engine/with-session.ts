@@ -13,8 +13,8 @@ export interface StoreOptions {
 }
 
 /**
- * Opens store and session, does `work`, and closes both; the worker is killed when `work` throws, so that nothing
- * goes on behind an error. `inheritStdio` gives the worker this process's standard streams.
+ * Opens store and session, does `work`, and closes both; the worker is killed when the signal has aborted, so that
+ * nothing goes on behind an error. `inheritStdio` gives the worker this process's standard streams.
  */
 export async function withSession<T>(
   options: StoreOptions & { inheritStdio?: boolean },
@@ -28,12 +28,9 @@ export async function withSession<T>(
     runtime: options.runtime ?? 'auto',
     ...(options.inheritStdio === undefined ? {} : { inheritStdio: options.inheritStdio }),
   });
-  let done = false;
   try {
-    const result = await work(store, session);
-    done = true;
-    return result;
+    return await work(store, session);
   } finally {
-    await session.close({ kill: !done });
+    await session.close({ kill: options.signal?.aborted ?? false });
   }
 }

@@ -1,8 +1,6 @@
 import { SlipwayError } from '../../errors/index.ts';
-import { noImage } from '../../store/images.ts';
-import { type RemovalLine, removeImage } from '../../store/removal.ts';
+import type { RemovalLine } from '../../store/removal.ts';
 import { defineCommand } from '../command.ts';
-import { withExistingStore } from '../open-existing.ts';
 
 /** `slipway rmi` */
 export const rmi = defineCommand({
@@ -14,18 +12,20 @@ export const rmi = defineCommand({
   args: { least: 1 },
   async run(context, { values, args }) {
     const problems: SlipwayError[] = [];
-    withExistingStore(context.root, (store) => {
-      for (const name of args) {
-        try {
-          if (store === undefined) throw noImage(name);
-          const { lines } = removeImage(store, name, { force: values.force, prune: !values['no-prune'] });
-          context.stdout.write(lines.map(lineText).join(''));
-        } catch (error) {
-          // The others still go; what went wrong is said at the end.
-          if (!(error instanceof SlipwayError)) throw error;
-          problems.push(error);
-        }
-      }
+    const { remove } = await import('../../engine/remove.ts');
+    await remove({
+      images: args,
+      force: values.force,
+      prune: !values['no-prune'],
+      root: context.root,
+      env: context.env,
+      signal: context.signal,
+      onRemoved: (lines) => context.stdout.write(lines.map(lineText).join('')),
+      onError: (error) => {
+        // The others still go; what went wrong is said at the end.
+        if (!(error instanceof SlipwayError)) throw error;
+        problems.push(error);
+      },
     });
     if (problems.length === 0) return 0;
     const missing = problems.every(({ code }) => code === 'IMAGE_NOT_FOUND');
