@@ -13,6 +13,7 @@ import { posix } from 'node:path';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from '../sys/constants.ts';
 import { loadSys } from '../sys/linux.ts';
+import { refuseLinkedTargets } from './linked-targets.ts';
 import { needsDirectory } from './mount-options.ts';
 import { standardTargets } from './standard-files.ts';
 import type { Mount } from './types.ts';
@@ -38,6 +39,7 @@ export interface MountPoints {
  * directories around them stay. Targets below /proc, /dev, /sys or another mount are the runtime's to make.
  */
 export function prepareMountPoints(rootfs: string, mounts: readonly Mount[]): MountPoints {
+  refuseLinkedTargets(rootfs);
   const result: MountPoints = { rootfs, created: [] };
   const root = openSync(rootfs, O_PATH | constants.O_DIRECTORY);
   try {

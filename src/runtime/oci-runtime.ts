@@ -11,13 +11,15 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SlipwayError } from '../errors/index.ts';
-import { O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/constants.ts';
+import { isErrno, SlipwayError } from '../errors/index.ts';
+import { MOUNT_ATTR_NODEV, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/constants.ts';
 import { loadSys } from '../sys/linux.ts';
+import type { Sys } from '../sys/sys.ts';
 import { childExit } from './child-exit.ts';
 import { executionFailure } from './exec-check.ts';
 import { executeError } from './exec-error.ts';
 import { type HostFacts, readHostFacts } from './host-facts.ts';
+import { refuseLinkedTargets } from './linked-targets.ts';
 import { ociConfig } from './oci-spec.ts';
 import type { ContainerIo, ContainerRuntime, ContainerSpec, RunningContainer } from './types.ts';
 
@@ -55,6 +57,8 @@ export class OciRuntime implements ContainerRuntime {
     mkdirSync(bundle, { recursive: true });
     mkdirSync(this.#options.stateDirectory, { recursive: true });
     const sys = loadSys();
+    refuseLinkedTargets(spec.rootfs);
+    if (spec.security === 'sandbox') forbidDevices(sys, spec.rootfs);
     const pty = io.kind === 'terminal' ? sys.openPty() : undefined;
     let pid: number | undefined;
     let ended = false;
@@ -118,7 +122,9 @@ export class OciRuntime implements ContainerRuntime {
 
   #arguments(): string[] {
     const { name, stateDirectory } = this.#options;
-    return ['--root', stateDirectory, ...(name === 'crun' ? ['--cgroup-manager=disabled'] : [])];
+    // As real root the device cgroup is what keeps a node of the image shut: crun must not do without.
+    const cgroups = name === 'crun' && this.#facts?.userNamespace ? ['--cgroup-manager=disabled'] : [];
+    return ['--root', stateDirectory, ...cgroups];
   }
 
   #run(id: string, bundle: string, files: { pid: string; log: string }, stdio: number[]): ChildProcess {
@@ -135,6 +141,19 @@ export class OciRuntime implements ContainerRuntime {
     return new Promise((resolve) => {
       execFile(this.#options.program, [...this.#arguments(), 'delete', '--force', id], () => resolve());
     });
+  }
+}
+
+/**
+ * Makes the root file system's mount nodev, so that no node of the image can be opened where the runtime keeps
+ * that (runc does, crun 1.8 does not and has the device cgroup for it).
+ */
+function forbidDevices(sys: Sys, rootfs: string): void {
+  try {
+    sys.mountSetattr(rootfs, { set: MOUNT_ATTR_NODEV });
+  } catch (error) {
+    // EINVAL: a plain directory, not a mount of its own.
+    if (!isErrno(error, 'EINVAL')) throw error;
   }
 }
 

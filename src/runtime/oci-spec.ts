@@ -52,6 +52,8 @@ export function ociConfig(
     mounts: [...standardMounts(spec, facts), ...spec.mounts.map((mount) => ociMount(mount, sandbox))],
     linux: {
       namespaces: namespaces.map((type) => ({ type })),
+      // The runtimes add the nodes that they make themselves. Without cgroups this is of no effect.
+      ...(sandbox && !facts.userNamespace && { resources: { devices: [{ allow: false, access: 'rwm' }] } }),
       ...(sandbox && {
         maskedPaths,
         readonlyPaths,

@@ -42,9 +42,14 @@ export async function selectRuntime(choice: RuntimeChoice, options: SelectOption
         continue;
       }
       const runtime = ociRuntime(name, program, options);
-      if (choice === name) return { runtime, reason: `--runtime=${name}: ${program}` };
       const failure = await testOnce(runtime, { program, facts, options });
       if (failure === undefined) return { runtime, reason: `${program} passed its self-test` };
+      if (choice === name) {
+        throw new SlipwayError('unsupported', `${program} failed its self-test: ${failure}`, {
+          code: 'RUNTIME_UNSUPPORTED',
+          hint: 'Use --runtime=auto, which takes one that works.',
+        });
+      }
       refused.push(`${name} failed its self-test (${failure})`);
     }
   }

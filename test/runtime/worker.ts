@@ -57,7 +57,7 @@ async function run(request: RunRequest): Promise<RunAnswer> {
     security: 'sandbox',
     ...request.spec,
   };
-  const mountsBefore = readFileSync('/proc/self/mountinfo', 'utf8');
+  const mountsBefore = mountTable(rootfs);
   try {
     const points = prepareMountPoints(rootfs, spec.mounts);
     try {
@@ -70,12 +70,17 @@ async function run(request: RunRequest): Promise<RunAnswer> {
     const { kind, code, message } = error;
     answer.error = { kind, code, message };
   }
-  answer.mountsChanged = readFileSync('/proc/self/mountinfo', 'utf8') !== mountsBefore;
+  answer.mountsChanged = mountTable(rootfs) !== mountsBefore;
   answer.left = otherProcesses();
   sys.umount(rootfs, MNT_DETACH);
   answer.upper = (readdirSync(`${directory}/upper`, { recursive: true }) as string[]).sort();
   rmSync(directory, { recursive: true, force: true });
   return answer;
+}
+
+/** The mount table; a runtime may make the root file system nodev. */
+function mountTable(rootfs: string): string {
+  return readFileSync('/proc/self/mountinfo', 'utf8').replace(`${rootfs} rw,nodev,`, `${rootfs} rw,`);
 }
 
 async function runPrepared(spec: ContainerSpec, request: RunRequest, answer: RunAnswer): Promise<void> {

@@ -29,8 +29,11 @@ static void report(long result, int error) {
 static char *low(size_t size) {
   static char *memory;
   if (!memory) {
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
-    memory = mmap((void *)0x20000000, 1 << 20, PROT_READ | PROT_WRITE, flags, -1, 0);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+#ifdef MAP_32BIT
+    flags |= MAP_32BIT;
+#endif
+    memory = mmap(0, 1 << 20, PROT_READ | PROT_WRITE, flags, -1, 0);
   }
   char *result = memory;
   memory += (size + 15) & ~15ul;
@@ -78,7 +81,8 @@ static int abstract(const char *name) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   strcpy(address.sun_path + 1, name);
   int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-  report(connect(fd, (void *)&address, offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name)), errno);
+  int result = connect(fd, (void *)&address, offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+  report(result, errno);
   return 0;
 }
 

@@ -2,8 +2,6 @@ import { syscallNumbers } from '../seccomp/syscall-numbers.ts';
 import { dataAddress, writeElf } from './elf.ts';
 import { interpreter, RECORD_SIZE, type ScriptArch } from './machine-code.ts';
 
-export type { ScriptArch } from './machine-code.ts';
-
 /** An address inside the script's data: it becomes absolute when the program is written. */
 export interface Pointer {
   readonly data: number;
