@@ -270,6 +270,7 @@ class Scanner {
     const isPattern = modifier.endsWith('#') || modifier.endsWith('%');
     if (isPattern && modifier.startsWith(':')) throw unsupported(modifier);
     const word = this.readPart('}', missingBrace, { ...context, rawEscapes: isPattern });
+    if (modifier.startsWith(':') && !/^:[-+?]$/.test(modifier)) throw unsupported(modifier);
     const current = this.get(name);
     if (current === undefined && this.options.keepUnset === true) return `\${${name}${modifier}${word}}`;
     return this.substitute(name, { modifier, word, current });
