@@ -40,7 +40,7 @@ export function print(dockerfile: Dockerfile): string {
     add(instructionLines(instruction, inner, { escapeCharacter, last }));
     add(bodies(instruction.heredocs));
   }
-  lines.push(...commentsBefore(Number.POSITIVE_INFINITY).map(commentLine));
+  add(commentsBefore(Number.POSITIVE_INFINITY).map(commentLine));
   return lines.map((line) => `${line}\n`).join('');
 }
 
