@@ -7,7 +7,7 @@ const zeros = Buffer.alloc(1 << 20);
 
 /** A new file while its content comes in. Holes stay holes on disk and count as zeros in the digest. */
 export class ContentWriter {
-  readonly #fd: number;
+  readonly fd: number;
   readonly #size: number;
   readonly #aborted: Aborted | undefined;
   #hash: Hash | undefined;
@@ -21,7 +21,7 @@ export class ContentWriter {
     { mode, aborted }: { mode: number; aborted: Aborted | undefined },
   ) {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-    this.#fd = openSync(fsPath(path), flags, mode);
+    this.fd = openSync(fsPath(path), flags, mode);
     this.#size = size;
     this.#aborted = aborted;
   }
@@ -34,7 +34,7 @@ export class ContentWriter {
       this.#hash!.update(chunk);
     }
     for (let at = 0; at < chunk.length; ) {
-      at += writeSync(this.#fd, chunk, at, chunk.length - at, offset + at);
+      at += writeSync(this.fd, chunk, at, chunk.length - at, offset + at);
     }
     this.#end = offset + chunk.length;
   }
@@ -44,13 +44,13 @@ export class ContentWriter {
     if (this.#digest === undefined) {
       this.#zeros(this.#size - this.#end);
       this.#digest = this.#hash!.digest('hex');
-      ftruncateSync(this.#fd, this.#size);
+      ftruncateSync(this.fd, this.#size);
     }
     return this.#digest;
   }
 
   close(): void {
-    closeSync(this.#fd);
+    closeSync(this.fd);
   }
 
   #zeros(length: number): void {

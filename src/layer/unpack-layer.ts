@@ -86,12 +86,13 @@ export class LayerWriter implements TarHandler {
     const file = this.#file;
     if (file === undefined) return;
     this.#file = undefined;
+    const { content, node, mode } = file;
     try {
-      file.node.inode.sha256 = file.content.finish();
+      node.inode.sha256 = content.finish();
+      this.#metadata.applyToFile(this.#full(node.path), node.inode, { fd: content.fd, mode });
     } finally {
-      file.content.close();
+      content.close();
     }
-    this.#metadata.apply(this.#full(file.node.path), file.node.inode, file.mode);
   }
 
   /** Closes a file that an error left open. */
@@ -115,7 +116,7 @@ export class LayerWriter implements TarHandler {
     if (node.opaque) {
       this.#sys.lsetxattr(fsPath(full), opaqueName(this.#options.userxattr ?? false), Buffer.from('y'));
     }
-    this.#metadata.apply(full, node.inode, undefined);
+    this.#metadata.apply(full, node.inode);
   }
 
   #create(header: TarHeader, parent: TreeNode, name: BytePath): void {
@@ -137,11 +138,11 @@ export class LayerWriter implements TarHandler {
       case 'symlink':
         if (inode.link === '') throw badTar('TAR_LINK', 'a symbolic link in a tar archive has no target');
         symlinkSync(fsPath(inode.link!), fsPath(full));
-        this.#metadata.apply(full, inode, undefined);
+        this.#metadata.apply(full, inode);
         break;
       case 'fifo':
         this.#sys.mknod(fsPath(full), S_IFIFO | 0o600, 0, 0);
-        this.#metadata.apply(full, inode, undefined);
+        this.#metadata.apply(full, inode);
         break;
       default:
         this.#device(full, inode);
@@ -165,7 +166,7 @@ export class LayerWriter implements TarHandler {
       inode.refused = true;
       new ContentWriter(full, 0, { mode: 0o600, aborted: undefined }).close();
     }
-    this.#metadata.apply(full, inode, undefined);
+    this.#metadata.apply(full, inode);
   }
 
   /** Docker and containerd, too, know only names of the same layer; an absolute name counts from the root. */

@@ -1,4 +1,4 @@
-import { chmodSync, lchownSync } from 'node:fs';
+import { chmodSync, fchmodSync, fchownSync, lchownSync } from 'node:fs';
 import { isErrno } from '../errors/index.ts';
 import { type BytePath, fsPath, textOf } from '../sys/bytes.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -28,25 +28,33 @@ export class MetadataWriter {
 
   /**
    * Order matters: chown clears setuid bits and file capabilities, chmod changes ACLs, all of them the ctime only.
-   * `mode` is what the disk has already.
    */
-  apply(path: BytePath, inode: Inode, mode: number | undefined): void {
+  apply(path: BytePath, inode: Inode): void {
     const at = fsPath(path);
-    const owned = this.#own(at, inode);
-    if (inode.type !== 'symlink') {
-      // On a file of another owner a setuid bit would give away the rights of whoever builds.
-      const wanted = owned ? inode.mode : inode.mode & 0o1777;
-      if (wanted !== mode) chmodSync(at, wanted);
-    }
-    if (inode.xattrs !== undefined) this.#attributes(path, at, inode, inode.xattrs);
-    if (inode.mtimeNs < earliest || inode.mtimeNs > latest) inode.refused = true;
-    this.#sys.utimens(at, inode.mtimeNs);
+    const owned = this.#own(inode, () => lchownSync(at, inode.uid, inode.gid));
+    if (inode.type !== 'symlink') chmodSync(at, safeMode(inode, owned));
+    if (inode.xattrs !== undefined) this.#attributes(path, inode, inode.xattrs);
+    this.#sys.utimens(at, this.#time(inode));
   }
 
-  #own(at: string | Buffer, inode: Inode): boolean {
+  /** The same for a file that is open as `fd`, created with `mode`: no path is walked, nothing is set twice. */
+  applyToFile(path: BytePath, inode: Inode, { fd, mode }: { fd: number; mode: number }): void {
+    const owned = this.#own(inode, () => fchownSync(fd, inode.uid, inode.gid));
+    const wanted = safeMode(inode, owned);
+    if (wanted !== mode) fchmodSync(fd, wanted);
+    if (inode.xattrs !== undefined) this.#attributes(path, inode, inode.xattrs);
+    this.#sys.futimens(fd, this.#time(inode));
+  }
+
+  #time(inode: Inode): bigint {
+    if (inode.mtimeNs < earliest || inode.mtimeNs > latest) inode.refused = true;
+    return inode.mtimeNs;
+  }
+
+  #own(inode: Inode, chown: () => void): boolean {
     if (inode.uid === this.#uid && inode.gid === this.#gid) return true;
     try {
-      lchownSync(at, inode.uid, inode.gid);
+      chown();
       return true;
     } catch (error) {
       // EINVAL: an id that the user namespace does not map.
@@ -56,7 +64,8 @@ export class MetadataWriter {
     }
   }
 
-  #attributes(path: BytePath, at: string | Buffer, inode: Inode, xattrs: Map<string, Buffer>): void {
+  #attributes(path: BytePath, inode: Inode, xattrs: Map<string, Buffer>): void {
+    const at = fsPath(path);
     for (const [name, value] of xattrs) {
       try {
         this.#sys.lsetxattr(at, name, value);
@@ -76,3 +85,8 @@ export class MetadataWriter {
 
 /** The file system has no such attributes, no room for one (ext4: one block), or wants a privilege for it. */
 const refusals = new Set(['ENOTSUP', 'EPERM', 'EACCES', 'ENOSPC', 'E2BIG', 'ERANGE', 'EINVAL', 'EDQUOT']);
+
+/** On a file of another owner a setuid bit would give away the rights of whoever builds. */
+function safeMode(inode: Inode, owned: boolean): number {
+  return owned ? inode.mode : inode.mode & 0o1777;
+}

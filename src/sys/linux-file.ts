@@ -20,6 +20,7 @@ const cannotClone = new Set([22, 18, 25, 95, 38, 1]);
 export function fileCalls({ bind, check, errno, syscall }: LinuxCalls): FileSys {
   const mknod = bind('int mknod(void *, unsigned int, uint64_t)');
   const utimensat = bind('int utimensat(int, void *, void *, int)');
+  const futimens = bind('int futimens(int, void *)');
   const flock = bind('int flock(int, int)');
   const syncfs = bind('int syncfs(int)');
   const ioctl = bind('int ioctl(int, unsigned long, int64_t)');
@@ -36,6 +37,11 @@ export function fileCalls({ bind, check, errno, syscall }: LinuxCalls): FileSys 
       writeTime(times, 0, options?.atimeNs);
       writeTime(times, 16, mtimeNs);
       check(utimensat(AT_FDCWD, cString(path), times, AT_SYMLINK_NOFOLLOW), 'utimensat', path);
+    },
+    futimens(fd, mtimeNs) {
+      writeTime(times, 0, undefined);
+      writeTime(times, 16, mtimeNs);
+      check(futimens(fd, times), 'futimens');
     },
     flock(fd, kind, { nonBlocking = false } = {}) {
       for (;;) {

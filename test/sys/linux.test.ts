@@ -54,6 +54,10 @@ describe('files', () => {
     expect(fs.lstatSync(link, { bigint: true }).atimeNs).toBe(7n);
     sys.utimens(link, 6n);
     expect(fs.lstatSync(link, { bigint: true })).toMatchObject({ atimeNs: 7n, mtimeNs: 6n });
+    const fd = fs.openSync(join(dir, 'timed'), 'w');
+    sys.futimens(fd, -3n);
+    expect(fs.fstatSync(fd, { bigint: true }).mtimeNs).toBe(-3n);
+    fs.closeSync(fd);
   });
 
   test('names of any bytes', () => {
