@@ -46,10 +46,7 @@ const CASES: readonly Case[] = [
     name: 'two errors, told in one go',
     dockerfile: `${FROM}COPPY a b\nRUN true\nEXPOZE 80\n`,
     exitCode: 1,
-    says: [
-      'unknown instruction: COPPY (did you mean COPY?)',
-      'unknown instruction: EXPOZE (did you mean EXPOSE?)',
-    ],
+    says: ['unknown instruction: COPPY (did you mean COPY?)', 'line 4: unknown instruction: EXPOZE'],
   },
   {
     name: 'an unknown flag of an instruction',
@@ -138,7 +135,7 @@ const CASES: readonly Case[] = [
     name: 'a RUN whose program is not there',
     dockerfile: `${FROM}RUN ["/nowhere", "x"]\n`,
     exitCode: 1,
-    says: ['Dockerfile:2', 'process "/nowhere x" did not complete successfully'],
+    says: ['Dockerfile:2', '"/nowhere": executable file not found'],
   },
   {
     name: 'a RUN of a user who is not there',
@@ -158,7 +155,7 @@ const CASES: readonly Case[] = [
     dockerfile: FROM,
     flags: ['-t', 'Not/A:Name:'],
     exitCode: 1,
-    says: ['Not/A:Name:'],
+    says: ['invalid reference format'],
   },
 ];
 
@@ -170,12 +167,12 @@ describe('bad input', () => {
       ...files,
       ...(dockerfile === undefined ? {} : { Dockerfile: dockerfile }),
     });
-    const before = await store.ok(['images', '-a']);
+    const before = await store.ok(['images', '-a', '-q', '--no-trunc']);
     const result = await store.run(['build', '-t', 'test/bad', ...flags, context], { cwd: context });
     for (const fragment of says) expect(result.stderr).toContain(fragment);
     expect(result).toMatchObject({ exitCode, stdout: '' });
     expect(result.stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
-    expect(await store.ok(['images', '-a'])).toBe(before);
+    expect(await store.ok(['images', '-a', '-q', '--no-trunc'])).toBe(before);
     expect(leftovers(store.root)).toEqual([]);
     expect(await store.run(['system', 'check'])).toMatchObject({ exitCode: 0 });
   });
