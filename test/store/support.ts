@@ -34,15 +34,20 @@ export function newStore(root = join(tempDir(), 'store')): Store {
   return store;
 }
 
-/** Path to text, or to null for a directory. */
-export type Files = Record<string, string | null>;
+/** Path to text, to null for a directory, or to a program to be copied. */
+export type Files = Record<string, string | null | { copy: string }>;
 
 /** Writes files with a fixed time into a directory. */
 export function writeFiles(directory: string, files: Files): void {
   for (const [path, content] of Object.entries(files)) {
     const at = join(directory, path);
     fs.mkdirSync(content === null ? at : dirname(at), { recursive: true });
-    if (content !== null) fs.writeFileSync(at, content);
+    if (content === null) continue;
+    if (typeof content === 'string') fs.writeFileSync(at, content);
+    else {
+      fs.copyFileSync(content.copy, at);
+      fs.chmodSync(at, 0o755);
+    }
   }
   for (const path of [...fs.readdirSync(directory, { recursive: true, encoding: 'utf8' }), '.']) {
     fs.utimesSync(join(directory, path), 1_700_000_000, 1_700_000_000);
