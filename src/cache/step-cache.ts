@@ -1,5 +1,5 @@
-import type { Digest } from '../image/types.ts';
 import type { HashedLayer } from '../execute/step/digest-layer.ts';
+import type { Digest } from '../image/types.ts';
 import type { KeyParts } from './keys.ts';
 
 /** A layer that is whole and named in the store. */

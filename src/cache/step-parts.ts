@@ -14,7 +14,11 @@ export interface CommonParts {
  * ids, sharing and content of cache mounts and the values of proxy arguments not at all. `contents` holds the
  * digests of what bind mounts show, by index.
  */
-export function runParts(operation: RunOperation, contents: Map<number, string>, common: CommonParts): KeyParts {
+export function runParts(
+  operation: RunOperation,
+  contents: Map<number, string>,
+  common: CommonParts,
+): KeyParts {
   const parts: KeyParts = {
     instruction: 'RUN',
     args: JSON.stringify(operation.args),
@@ -50,7 +54,8 @@ export function copyParts(operation: CopyOperation, content: string, common: Com
   if (parents) parts.parents = 'true';
   if (unpack !== undefined) parts.unpack = String(unpack);
   for (const heredoc of operation.heredocs) parts[`file ${heredoc.name}`] = heredoc.content;
-  if (operation.heredocs.length > 1) parts['file order'] = operation.heredocs.map(({ name }) => name).join(' ');
+  if (operation.heredocs.length > 1)
+    parts['file order'] = operation.heredocs.map(({ name }) => name).join(' ');
   return parts;
 }
 

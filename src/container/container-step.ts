@@ -48,7 +48,9 @@ export async function runContainer(
       id: `slipway-${request.id}`,
       rootfs: snapshot.root,
       args: request.args,
-      env: request.env.some((entry) => entry.startsWith('HOME=')) ? request.env : [...request.env, `HOME=${account.home}`],
+      env: request.env.some((entry) => entry.startsWith('HOME='))
+        ? request.env
+        : [...request.env, `HOME=${account.home}`],
       cwd: request.cwd,
       user: account,
       hostname: request.hostname,
@@ -111,7 +113,8 @@ async function withTerminal({ request, spec, signal, runtime }: Start): Promise<
     output.once('error', () => resolve());
     output.once('close', () => resolve());
   });
-  if (request.interactive) process.stdin.on('error', () => {}).on('data', (data: Buffer) => void relay(master, data));
+  if (request.interactive)
+    process.stdin.on('error', () => {}).on('data', (data: Buffer) => void relay(master, data));
   const exit = await running.exited;
   await drained;
   return exit;

@@ -23,7 +23,11 @@ export interface RunOptions {
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Merges an image's configuration with a command line, as `docker run` does. Throws `usage` without a command. */
-export function prepareContainer(config: ContainerConfig, layers: string[], options: RunOptions): ContainerRequest {
+export function prepareContainer(
+  config: ContainerConfig,
+  layers: string[],
+  options: RunOptions,
+): ContainerRequest {
   const id = randomBytes(6).toString('hex');
   return {
     id,
@@ -61,7 +65,8 @@ function envOf(config: ContainerConfig, options: RunOptions, hostname: string): 
     const at = entry.indexOf('=');
     env.set(at === -1 ? entry : entry.slice(0, at), entry);
   };
-  for (const entry of [DEFAULT_PATH, `HOSTNAME=${hostname}`, ...(options.terminal ? ['TERM=xterm'] : [])]) set(entry);
+  for (const entry of [DEFAULT_PATH, `HOSTNAME=${hostname}`, ...(options.terminal ? ['TERM=xterm'] : [])])
+    set(entry);
   for (const entry of config.Env ?? []) set(entry);
   for (const [name, value] of Object.entries(options.env ?? {})) set(`${name}=${value}`);
   return [...env.values()];
@@ -76,9 +81,13 @@ function parseVolume(text: string): Volume {
     });
   }
   if (!target.startsWith('/')) {
-    throw new SlipwayError('usage', `invalid volume specification: '${text}': the path in the container must be absolute`, {
-      code: 'VOLUME_INVALID',
-    });
+    throw new SlipwayError(
+      'usage',
+      `invalid volume specification: '${text}': the path in the container must be absolute`,
+      {
+        code: 'VOLUME_INVALID',
+      },
+    );
   }
   if (!source.startsWith('/') && !source.startsWith('.')) {
     throw new SlipwayError('unsupported', `named volumes are not supported: ${source}`, {

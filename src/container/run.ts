@@ -1,10 +1,10 @@
 import { StoreSession } from '../engine/session.ts';
+import type { ContainerExit } from '../runtime/types.ts';
 import { storeRoot } from '../store/default-root.ts';
 import { findImage } from '../store/find-image.ts';
 import { imageDocuments, imageLayers } from '../store/images.ts';
 import { holdLayers } from '../store/layers.ts';
 import { openStore } from '../store/store.ts';
-import type { ContainerExit } from '../runtime/types.ts';
 import { prepareContainer, type RunOptions } from './prepare-container.ts';
 
 export interface RunContainerOptions extends RunOptions {
@@ -39,7 +39,12 @@ export async function run(options: RunContainerOptions): Promise<ContainerExit> 
   const layers = imageLayers(store, image.id).map((layer) => layer.id);
   const { parsed } = imageDocuments(store, image.id)!;
   const request = prepareContainer(parsed.config, layers, options);
-  const session = new StoreSession({ store, env: hostEnv, runtime: options.runtime ?? 'auto', inheritStdio: true });
+  const session = new StoreSession({
+    store,
+    env: hostEnv,
+    runtime: options.runtime ?? 'auto',
+    inheritStdio: true,
+  });
   let ended = false;
   try {
     holdLayers(store, session.lease(), layers);

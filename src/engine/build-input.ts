@@ -1,8 +1,8 @@
+import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
 import type { ContextSource } from '../context/context-source.ts';
 import { openContext } from '../context/open-context.ts';
 import { xattrTravels } from '../layer/xattr-rules.ts';
-import { tmpdir } from 'node:os';
-import { resolve } from 'node:path';
 import type { Store } from '../store/store.ts';
 import { loadSys } from '../sys/linux.ts';
 import type { BuildOptions } from './options.ts';
@@ -16,7 +16,11 @@ export interface BuildInput {
 }
 
 /** Opens context and Dockerfile of a build; the caller closes the context. Errors as `openContext`. */
-export async function openBuildInput(options: BuildOptions, store: Store, signal: AbortSignal): Promise<BuildInput> {
+export async function openBuildInput(
+  options: BuildOptions,
+  store: Store,
+  signal: AbortSignal,
+): Promise<BuildInput> {
   const { dockerfile: text } = options;
   const { context, dockerfile } = await openContext({
     argument: options.context,

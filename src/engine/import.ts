@@ -1,5 +1,5 @@
-import type { UnpackedLayer } from '../export/unpack-blob.ts';
 import { registerLayer } from '../export/register.ts';
+import type { UnpackedLayer } from '../export/unpack-blob.ts';
 import { buildImageConfig } from '../image/build-config.ts';
 import { localPlatform } from '../image/platform.ts';
 import { normalizeReference } from '../image/reference.ts';

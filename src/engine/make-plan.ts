@@ -51,7 +51,17 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
 
 function planKey(source: PlanSource): string {
   const { file, text, target, buildArgs, labels, platform, network, noCache } = source;
-  const parts = [PLAN_FORMAT, file, text, target ?? null, [...buildArgs], [...labels], platform, network, noCache];
+  const parts = [
+    PLAN_FORMAT,
+    file,
+    text,
+    target ?? null,
+    [...buildArgs],
+    [...labels],
+    platform,
+    network,
+    noCache,
+  ];
   return hash('sha256', JSON.stringify(parts), 'hex');
 }
 

@@ -1,6 +1,6 @@
 import type { Platform } from '../image/types.ts';
-import type { ProgressSink } from '../progress/sink.ts';
 import type { BuildWarning } from '../plan/types.ts';
+import type { ProgressSink } from '../progress/sink.ts';
 
 /** Where a build's result goes beside the store. */
 export interface BuildOutput {

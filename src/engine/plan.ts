@@ -29,7 +29,8 @@ export interface PlanRequest {
  */
 export async function plan(text: string, request: PlanRequest = {}): Promise<Plan> {
   const file = request.file ?? 'Dockerfile';
-  const { dockerfile, errors }: { dockerfile: Dockerfile; errors: Parameters<typeof syntaxError>[0] } = parse(text);
+  const { dockerfile, errors }: { dockerfile: Dockerfile; errors: Parameters<typeof syntaxError>[0] } =
+    parse(text);
   if (errors.length > 0) throw syntaxError(errors, { file, text });
   return compilePlan(dockerfile, {
     target: request.target,

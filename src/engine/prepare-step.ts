@@ -1,3 +1,5 @@
+import { digestSelection } from '../cache/content-digest.ts';
+import { type CommonParts, copyParts, runParts, workdirParts } from '../cache/step-parts.ts';
 import type { ContextSource } from '../context/context-source.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { selectSources } from '../context/select.ts';
@@ -7,8 +9,6 @@ import type { SelectedFile, SelectedSource, StepSource } from '../execute/execut
 import type { CopyOperation, FileSource, PlanNode, RunOperation } from '../plan/types.ts';
 import { layerNames, type PreparedStep, type PrepareStep, type Snapshot } from '../solve/types.ts';
 import type { BytePath } from '../sys/bytes.ts';
-import { digestSelection } from '../cache/content-digest.ts';
-import { type CommonParts, copyParts, runParts, workdirParts } from '../cache/step-parts.ts';
 
 export interface PrepareOptions {
   /** The build context, and named ones by name. */

@@ -1,5 +1,5 @@
-import { removeImage, type RemovalLine, type RemovalOptions } from '../store/removal.ts';
 import { collectGarbage } from '../store/garbage.ts';
+import { type RemovalLine, type RemovalOptions, removeImage } from '../store/removal.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
 
 export interface RemoveOptions extends StoreOptions, Pick<RemovalOptions, 'force' | 'prune'> {

@@ -22,11 +22,17 @@ export function save(options: SaveOptions): Promise<void> {
   return withSession({ ...options, inheritStdio: output === undefined }, async (store, session) => {
     const found = options.images.map((text) => findImage(store, text));
     for (const { image } of found) {
-      holdLayers(store, session.lease(), imageLayers(store, image.id).map((layer) => layer.id));
+      holdLayers(
+        store,
+        session.lease(),
+        imageLayers(store, image.id).map((layer) => layer.id),
+      );
     }
     const request: ExportRequest = {
       format: 'docker-archive',
-      images: found.map(({ image, name }) => imageForExport(store, image.id, name === undefined ? [] : [name])),
+      images: found.map(({ image, name }) =>
+        imageForExport(store, image.id, name === undefined ? [] : [name]),
+      ),
       output: output === undefined ? { kind: 'fd', fd: 1 } : { kind: 'file', path: resolve(output) },
     };
     const { client } = await session.worker();

@@ -3,7 +3,10 @@ import { toDockerMessage } from '../../grammar/docker-message.ts';
 import { SlipwayError } from '../errors/index.ts';
 
 /** The errors of a Dockerfile as one: Docker's words for the first, the others counted and listed in the hint. */
-export function syntaxError(errors: readonly ParseError[], source: { file: string; text: string }): SlipwayError {
+export function syntaxError(
+  errors: readonly ParseError[],
+  source: { file: string; text: string },
+): SlipwayError {
   const first = errors[0]!;
   const others = errors.slice(1).map(({ line, message }) => `line ${line}: ${message}`);
   const hints = [

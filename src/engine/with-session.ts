@@ -1,5 +1,5 @@
-import { openStore, type Store } from '../store/store.ts';
 import { storeRoot } from '../store/default-root.ts';
+import { openStore, type Store } from '../store/store.ts';
 import { type SessionOptions, StoreSession } from './session.ts';
 
 /** What every use case that needs the store takes. */

@@ -1,6 +1,6 @@
-import type { HashedLayer } from './step/digest-layer.ts';
 import type { CopyOperation, RunOperation, WorkdirOperation } from '../plan/types.ts';
 import type { BytePath } from '../sys/bytes.ts';
+import type { HashedLayer } from './step/digest-layer.ts';
 
 /** Names a layer directory of the store: handed out by the index, a short base-36 number. */
 export type LayerId = string;

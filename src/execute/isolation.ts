@@ -19,7 +19,15 @@ export interface Isolation {
 
 /** Finds out what this user may do; reads a few small files and starts nothing. */
 export function detectIsolation(env: NodeJS.ProcessEnv): Isolation {
-  const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private', '--mount-proc'];
+  const namespaces = [
+    '--mount',
+    '--pid',
+    '--fork',
+    '--kill-child',
+    '--propagation',
+    'private',
+    '--mount-proc',
+  ];
   const start = ['setpriv', '--pdeathsig', 'KILL', 'unshare'];
   if (process.getuid?.() === 0) {
     return {

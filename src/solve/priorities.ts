@@ -8,7 +8,10 @@ const UNKNOWN_OTHER_MS = 100;
  * Milliseconds from the start of each node to the end of the build along the longest path through it: ready steps
  * with more still to come after them start first (DESIGN, decision 10).
  */
-export function remainingTimes(plan: Plan, duration: (name: string) => number | undefined): Map<NodeId, number> {
+export function remainingTimes(
+  plan: Plan,
+  duration: (name: string) => number | undefined,
+): Map<NodeId, number> {
   const after = new Map<NodeId, number>();
   // Nodes come after what they depend on, so that in reverse every user of a node is done before it.
   for (const node of plan.nodes.toReversed()) {

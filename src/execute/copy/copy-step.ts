@@ -6,8 +6,8 @@ import type { Sys } from '../../sys/sys.ts';
 import type { SelectedSource } from '../executor.ts';
 import { resolveOwner } from '../step/account.ts';
 import { ensureDirectory, joinRoot, resolveInRoot } from '../step/root-path.ts';
-import { extractArchive, isArchive } from './extract.ts';
 import { type CopyAttributes, copyTree, fileOverDirectory, refuseWhiteoutName } from './copy-tree.ts';
+import { extractArchive, isArchive } from './extract.ts';
 
 export interface CopyStepRequest {
   operation: CopyOperation;

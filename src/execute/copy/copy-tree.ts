@@ -180,10 +180,14 @@ function copyXattrs(sys: Sys, from: BytePath, to: BytePath): void {
 export function refuseWhiteoutName(path: BytePath): void {
   const name = path.slice(path.lastIndexOf('/') + 1);
   if (!name.startsWith('.wh.')) return;
-  throw new SlipwayError('invalid', `${textOf(path)} cannot be in an image: names that begin with .wh. mark deletions`, {
-    code: 'WHITEOUT_NAME',
-    hint: 'Rename it, or keep it out with the ignore file.',
-  });
+  throw new SlipwayError(
+    'invalid',
+    `${textOf(path)} cannot be in an image: names that begin with .wh. mark deletions`,
+    {
+      code: 'WHITEOUT_NAME',
+      hint: 'Rename it, or keep it out with the ignore file.',
+    },
+  );
 }
 
 /** The error of C19: a file does not replace a directory. */

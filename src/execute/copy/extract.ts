@@ -173,9 +173,13 @@ class Extractor {
         break;
       default: {
         if (header.type === 'char' && !header.major && !header.minor) {
-          throw new SlipwayError('invalid', `${textOf(header.path)} is a character device 0:0, which marks deletions`, {
-            code: 'WHITEOUT_DEVICE',
-          });
+          throw new SlipwayError(
+            'invalid',
+            `${textOf(header.path)} is a character device 0:0, which marks deletions`,
+            {
+              code: 'WHITEOUT_DEVICE',
+            },
+          );
         }
         const type = header.type === 'char' ? S_IFCHR : S_IFBLK;
         this.#sys.mknod(bufferOf(path), type | 0o600, header.major ?? 0, header.minor ?? 0);

@@ -39,7 +39,9 @@ export function encodeFrame(header: FrameHeader, payload: Uint8Array = new Uint8
   prefix.writeUInt32LE(4 + json.length + payload.length, 0);
   prefix.writeUInt32LE(json.length, 4);
   const head = Buffer.concat([prefix, json]);
-  return payload.length === 0 ? [head] : [head, Buffer.from(payload.buffer, payload.byteOffset, payload.length)];
+  return payload.length === 0
+    ? [head]
+    : [head, Buffer.from(payload.buffer, payload.byteOffset, payload.length)];
 }
 
 /** Cuts a byte stream into frames; `push` takes pieces of any size. Throws `internal` for a frame that is too large. */

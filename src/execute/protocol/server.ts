@@ -26,7 +26,9 @@ export function serve(socket: Duplex, operations: Record<string, OperationHandle
   const send = (frames: Buffer[]): Promise<void> => {
     let more = true;
     for (const frame of frames) more = socket.write(frame);
-    return more || socket.destroyed ? Promise.resolve() : new Promise((resolve) => socket.once('drain', resolve));
+    return more || socket.destroyed
+      ? Promise.resolve()
+      : new Promise((resolve) => socket.once('drain', resolve));
   };
 
   const ask = <A>(id: number, question: unknown, signal: AbortSignal): Promise<A> =>

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
-import type { Sys } from '../../sys/sys.ts';
 import { openPipe } from '../../sys/pipe.ts';
+import type { Sys } from '../../sys/sys.ts';
 
 /** The outer end of one of a container's output streams. */
 export interface OutputPipe {

@@ -86,7 +86,8 @@ function failed(operation: RunOperation, exitCode: number): SlipwayError {
 
 /** What shells and kernels mean by the codes that puzzle people. */
 function exitHint(exitCode: number): string | undefined {
-  if (exitCode === 126) return 'The command was found and may not be executed: look at its mode and its interpreter.';
+  if (exitCode === 126)
+    return 'The command was found and may not be executed: look at its mode and its interpreter.';
   if (exitCode === 127) return 'The command was not found in this stage: is it installed, and on PATH?';
   if (exitCode === 137) return 'It was killed (SIGKILL): by the kernel when memory ran out, or from outside.';
   return undefined;

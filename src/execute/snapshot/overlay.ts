@@ -42,10 +42,14 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
   /** The lower directories, top first, as short relative names: 200 of them must fit in one page of options. */
   const lowerOption = (chain: LayerChain): string => {
     if (chain.length > MAX_LOWERS) {
-      throw new SlipwayError('unsupported', `${chain.length} layers are more than the kernel can stack (${MAX_LOWERS})`, {
-        code: 'TOO_MANY_LAYERS',
-        hint: 'Join RUN instructions, or start a stage from the result.',
-      });
+      throw new SlipwayError(
+        'unsupported',
+        `${chain.length} layers are more than the kernel can stack (${MAX_LOWERS})`,
+        {
+          code: 'TOO_MANY_LAYERS',
+          hint: 'Join RUN instructions, or start a stage from the result.',
+        },
+      );
     }
     return chain.toReversed().join(':');
   };
@@ -107,7 +111,10 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
 
 /** The upper root hides the lower one's owner, mode and time: it must start with them. */
 function copyRootAttributes(sys: Sys, from: string | undefined, to: string): void {
-  if (from === undefined) return chmodSync(to, 0o755);
+  if (from === undefined) {
+    chmodSync(to, 0o755);
+    return;
+  }
   const stat = lstatSync(from, { bigint: true });
   chownSync(to, Number(stat.uid), Number(stat.gid));
   chmodSync(to, Number(stat.mode) & 0o7777);

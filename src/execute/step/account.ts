@@ -51,10 +51,14 @@ export function resolveUser(root: BytePath, text: string): Account {
   if (groupPart !== undefined) {
     const gid = parseId(groupPart) ?? groups.find((g) => g.name === groupPart)?.gid;
     if (gid === undefined) {
-      throw new SlipwayError('invalid', `unable to find group ${groupPart}: no matching entries in group file`, {
-        code: 'GROUP_NOT_FOUND',
-        hint: 'The part after the colon is a name of /etc/group in this stage, or a number.',
-      });
+      throw new SlipwayError(
+        'invalid',
+        `unable to find group ${groupPart}: no matching entries in group file`,
+        {
+          code: 'GROUP_NOT_FOUND',
+          hint: 'The part after the colon is a name of /etc/group in this stage, or a number.',
+        },
+      );
     }
     return { uid, gid, additionalGids: [], home };
   }

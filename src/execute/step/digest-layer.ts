@@ -29,7 +29,8 @@ export interface HashedLayer extends LayerDigest {
 /** The digest of a committed layer; its listing is written on the way. */
 export async function digestLayer(host: WorkerHost, request: DigestRequest): Promise<HashedLayer> {
   const directory = layerDirectory(host.store, request.layer);
-  const root = request.parent === undefined ? undefined : lstatSync(layerDirectory(host.store, request.parent));
+  const root =
+    request.parent === undefined ? undefined : lstatSync(layerDirectory(host.store, request.parent));
   const recipe: PackRecipe = {
     ...(host.userNamespace ? { userxattr: true } : {}),
     ...(request.clampMtime === undefined ? {} : { clampMtime: request.clampMtime }),

@@ -1,6 +1,6 @@
+import { loadSys } from '../../sys/linux.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
 import { type HashTask, hashToListing } from '../step/hash-layer.ts';
-import { loadSys } from '../../sys/linux.ts';
 
 /**
  * Work that keeps a processor busy for long: it runs in a thread, so that the worker goes on serving logs and

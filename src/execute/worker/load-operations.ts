@@ -2,8 +2,8 @@ import { type ImportRequest, importRootfs } from '../../export/import-rootfs.ts'
 import type { Input } from '../../export/input.ts';
 import { type ChooseLayer, type LoadedArchive, loadArchive } from '../../export/load.ts';
 import type { UnpackedLayer } from '../../export/unpack-blob.ts';
-import { checkLayers } from '../../store/check-layers.ts';
 import type { Finding, LayerCheck } from '../../store/check.ts';
+import { checkLayers } from '../../store/check-layers.ts';
 import type { OperationContext } from '../protocol/server.ts';
 import type { WorkerHost } from './host.ts';
 

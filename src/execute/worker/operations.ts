@@ -39,7 +39,8 @@ export const operations: Record<string, OperationHandler> = {
   container: async (request: ContainerRequest, context: OperationContext): Promise<ContainerExit> =>
     runContainer(workerHost(), request, context.signal),
 
-  'container-signal': async ({ signal }: { signal: NodeJS.Signals }): Promise<void> => signalContainer(signal),
+  'container-signal': async ({ signal }: { signal: NodeJS.Signals }): Promise<void> =>
+    signalContainer(signal),
 
   'container-resize': async ({ rows, columns }: { rows: number; columns: number }): Promise<void> =>
     resizeContainer(rows, columns),
@@ -50,8 +51,10 @@ export const operations: Record<string, OperationHandler> = {
   load: async (input: Input, context: OperationContext): Promise<LoadedArchive> =>
     load(workerHost(), input, context),
 
-  import: async (request: Pick<ImportRequest, 'input' | 'id'>, context: OperationContext): Promise<UnpackedLayer> =>
-    importTar(workerHost(), request, context),
+  import: async (
+    request: Pick<ImportRequest, 'input' | 'id'>,
+    context: OperationContext,
+  ): Promise<UnpackedLayer> => importTar(workerHost(), request, context),
 
   'check-layers': async (layers: LayerCheck[], context: OperationContext): Promise<Finding[]> =>
     verifyLayers(workerHost(), layers, context),

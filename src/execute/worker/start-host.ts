@@ -12,7 +12,8 @@ let current: WorkerHost | undefined;
 
 /** The host that `startHost` made. */
 export function workerHost(): WorkerHost {
-  if (!current) throw new SlipwayError('internal', 'the worker was not initialised', { code: 'WORKER_NOT_READY' });
+  if (!current)
+    throw new SlipwayError('internal', 'the worker was not initialised', { code: 'WORKER_NOT_READY' });
   return current;
 }
 
@@ -57,6 +58,9 @@ export function endHost(): void {
 
 async function chooseRuntime(init: WorkerInit, directory: string): Promise<ContainerRuntime> {
   const { selectRuntime } = await import('../../runtime/select-runtime.ts');
-  const { runtime } = await selectRuntime(init.runtime, { directory, cacheFile: `${init.store}/runtime.json` });
+  const { runtime } = await selectRuntime(init.runtime, {
+    directory,
+    cacheFile: `${init.store}/runtime.json`,
+  });
   return runtime;
 }
