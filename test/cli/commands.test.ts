@@ -106,7 +106,7 @@ IMAGE          CREATED       CREATED BY   SIZE      COMMENT
   it('makes no store to look into', () => {
     const missing = join(root, 'missing');
     expect(slipway('--root', missing, 'images').stdout).toMatch(/^REPOSITORY .*SIZE\n$/);
-    expect(slipway('--root', missing, 'rmi', 'x').stderr).toBe('Error: No such image: x\n');
+    expect(slipway('--root', missing, 'tag', 'x', 'y').stderr).toBe('Error: No such image: x\n');
     expect(existsSync(missing)).toBe(false);
   });
 });

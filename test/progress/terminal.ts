@@ -80,7 +80,7 @@ export class Terminal {
         return;
       }
       case 'K':
-        line.length = Math.min(line.length, this.#column);
+        line.length = parameters === '2' ? 0 : Math.min(line.length, this.#column);
         return;
       case 'J':
         line.length = Math.min(line.length, this.#column);

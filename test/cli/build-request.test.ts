@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import { buildRequest } from '../../src/cli/commands/build.ts';
+import { buildFlags } from '../../src/cli/commands/build-flags.ts';
+import { parseFlags } from '../../src/cli/flags/parse.ts';
+
+function request(argv: string[], env: NodeJS.ProcessEnv = {}) {
+  const { values, args } = parseFlags(buildFlags, argv);
+  return buildRequest(values, args[0] ?? '.', env);
+}
+
+describe('buildRequest', () => {
+  it('has a value for everything', () => {
+    expect(request(['ctx'])).toEqual({
+      context: 'ctx',
+      file: undefined,
+      tags: [],
+      target: undefined,
+      buildArgs: {},
+      labels: {},
+      noCache: false,
+      pull: false,
+      network: 'default',
+      runtime: 'auto',
+      platforms: [],
+      progress: 'auto',
+      quiet: false,
+      iidFile: undefined,
+      jobs: undefined,
+      outputs: [],
+    });
+  });
+
+  it('takes flags as Docker does', () => {
+    const argv = [
+      ...[
+        '-t',
+        'a:1',
+        '-tb',
+        '.',
+        '-f',
+        'F',
+        '--target=x',
+        '--build-arg',
+        'A=1=2',
+        '--build-arg',
+        'FROM_ENV',
+      ],
+      ...['--build-arg', 'UNSET', '--build-arg=A=3', '--label', 'l', '--label=k=v', '--no-cache', '--pull'],
+      ...[
+        '--network=none',
+        '--platform',
+        'linux/amd64,local',
+        '--jobs',
+        '3',
+        '-qo',
+        'out',
+        '--load',
+        '--iidfile=i',
+      ],
+    ];
+    expect(request(argv, { FROM_ENV: 'yes', BUILDKIT_PROGRESS: 'quiet' })).toEqual({
+      context: '.',
+      file: 'F',
+      tags: ['a:1', 'b'],
+      target: 'x',
+      buildArgs: { A: '3', FROM_ENV: 'yes' },
+      labels: { l: '', k: 'v' },
+      noCache: true,
+      pull: true,
+      network: 'none',
+      runtime: 'auto',
+      platforms: ['linux/amd64', 'local'],
+      progress: 'quiet',
+      quiet: true,
+      iidFile: 'i',
+      jobs: 3,
+      outputs: [
+        { type: 'local', dest: 'out', tar: true, names: [] },
+        { type: 'docker', dest: undefined, tar: true, names: [] },
+      ],
+    });
+  });
+
+  it('looks at the environment', () => {
+    const env = { BUILDKIT_PROGRESS: 'plain', DOCKER_DEFAULT_PLATFORM: 'linux/arm64' };
+    expect(request([], env)).toMatchObject({ progress: 'plain', platforms: ['linux/arm64'] });
+    expect(request(['--progress=tty', '--platform=local'], env)).toMatchObject({
+      progress: 'tty',
+      platforms: ['local'],
+    });
+  });
+
+  it.each([
+    [['--progress=fancy'], 'invalid progress mode fancy'],
+    [['-q', '--progress=plain'], 'progress=plain and quiet cannot be used together'],
+    [['--network=bridge'], 'network mode "bridge" not supported by slipway'],
+    [['-t', 'a b'], 'invalid tag "a b": invalid reference format'],
+    [['--label', '=x'], 'invalid key-value pair "=x": empty key'],
+    [['--build-arg', ''], 'invalid key-value pair "": empty key'],
+    [['--jobs=-1'], '--jobs must not be negative, got -1'],
+    [['--runtime=kata'], 'unknown or invalid runtime name: kata'],
+    [['-o', 'type=foo'], 'exporter "foo" could not be found'],
+  ])('%j is refused', (argv, message) => {
+    expect(() => request(argv)).toThrow(expect.objectContaining({ kind: 'usage', message }));
+  });
+});
