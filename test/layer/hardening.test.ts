@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hashLayer } from '../../src/layer/pack.ts';
 import { encodePax } from '../../src/layer/tar-pax.ts';
@@ -317,6 +318,65 @@ describe('bombs', () => {
       'invalid TAR_PATH_TOO_LONG',
     );
   });
+});
+
+test('archives with damaged bytes are refused or unpacked inside, and nothing else happens', async () => {
+  const xattrs = new Map([['user.a', Buffer.from('value')]]);
+  const parts: Part[] = [
+    { path: 'd/', xattrs },
+    { path: `d/${'n'.repeat(120)}`, content: 'x'.repeat(700), mtimeNs: 1n },
+    { path: 'l', type: 'symlink', link: '../../../victims' },
+    { path: 'l/.wh.x' },
+    { path: 'h', type: 'hardlink', link: `d/${'n'.repeat(120)}` },
+    { path: 'd/.wh..wh..opq' },
+    { path: 'c', type: 'char', major: 1, minor: 3 },
+  ];
+  const blocks = makeTar(parts).length / 512 - 2;
+  const damage = fc.record({
+    block: fc.nat(blocks - 1),
+    at: fc.oneof(fc.nat(511), fc.constantFrom(0, 100, 108, 124, 136, 156, 157, 257)),
+    bytes: fc.oneof(
+      fc.uint8Array({ minLength: 1, maxLength: 12 }).map((b) => Buffer.from(b).toString('latin1')),
+      fc.constantFrom(
+        '../',
+        '/',
+        '.wh.',
+        '..',
+        '\xff\xff\xff\xff',
+        '0',
+        '1',
+        '2',
+        '5',
+        'x',
+        'g',
+        'S',
+        'L',
+        '\0',
+        '9999',
+      ),
+    ),
+    // Most damage would only be found by the checksum, so some of it is given the right one.
+    honest: fc.boolean(),
+  });
+  let refused = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 3 }), async (list) => {
+      const tar = makeTar(parts);
+      for (const { block, at, bytes, honest } of list) {
+        const view = tar.subarray(block * 512, block * 512 + 512);
+        if (honest && at < 500) patch(view, at, bytes);
+        else view.write(bytes, at, 'latin1');
+      }
+      const { outside, error } = await attack(tar);
+      expect(outside).toEqual(untouched);
+      if (error !== undefined) {
+        expect(error).toMatch(/^(invalid|exhausted) [A-Z_]+: /);
+        refused++;
+      }
+    }),
+    { numRuns: 150 },
+  );
+  expect(refused).toBeGreaterThan(20);
 });
 
 test.runIf(isRoot)('a fifo or device in a layer is never opened', () => {
