@@ -79,7 +79,7 @@ export function physicalLine(source: string, start: number): { end: number; next
 }
 
 /** Where the continuation character of a physical line stands; undefined when the line is not continued. */
-export function continuationStart(
+function continuationStart(
   source: string,
   start: number,
   end: number,
