@@ -1,4 +1,6 @@
-import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, read, readSync, rmSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { decompress, detectCompression, MAGIC_LENGTH } from '../layer/compress.ts';
 import type { ArchiveFiles } from './archive-files.ts';
@@ -67,10 +69,32 @@ export async function* readInput(fd: number, aborted?: Aborted): AsyncGenerator<
     yield* readRange(fd, { offset: 0, size: stat.size }, aborted);
     return;
   }
-  // Not a synchronous read: a pipe may stay empty for long, and a cancel must get through.
-  for await (const chunk of createReadStream('', { fd, autoClose: false, highWaterMark: CHUNK })) {
+  let buffer = Buffer.allocUnsafe(CHUNK);
+  let filled = 0;
+  for (;;) {
     if (aborted?.() === true) throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED' });
-    yield chunk as Buffer;
+    // A pipe gives at most 64 KiB at once: several pieces share a buffer.
+    if (buffer.length - filled < CHUNK / 8) {
+      buffer = Buffer.allocUnsafe(CHUNK);
+      filled = 0;
+    }
+    const count = await readSome(fd, buffer.subarray(filled));
+    if (count === 0) return;
+    yield buffer.subarray(filled, filled + count);
+    filled += count;
+  }
+}
+
+/** Not a synchronous read: a pipe may stay empty for long, and a cancel must get through. */
+async function readSome(fd: number, target: Buffer): Promise<number> {
+  for (;;) {
+    try {
+      return (await promisify(read)(fd, target, 0, target.length, null)).bytesRead;
+    } catch (error) {
+      // Somebody else made the shared pipe non-blocking.
+      if (!isErrno(error, 'EAGAIN')) throw error;
+      await setTimeout(2);
+    }
   }
 }
 

@@ -12,7 +12,8 @@ import { layerDirectory, temporaryPath } from '../../src/store/layout.ts';
 import { startLease } from '../../src/store/leases.ts';
 import type { Store } from '../../src/store/store.ts';
 import { makeImage, makeLayer, newStore, outcomeOf, tempDir } from '../store/support.ts';
-import { exported, helloImage, listTar, load, tree } from './support.ts';
+import { load } from './load.ts';
+import { exported, helloImage, listTar, tree } from './support.ts';
 
 function scene() {
   const store = newStore();
@@ -112,9 +113,10 @@ describe('docker archives', () => {
     gzip.stdin!.end();
     await new Promise((resolve) => gzip.once('close', resolve));
     const other = newStore();
-    const cat = spawn('cat', [join(dir, 'z.tar.gz')], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const source = (cat.stdout as unknown as { _handle: { fd: number } })._handle.fd;
-    expect(await load(other, startLease(other), { input: { kind: 'fd', fd: source } })).toEqual([
+    const script = join(import.meta.dirname, 'load-stdin.ts');
+    const command = `zcat "$1" | "$2" "$3" "$4"`;
+    const args = ['-c', command, 'sh', join(dir, 'z.tar.gz'), process.execPath, script, other.root];
+    expect(JSON.parse(execFileSync('sh', args, { encoding: 'utf8' }))).toEqual([
       { id, names: ['docker.io/library/hello:1'] },
     ]);
     expect(fs.readdirSync(join(other.root, 'tmp'))).toEqual([]);

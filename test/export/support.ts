@@ -2,39 +2,11 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { imageForExport } from '../../src/export/image-source.ts';
-import { type LoadRequest, loadArchive } from '../../src/export/load.ts';
-import { registerLoaded } from '../../src/export/register.ts';
 import type { ExportImage } from '../../src/export/types.ts';
 import { findImage } from '../../src/store/find-image.ts';
-import { abandonLayer, allocateLayer, holdLayers, layerByDiffId } from '../../src/store/layers.ts';
 import type { LeaseId } from '../../src/store/layout.ts';
 import type { Store } from '../../src/store/store.ts';
 import { makeImage, makeLayer } from '../store/support.ts';
-
-/** Loads an archive as the front and the worker do it together. */
-export async function load(
-  store: Store,
-  lease: LeaseId,
-  request: Omit<LoadRequest, 'root' | 'lease'>,
-): Promise<{ id: string; names: string[] }[]> {
-  const handedOut: string[] = [];
-  try {
-    const loaded = await loadArchive({ ...request, root: store.root, lease }, async (diffId) => {
-      const present = layerByDiffId(store, diffId);
-      if (present !== undefined) {
-        holdLayers(store, lease, [present.id]);
-        return { present: present.id };
-      }
-      const id = allocateLayer(store, lease);
-      handedOut.push(id);
-      return { id };
-    });
-    return registerLoaded(store, lease, loaded).map(({ id, names }) => ({ id, names }));
-  } catch (error) {
-    for (const id of handedOut) abandonLayer(store, id);
-    throw error;
-  }
-}
 
 /**
  * An image of two layers. With `program`, a static binary of the host is in it as /bin/busybox, and the image's
