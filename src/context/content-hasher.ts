@@ -1,20 +1,24 @@
 import crypto from 'node:crypto';
 import fs from 'node:fs';
-import { isErrno, SlipwayError } from '../errors/index.ts';
-import { type BytePath, textOf } from '../sys/bytes.ts';
+import { isErrno } from '../errors/index.ts';
+import type { BytePath } from '../sys/bytes.ts';
 import { joinPath } from './clean-path.ts';
-import type { FileNode } from './file-tree.ts';
-import { type FingerprintIndex, isLasting } from './fingerprint-index.ts';
-import type { Fingerprint, Known } from './fingerprint-table.ts';
+import { contextChanged, contextUnreadable } from './context-changed.ts';
+import { nodeOf } from './disk-node.ts';
+import { isLasting, nowNs, openFileClock } from './file-clock.ts';
+import type { NamedNode } from './file-tree.ts';
+import type { FingerprintIndex } from './fingerprint-index.ts';
+import { type Fingerprint, FingerprintList, sameFingerprint } from './fingerprint-list.ts';
+import type { Known } from './fingerprint-table.ts';
 import { fsPath, openRegularFile } from './read-file.ts';
 import { startTimeSlice } from './time-slice.ts';
 
 const BUFFER_BYTES = 1 << 20;
 
 /** A name of the tree with what was learned about it. */
-export interface DiskEntry {
-  node: FileNode;
-  print: Fingerprint;
+export interface DiskEntry extends NamedNode {
+  /** Row of its stat data. */
+  row: number;
   known: Known;
   /** When its stat data was read, where the index did not know it; 0 where it did. */
   readAtNs: bigint;
@@ -23,7 +27,7 @@ export interface DiskEntry {
 /** Opens files only when the index does not know them. */
 export interface ContentHasher {
   /** The entry of a path whose stat data was just read; reads link text and, for unknown inodes, attributes. */
-  describe(path: BytePath, stat: fs.BigIntStats): DiskEntry;
+  describe(path: BytePath, name: BytePath, stat: fs.BigIntStats): DiskEntry;
   /** Hex digest of a file. Throws `changed` when it is another file by now. */
   sha256(path: BytePath, entry: DiskEntry): string;
   /** Computes digests ahead, in slices that let a cancel through. */
@@ -38,60 +42,52 @@ export interface ContentHasherOptions {
 
 export function createContentHasher(options: ContentHasherOptions): ContentHasher {
   const { root, index, readXattrs } = options;
-  const tickNs = clockTick(root);
-  const rootDevice = fs.statSync(fsPath(root === '' ? '/' : root), {
-    bigint: true,
-    throwIfNoEntry: false,
-  })?.dev;
+  const prints = new FingerprintList();
+  let clock: ((dev: bigint) => bigint) | undefined;
   let buffer: Buffer | undefined;
 
-  const remember = (entry: DiskEntry): void => {
-    // A file system mounted inside the context may keep coarser times than the one it is mounted on.
-    const tick = entry.print.dev === rootDevice || tickNs > UNKNOWN_TICK ? tickNs : UNKNOWN_TICK;
-    index.remember(entry.print, entry.known, isLasting(entry.print, entry.readAtNs, tick));
+  const remember = ({ row, known, readAtNs }: DiskEntry): void => {
+    clock ??= openFileClock(root);
+    const print = prints.get(row);
+    index.remember({ print, known }, isLasting(print, readAtNs, clock(print.dev)));
   };
 
-  const describe = (path: BytePath, stat: fs.BigIntStats): DiskEntry => {
-    const { dev, ino, size, mtimeNs, ctimeNs, mode } = stat;
-    const print = { dev, ino, size, mtimeNs, ctimeNs, mode };
+  const describe = (path: BytePath, name: BytePath, stat: fs.BigIntStats): DiskEntry => {
     const node = nodeOf(stat);
-    if (node.type === 'symlink') node.link = readLink(joinPath(root, path));
-    const found = index.find(print);
-    const entry: DiskEntry = {
-      node,
-      print,
-      // The root's own attributes reach no image, and it changes whenever something is put beside the sources.
-      known: found ?? {
-        sha256: undefined,
-        xattrs: path === '' ? undefined : readXattrs?.(joinPath(root, path)),
-      },
-      readAtNs: found === undefined ? now() : 0n,
-    };
-    // A file is remembered with its digest, once that is known.
-    if (found === undefined && readXattrs !== undefined && node.type !== 'file' && path !== '')
-      remember(entry);
-    const { xattrs } = entry.known;
+    if (node.type === 'symlink')
+      node.link = fs.readlinkSync(fsPath(joinPath(root, path)), { encoding: 'latin1' });
+    const row = prints.add(stat);
+    const found = index.find(prints, row);
+    if (found !== undefined) {
+      const { xattrs } = found;
+      if (xattrs !== undefined) node.xattrs = xattrs;
+      return { name, node, row, known: found, readAtNs: 0n };
+    }
+    // The root's own attributes reach no image, and it changes whenever something is put beside the sources.
+    const xattrs = path === '' ? undefined : readXattrs?.(joinPath(root, path));
     if (xattrs !== undefined && xattrs.size > 0) node.xattrs = xattrs;
+    const entry = { name, node, row, known: { sha256: undefined, xattrs }, readAtNs: nowNs() };
+    // A file is remembered with its digest, once that is known.
+    if (readXattrs !== undefined && node.type !== 'file' && path !== '') remember(entry);
     return entry;
   };
 
   /** Reads a file in steps of one buffer; yields between them. */
   function* read(path: BytePath, entry: DiskEntry): Generator<void, string> {
-    if (entry.known.sha256 === undefined) {
-      // Attributes and content must belong together: the time that counts is that of the first look.
-      if (entry.readAtNs === 0n) entry.readAtNs = now();
-      buffer ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
-      const sha256 = yield* hashFile(root, path, { print: entry.print, buffer });
-      entry.known = { sha256, xattrs: entry.known.xattrs };
-      remember(entry);
-    }
-    return entry.known.sha256!;
+    // Attributes and content must belong together: the time that counts is that of the first look.
+    if (entry.readAtNs === 0n) entry.readAtNs = nowNs();
+    buffer ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    const sha256 = yield* hashFile(root, path, { print: prints.get(entry.row), buffer });
+    entry.known = { sha256, xattrs: entry.known.xattrs };
+    remember(entry);
+    return sha256;
   }
 
   return {
     describe,
     sha256(path, entry) {
-      if (entry.known.sha256 !== undefined) return entry.known.sha256;
+      const known = entry.known.sha256;
+      if (known !== undefined) return known;
       const steps = read(path, entry);
       for (;;) {
         const step = steps.next();
@@ -101,7 +97,7 @@ export function createContentHasher(options: ContentHasherOptions): ContentHashe
     async prefetch(files, signal) {
       const slice = startTimeSlice(signal);
       for (const [path, entry] of files) {
-        if (entry.known.sha256 !== undefined) continue;
+        if (entry.readAtNs === 0n || entry.known.sha256 !== undefined) continue;
         for (const _ of read(path, entry)) {
           if (!slice.due()) continue;
           // Another caller may hash during the pause: the file in progress keeps the buffer, others get a new one.
@@ -126,7 +122,7 @@ function* hashFile(
     if (size < buffer.length) {
       // Room for one byte more, so that a file that grew shows.
       const count = readFully(descriptor, buffer.subarray(0, size + 1));
-      if (count !== size) throw changed(path);
+      if (count !== size) throw contextChanged(path);
       const digest = crypto.hash('sha256', buffer.subarray(0, size), 'hex');
       checkUnchanged(descriptor, path, print);
       return digest;
@@ -137,7 +133,7 @@ function* hashFile(
       hash.update(buffer.subarray(0, count));
       total += count;
       if (count < buffer.length || total > size) {
-        if (total !== size) throw changed(path);
+        if (total !== size) throw contextChanged(path);
         break;
       }
       yield;
@@ -152,32 +148,17 @@ function* hashFile(
 function open(root: BytePath, path: BytePath, print: Fingerprint): number {
   try {
     const { descriptor, stat } = openRegularFile(joinPath(root, path), { follow: false });
-    if (isSame(stat, print)) return descriptor;
+    if (sameFingerprint(stat, print)) return descriptor;
     fs.closeSync(descriptor);
   } catch (error) {
-    if (isErrno(error, 'EACCES') || isErrno(error, 'EPERM'))
-      throw new SlipwayError('denied', `cannot read "/${textOf(path)}" of the build context`, {
-        code: 'CONTEXT_UNREADABLE',
-        hint: 'Make it readable, or hide it with a line in the ignore file.',
-        cause: error,
-      });
-    throw changed(path, error);
+    if (isErrno(error, 'EACCES') || isErrno(error, 'EPERM')) throw contextUnreadable(path, error);
+    throw contextChanged(path, error);
   }
-  throw changed(path);
+  throw contextChanged(path);
 }
 
 function checkUnchanged(descriptor: number, path: BytePath, print: Fingerprint): void {
-  if (!isSame(fs.fstatSync(descriptor, { bigint: true }), print)) throw changed(path);
-}
-
-function isSame(stat: fs.BigIntStats, print: Fingerprint): boolean {
-  return (
-    stat.ino === print.ino &&
-    stat.dev === print.dev &&
-    stat.size === print.size &&
-    stat.mtimeNs === print.mtimeNs &&
-    stat.ctimeNs === print.ctimeNs
-  );
+  if (!sameFingerprint(fs.fstatSync(descriptor, { bigint: true }), print)) throw contextChanged(path);
 }
 
 function readFully(descriptor: number, target: Buffer): number {
@@ -188,67 +169,4 @@ function readFully(descriptor: number, target: Buffer): number {
     length += count;
   }
   return length;
-}
-
-function readLink(path: BytePath): BytePath {
-  return fs.readlinkSync(fsPath(path), { encoding: 'latin1' });
-}
-
-function nodeOf(stat: fs.BigIntStats): FileNode {
-  const type = typeOf(stat);
-  const node: FileNode = {
-    type,
-    mode: Number(stat.mode) & 0o7777,
-    uid: 0,
-    gid: 0,
-    size: type === 'file' ? Number(stat.size) : 0,
-    mtimeNs: stat.mtimeNs,
-  };
-  if (type === 'char' || type === 'block') {
-    // The kernel's encoding of a device number (glibc's gnu_dev_major and gnu_dev_minor).
-    node.major = Number(((stat.rdev >> 8n) & 0xfffn) | ((stat.rdev >> 32n) & 0xfffff000n));
-    node.minor = Number((stat.rdev & 0xffn) | ((stat.rdev >> 12n) & 0xffffff00n));
-  }
-  if (stat.nlink > 1n && type !== 'directory') node.inode = `${stat.dev}:${stat.ino}`;
-  return node;
-}
-
-function typeOf(stat: fs.BigIntStats): FileNode['type'] {
-  if (stat.isFile()) return 'file';
-  if (stat.isDirectory()) return 'directory';
-  if (stat.isSymbolicLink()) return 'symlink';
-  if (stat.isFIFO()) return 'fifo';
-  if (stat.isSocket()) return 'socket';
-  return stat.isBlockDevice() ? 'block' : 'char';
-}
-
-/** Timestamps follow the timer interrupt, at worst every 10 ms (HZ=100); twice that for good measure. */
-const LOCAL_TICK = 20_000_000n;
-/** Where the clock is another machine's, or the file system keeps times in steps of two seconds. */
-const UNKNOWN_TICK = 3_000_000_000n;
-/** statfs(2) magic numbers of ext, xfs, btrfs, tmpfs, overlay, zfs, f2fs and bcachefs. */
-const LOCAL_FILE_SYSTEMS = new Set([
-  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010, 0xca451a4e,
-]);
-
-function clockTick(root: BytePath): bigint {
-  try {
-    return LOCAL_FILE_SYSTEMS.has(fs.statfsSync(fsPath(root === '' ? '/' : root)).type >>> 0)
-      ? LOCAL_TICK
-      : UNKNOWN_TICK;
-  } catch {
-    return UNKNOWN_TICK;
-  }
-}
-
-function now(): bigint {
-  return BigInt(Date.now()) * 1_000_000n;
-}
-
-function changed(path: BytePath, cause?: unknown): SlipwayError {
-  return new SlipwayError('changed', `"/${textOf(path)}" changed while the build context was read`, {
-    code: 'CONTEXT_CHANGED',
-    hint: 'Let the other program finish, then build again.',
-    cause,
-  });
 }

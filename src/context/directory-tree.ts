@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
-import { type BytePath, textOf } from '../sys/bytes.ts';
+import type { BytePath } from '../sys/bytes.ts';
 import { baseName, joinPath, parentOf } from './clean-path.ts';
 import { type ContentHasher, createContentHasher, type DiskEntry } from './content-hasher.ts';
+import { contextChanged, contextUnreadable } from './context-changed.ts';
 import type { FileNode, FileTree, NamedNode } from './file-tree.ts';
 import type { FingerprintIndex } from './fingerprint-index.ts';
 import { createIgnoreRules, type IgnoreRules, type ParentState } from './ignore-rules.ts';
@@ -22,10 +23,16 @@ export interface DirectoryTreeOptions {
 
 /** One directory as it was when it was first looked at. */
 interface Listing {
+  path: BytePath;
   /** Visible names, sorted bytewise. */
   names: BytePath[];
-  /** Visible names; true for directories, until their stat data is read. */
-  visible: Map<BytePath, boolean | DiskEntry>;
+  /** 1 where the name is a directory. */
+  directories: Uint8Array;
+  /** Filled when stat data is asked for. */
+  entries: DiskEntry[];
+  complete: boolean;
+  /** Where the last name was found: walks ask for one after the other. */
+  cursor: number;
   state: ParentState;
 }
 
@@ -42,11 +49,10 @@ class DirectoryTree implements FileTree {
   readonly #rules: IgnoreRules;
   readonly #hasher: ContentHasher;
   readonly #listings = new Map<BytePath, Listing | undefined>();
-  #rootEntry: DiskEntry | undefined;
-  /** Walks ask for one name of a directory after the other. */
-  #last: { directory: BytePath; listing: Listing | undefined } | undefined;
   /** For hidden directories: whether an exception shows something below. */
   readonly #showing = new Map<BytePath, boolean>();
+  #rootEntry: DiskEntry | undefined;
+  #last: Listing | undefined;
 
   constructor(options: DirectoryTreeOptions) {
     this.#root = options.root;
@@ -62,10 +68,12 @@ class DirectoryTree implements FileTree {
     return this.#listing(path)?.names ?? [];
   }
 
-  entries(path: BytePath): NamedNode[] {
+  entries(path: BytePath): readonly NamedNode[] {
     const listing = this.#listing(path);
     if (listing === undefined) return [];
-    return listing.names.map((name) => ({ name, node: this.#entryIn(listing, path, name)!.node }));
+    if (!listing.complete) for (let at = 0; at < listing.names.length; at++) this.#entryAt(listing, at);
+    listing.complete = true;
+    return listing.entries;
   }
 
   sha256(path: BytePath): string {
@@ -81,65 +89,72 @@ class DirectoryTree implements FileTree {
 
   #file(path: BytePath): DiskEntry {
     const entry = this.#entry(path);
-    if (entry?.node.type !== 'file') throw changed(path);
+    if (entry?.node.type !== 'file') throw contextChanged(path);
     return entry;
   }
 
   #entry(path: BytePath): DiskEntry | undefined {
     if (path === '') {
-      this.#rootEntry ??= this.#describe('');
+      this.#rootEntry ??= this.#describe('', '');
       return this.#rootEntry;
     }
     const slash = path.lastIndexOf('/');
-    if (
-      this.#last === undefined ||
-      this.#last.directory.length !== Math.max(slash, 0) ||
-      !path.startsWith(this.#last.directory)
-    ) {
-      const directory = parentOf(path);
-      this.#last = { directory, listing: this.#listing(directory) };
-    }
-    const { listing, directory } = this.#last;
-    return listing === undefined ? undefined : this.#entryIn(listing, directory, path.slice(slash + 1));
+    const last = this.#last;
+    const isSame =
+      last !== undefined && last.path.length === Math.max(slash, 0) && path.startsWith(last.path);
+    const listing = isSame ? last : this.#listing(parentOf(path));
+    if (listing === undefined) return undefined;
+    this.#last = listing;
+    const at = positionOf(listing, path.slice(slash + 1));
+    return at < 0 ? undefined : this.#entryAt(listing, at);
   }
 
-  #entryIn(listing: Listing, directory: BytePath, name: BytePath): DiskEntry | undefined {
-    const known = listing.visible.get(name);
-    if (known === undefined || typeof known === 'object') return known;
-    const entry = this.#describe(joinPath(directory, name));
-    listing.visible.set(name, entry);
+  #entryAt(listing: Listing, at: number): DiskEntry {
+    const known = listing.entries[at];
+    if (known !== undefined) return known;
+    const name = listing.names[at]!;
+    const entry = this.#describe(joinPath(listing.path, name), name);
+    listing.entries[at] = entry;
     return entry;
   }
 
-  #describe(path: BytePath): DiskEntry {
+  #describe(path: BytePath, name: BytePath): DiskEntry {
     const full = fsPath(joinPath(this.#root, path));
     const stat = fs.lstatSync(full, { bigint: true, throwIfNoEntry: false });
-    if (stat === undefined) throw changed(path);
-    return this.#hasher.describe(path, stat);
+    if (stat === undefined) throw contextChanged(path);
+    return this.#hasher.describe(path, name, stat);
   }
 
   /** undefined for what is not a visible directory. */
   #listing(path: BytePath): Listing | undefined {
-    if (this.#listings.has(path)) return this.#listings.get(path);
+    const known = this.#listings.get(path);
+    if (known !== undefined || this.#listings.has(path)) return known;
     // By the type in the parent's listing: looking at a directory's own attributes is left to `lstat`.
-    const entry = path === '' || this.#listing(parentOf(path))?.visible.get(baseName(path));
-    const isDirectory = typeof entry === 'object' ? entry.node.type === 'directory' : entry === true;
-    const listing = isDirectory ? this.#list(path) : undefined;
+    const listing = path === '' || this.#isDirectory(path) ? this.#list(path) : undefined;
     this.#listings.set(path, listing);
     return listing;
+  }
+
+  #isDirectory(path: BytePath): boolean {
+    const listing = this.#listing(parentOf(path));
+    const at = listing === undefined ? -1 : positionOf(listing, baseName(path));
+    return at >= 0 && listing!.directories[at] === 1;
   }
 
   #list(path: BytePath): Listing {
     const parent = path === '' ? undefined : this.#listings.get(parentOf(path))?.state;
     const state = parent === undefined ? this.#rules.root : this.#rules.enter(path, parent);
-    const visible: Listing['visible'] = new Map();
-    for (const entry of this.#readEntries(path)) {
+    const visible = this.#readEntries(path).filter((entry) => {
       const child = joinPath(path, entry.name);
-      if (this.#rules.hides(child, state) && !this.#showsBelow(child, entry, state)) continue;
-      visible.set(entry.name, entry.isDirectory());
-    }
-    const names = [...visible.keys()].sort((a, b) => (a < b ? -1 : 1));
-    return { names, visible, state };
+      return !this.#rules.hides(child, state) || this.#showsBelow(child, entry, state);
+    });
+    // The default order of strings is by code unit, which is by byte here.
+    const names = visible.map((entry) => entry.name).sort();
+    const listing = { path, names, directories: new Uint8Array(names.length), state };
+    const known: Listing = { ...listing, entries: new Array(names.length), complete: false, cursor: 0 };
+    for (const entry of visible)
+      if (entry.isDirectory()) known.directories[positionOf(known, entry.name)] = 1;
+    return known;
   }
 
   /** A hidden directory exists as the parent of what an exception shows in it, and not otherwise (SPEC I8). */
@@ -171,20 +186,28 @@ class DirectoryTree implements FileTree {
       // "latin1" gives the bytes of names as they are.
       return fs.readdirSync(fsPath(joinPath(this.#root, path)), { withFileTypes: true, encoding: 'latin1' });
     } catch (error) {
-      if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) throw changed(path, error);
-      throw new SlipwayError('denied', `cannot read directory "/${textOf(path)}" of the build context`, {
-        code: 'CONTEXT_UNREADABLE',
-        hint: 'Make it readable, or hide it with a line in the ignore file.',
-        cause: error,
-      });
+      if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) throw contextChanged(path, error);
+      throw contextUnreadable(path, error);
     }
   }
 }
 
-function changed(path: BytePath, cause?: unknown): SlipwayError {
-  return new SlipwayError('changed', `"/${textOf(path)}" changed while the build context was read`, {
-    code: 'CONTEXT_CHANGED',
-    hint: 'Let the other program finish, then build again.',
-    cause,
-  });
+/** Index of a name in a listing, or -1. */
+function positionOf(listing: Listing, name: BytePath): number {
+  const { names } = listing;
+  for (const guess of [listing.cursor, listing.cursor + 1]) {
+    if (names[guess] !== name) continue;
+    listing.cursor = guess;
+    return guess;
+  }
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (names[middle]! < name) low = middle + 1;
+    else high = middle;
+  }
+  if (names[low] !== name) return -1;
+  listing.cursor = low;
+  return low;
 }

@@ -36,7 +36,7 @@ export interface FileTree {
   /** Names in a directory, sorted bytewise; empty for anything else. */
   readdir(path: BytePath): BytePath[];
   /** All names of a directory with their nodes, as `readdir` and `lstat` give them: faster for walks. */
-  entries?(path: BytePath): NamedNode[];
+  entries?(path: BytePath): readonly NamedNode[];
   /** SHA-256 of a file's content, hex. Throws `changed` when the file is gone or not a file any more. */
   sha256(path: BytePath): string;
   /**

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
+import { FINGERPRINT_WORDS, type Fingerprint, type FingerprintList } from './fingerprint-list.ts';
 import { decodeXattrs, encodeXattrs } from './xattr-list.ts';
 
 /** Version of the file's layout and of what a record promises. */
@@ -13,24 +14,17 @@ const WORDS = 10;
 /** An index beyond this is not ours. */
 const MAX_FILE_BYTES = 1 << 30;
 
-/** Stat data that changes whenever a file's content, mode or extended attributes change. */
-export interface Fingerprint {
-  dev: bigint;
-  ino: bigint;
-  size: bigint;
-  mtimeNs: bigint;
-  ctimeNs: bigint;
-  mode: bigint;
-}
-
 /** What was learned about an inode by opening it. */
 export interface Known {
   /** SHA-256 of the content, hex; undefined for what has no content, and for files not yet read. */
-  sha256: string | undefined;
-  xattrs: Map<string, Buffer> | undefined;
+  readonly sha256: string | undefined;
+  readonly xattrs: Map<string, Buffer> | undefined;
 }
 
-export interface TableRecord extends Fingerprint, Known {}
+export interface TableRecord {
+  print: Fingerprint;
+  known: Known;
+}
 
 /** The index file as it lies in memory. */
 export interface FingerprintTable {
@@ -41,25 +35,38 @@ export interface FingerprintTable {
   bytes: Buffer;
   /** JSON-free list of attributes: see {@link encodeXattrs}. */
   xattrs: Buffer;
-  /** Open addressing over record numbers + 1; 0 is free. */
+  /** Open addressing by inode over record numbers + 1; 0 is free. Kept in the file. */
   slots: Int32Array;
 }
 
 export function emptyTable(): FingerprintTable {
-  return tableOver(new ArrayBuffer(0), Buffer.alloc(0));
+  return { count: 0, ...viewsOf(new ArrayBuffer(0), 0), xattrs: Buffer.alloc(0), slots: new Int32Array(1) };
 }
 
-function tableOver(records: ArrayBuffer, xattrs: Buffer): FingerprintTable {
-  const words = new BigUint64Array(records);
-  const count = words.length / WORDS;
-  const slots = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(count, 1) * 2)));
-  const halves = new Uint32Array(records);
-  for (let i = 0; i < count; i++) {
-    let slot = hashInode(halves[i * WORDS * 2 + 2]!) & (slots.length - 1);
+function viewsOf(
+  memory: ArrayBuffer,
+  start: number,
+  count = 0,
+): Pick<FingerprintTable, 'words' | 'halves' | 'bytes'> {
+  const length = count * WORDS;
+  return {
+    words: new BigUint64Array(memory, start, length),
+    halves: new Uint32Array(memory, start, length * 2),
+    bytes: Buffer.from(memory, start, length * 8),
+  };
+}
+
+/** At least half of the slots stay free. */
+function slotCount(count: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(count, 1) * 2));
+}
+
+function fillSlots(slots: Int32Array, halves: Uint32Array): void {
+  for (let at = 0; at * WORDS * 2 < halves.length; at++) {
+    let slot = hashInode(halves[at * WORDS * 2 + 2]!) & (slots.length - 1);
     while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
-    slots[slot] = i + 1;
+    slots[slot] = at + 1;
   }
-  return { count, words, halves, bytes: Buffer.from(records), xattrs, slots };
 }
 
 /** Inode numbers are often consecutive: spread them. */
@@ -67,47 +74,68 @@ function hashInode(low: number): number {
   return Math.imul(low, 0x9e3779b1) >>> 7;
 }
 
-export function lookUp(table: FingerprintTable, print: Fingerprint): number {
-  const { words, slots } = table;
-  let slot = hashInode(Number(BigInt.asUintN(32, print.ino))) & (slots.length - 1);
+/** @returns the number of the record with exactly this fingerprint, or -1 */
+export function lookUp(table: FingerprintTable, list: FingerprintList, row: number): number {
+  const { slots } = table;
+  const theirs = list.halves;
+  const from = row * FINGERPRINT_WORDS * 2;
+  let slot = hashInode(theirs[from + 2]!) & (slots.length - 1);
   for (; slots[slot] !== 0; slot = (slot + 1) & (slots.length - 1)) {
     const at = slots[slot]! - 1;
-    const base = at * WORDS;
-    if (words[base + 1] !== print.ino || words[base] !== print.dev) continue;
-    const same =
-      words[base + 2] === print.size &&
-      words[base + 3] === BigInt.asUintN(64, print.mtimeNs) &&
-      words[base + 4] === BigInt.asUintN(64, print.ctimeNs) &&
-      (table.halves[base * 2 + 10]! & 0xffff) === Number(print.mode);
-    return same ? at : -1;
+    if (isAt(table.halves, at * WORDS * 2, theirs, from)) return at;
   }
   return -1;
 }
 
+/** Ten halves for device, inode, size and times; the mode shares its word with other things. */
+function isAt(ours: Uint32Array, at: number, theirs: Uint32Array, from: number): boolean {
+  for (let i = 0; i < 10; i++) if (ours[at + i] !== theirs[from + i]) return false;
+  return (ours[at + 10]! & MODE_MASK) === theirs[from + 10];
+}
+
+const MODE_MASK = 0xffff;
 /** Beside the mode: is there a digest? */
 const HAS_DIGEST = 0x10000;
 
+/** What a record says, read when it is asked for: most of it never is. */
 export function knownAt(table: FingerprintTable, at: number): Known {
-  const base = at * WORDS;
-  const flags = table.halves[base * 2 + 10]!;
-  const place = table.halves[base * 2 + 11]!;
-  const start = base * 8 + 48;
-  return {
-    sha256: (flags & HAS_DIGEST) === 0 ? undefined : table.bytes.toString('hex', start, start + 32),
-    xattrs: place === 0 ? undefined : decodeXattrs(table.xattrs, place - 1),
-  };
+  return new RecordedKnown(table, at);
+}
+
+class RecordedKnown implements Known {
+  readonly #table: FingerprintTable;
+  readonly #at: number;
+
+  constructor(table: FingerprintTable, at: number) {
+    this.#table = table;
+    this.#at = at;
+  }
+
+  get sha256(): string | undefined {
+    const base = this.#at * WORDS;
+    if ((this.#table.halves[base * 2 + 10]! & HAS_DIGEST) === 0) return undefined;
+    return this.#table.bytes.toString('hex', base * 8 + 48, base * 8 + 80);
+  }
+
+  get xattrs(): Map<string, Buffer> | undefined {
+    const place = this.#table.halves[this.#at * WORDS * 2 + 11]!;
+    return place === 0 ? undefined : decodeXattrs(this.#table.xattrs, place - 1);
+  }
 }
 
 export function recordAt(table: FingerprintTable, at: number): TableRecord {
   const base = at * WORDS;
+  const { sha256, xattrs } = knownAt(table, at);
   return {
-    dev: table.words[base]!,
-    ino: table.words[base + 1]!,
-    size: table.words[base + 2]!,
-    mtimeNs: table.words[base + 3]!,
-    ctimeNs: table.words[base + 4]!,
-    mode: BigInt(table.halves[base * 2 + 10]! & 0xffff),
-    ...knownAt(table, at),
+    print: {
+      dev: table.words[base]!,
+      ino: table.words[base + 1]!,
+      size: table.words[base + 2]!,
+      mtimeNs: table.words[base + 3]!,
+      ctimeNs: table.words[base + 4]!,
+      mode: BigInt(table.halves[base * 2 + 10]! & MODE_MASK),
+    },
+    known: { sha256, xattrs },
   };
 }
 
@@ -121,13 +149,21 @@ export function readTable(file: string): FingerprintTable | undefined {
   try {
     const stat = fs.fstatSync(descriptor);
     if (!stat.isFile() || stat.size < HEADER_BYTES || stat.size > MAX_FILE_BYTES) return undefined;
-    const all = Buffer.from(new ArrayBuffer(stat.size));
+    const memory = new ArrayBuffer(stat.size);
+    const all = Buffer.from(memory);
     if (fs.readSync(descriptor, all, 0, stat.size, 0) !== stat.size) return undefined;
-    const header = new Uint32Array(all.buffer, 0, HEADER_BYTES / 4);
-    const end = HEADER_BYTES + header[2]! * WORDS * 8;
-    if (header[0] !== MAGIC || header[1] !== FORMAT || end + header[3]! !== stat.size) return undefined;
-    if (crc32(all.subarray(HEADER_BYTES)) !== header[4]) return undefined;
-    return tableOver(all.buffer.slice(HEADER_BYTES, end) as ArrayBuffer, all.subarray(end));
+    const [magic, format, count, xattrBytes, checksum] = new Uint32Array(memory, 0, HEADER_BYTES / 4);
+    const slots = slotCount(count!);
+    const start = HEADER_BYTES + slots * 4;
+    const end = start + count! * WORDS * 8;
+    if (magic !== MAGIC || format !== FORMAT || end + xattrBytes! !== stat.size) return undefined;
+    if (crc32(all.subarray(HEADER_BYTES)) !== checksum) return undefined;
+    return {
+      count: count!,
+      ...viewsOf(memory, start, count),
+      xattrs: all.subarray(end),
+      slots: new Int32Array(memory, HEADER_BYTES, slots),
+    };
   } catch {
     return undefined;
   } finally {
@@ -139,33 +175,35 @@ export function writeTable(file: string, records: Iterable<TableRecord>): void {
   const list = [...records];
   const xattrs: Buffer[] = [];
   let xattrBytes = 0;
-  const body = new ArrayBuffer(HEADER_BYTES + list.length * WORDS * 8);
-  const words = new BigUint64Array(body, HEADER_BYTES);
-  const halves = new Uint32Array(body, HEADER_BYTES);
-  const bytes = Buffer.from(body);
-  list.forEach((record, index) => {
+  const slots = slotCount(list.length);
+  const start = HEADER_BYTES + slots * 4;
+  const memory = new ArrayBuffer(start + list.length * WORDS * 8);
+  const { words, halves, bytes } = viewsOf(memory, start, list.length);
+  list.forEach(({ print, known }, index) => {
     const base = index * WORDS;
-    words[base] = record.dev;
-    words[base + 1] = record.ino;
-    words[base + 2] = record.size;
-    words[base + 3] = record.mtimeNs;
-    words[base + 4] = record.ctimeNs;
-    halves[base * 2 + 10] = Number(record.mode) | (record.sha256 === undefined ? 0 : HAS_DIGEST);
-    if (record.sha256 !== undefined) bytes.write(record.sha256, HEADER_BYTES + base * 8 + 48, 'hex');
-    if (record.xattrs === undefined || record.xattrs.size === 0) return;
-    const encoded = encodeXattrs(record.xattrs);
+    words[base] = print.dev;
+    words[base + 1] = print.ino;
+    words[base + 2] = print.size;
+    words[base + 3] = print.mtimeNs;
+    words[base + 4] = print.ctimeNs;
+    halves[base * 2 + 10] = Number(print.mode) | (known.sha256 === undefined ? 0 : HAS_DIGEST);
+    if (known.sha256 !== undefined) bytes.write(known.sha256, base * 8 + 48, 'hex');
+    if (known.xattrs === undefined || known.xattrs.size === 0) return;
+    const encoded = encodeXattrs(known.xattrs);
     halves[base * 2 + 11] = xattrBytes + 1;
     xattrs.push(encoded);
     xattrBytes += encoded.length;
   });
+  fillSlots(new Int32Array(memory, HEADER_BYTES, slots), halves);
   const tail = Buffer.concat(xattrs);
-  const checksum = crc32(tail, crc32(bytes.subarray(HEADER_BYTES)));
-  new Uint32Array(body, 0, HEADER_BYTES / 4).set([MAGIC, FORMAT, list.length, tail.length, checksum]);
+  const body = Buffer.from(memory);
+  const checksum = crc32(tail, crc32(body.subarray(HEADER_BYTES)));
+  new Uint32Array(memory, 0, HEADER_BYTES / 4).set([MAGIC, FORMAT, list.length, tail.length, checksum]);
 
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    fs.writeFileSync(temporary, Buffer.concat([bytes, tail]), { mode: 0o600, flag: 'wx' });
+    fs.writeFileSync(temporary, Buffer.concat([body, tail]), { mode: 0o600, flag: 'wx' });
     fs.renameSync(temporary, file);
   } catch (error) {
     fs.rmSync(temporary, { force: true });

@@ -74,7 +74,9 @@ describe('the tree', () => {
     for (const directory of ['', 'a', 'a/b', 'e']) {
       const names = tree.readdir(directory);
       const nodes = names.map((name) => tree.lstat(directory === '' ? name : `${directory}/${name}`));
-      expect(tree.entries?.(directory)).toEqual(names.map((name, i) => ({ name, node: nodes[i] })));
+      expect(tree.entries?.(directory).map(({ name, node }) => [name, node])).toEqual(
+        names.map((name, i) => [name, nodes[i]]),
+      );
     }
     expect(tree.readdir('a')).toEqual(['b']);
   });
@@ -155,7 +157,7 @@ describe('the tree', () => {
       execFileSync(process.execPath, ['--input-type=module', '-e', script]).toString(),
     ).toMatchInlineSnapshot(`
       ".dockerignore closed
-      denied cannot read directory "/closed" of the build context Make it readable, or hide it with a line in the ignore file.
+      denied cannot read "/closed" of the build context Make it readable, or hide it with a line in the ignore file.
       "
     `);
   });

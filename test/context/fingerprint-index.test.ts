@@ -3,12 +3,29 @@ import os from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it, test } from 'vitest';
-import { isLasting, openFingerprintIndex } from '../../src/context/fingerprint-index.ts';
-import type { Fingerprint, Known } from '../../src/context/fingerprint-table.ts';
+import { isLasting } from '../../src/context/file-clock.ts';
+import { openFingerprintIndex } from '../../src/context/fingerprint-index.ts';
+import { type Fingerprint, FingerprintList } from '../../src/context/fingerprint-list.ts';
+import type { Known } from '../../src/context/fingerprint-table.ts';
 
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'fingerprint-index-'));
 afterAll(() => fs.rmSync(work, { recursive: true }));
 let count = 0;
+/** The index as the tests talk to it: one fingerprint at a time. */
+function openIndex(file: string) {
+  const index = openFingerprintIndex(file);
+  return {
+    find(print: Fingerprint): Known | undefined {
+      const list = new FingerprintList();
+      list.add({ ...print, ino: 1n });
+      const found = index.find(list, list.add(print));
+      return found && { sha256: found.sha256, xattrs: found.xattrs };
+    },
+    remember: (print: Fingerprint, known: Known, lasting: boolean) =>
+      index.remember({ print, known }, lasting),
+    save: () => index.save(),
+  };
+}
 const freshFile = (): string => path.join(work, 'sub', `${count++}.index`);
 
 const print: Fingerprint = { dev: 1n, ino: 2n, size: 3n, mtimeNs: 4n, ctimeNs: 5n, mode: 0o100644n };
@@ -52,14 +69,14 @@ it('finds after a save what was remembered, and nothing else', () => {
       const file = freshFile();
       const latest = new Map<string, (typeof first)[number]>();
       for (const batch of [first, second]) {
-        const index = openFingerprintIndex(file);
+        const index = openIndex(file);
         for (const one of batch) {
           index.remember(one.print, one.known, true);
           latest.set(`${one.print.dev}:${one.print.ino}`, one);
         }
         index.save();
       }
-      const index = openFingerprintIndex(file);
+      const index = openIndex(file);
       for (const { print, known } of latest.values()) {
         const found = index.find(print);
         expect({ sha256: found?.sha256, xattrs: found?.xattrs }).toEqual(known);
@@ -78,10 +95,10 @@ test.each<[keyof Fingerprint, bigint]>([
   ['mode', 0o100755n],
 ])('does not know a file whose %s differs', (field, value) => {
   const file = freshFile();
-  const index = openFingerprintIndex(file);
+  const index = openIndex(file);
   index.remember(print, known, true);
   index.save();
-  for (const one of [index, openFingerprintIndex(file)]) {
+  for (const one of [index, openIndex(file)]) {
     expect(one.find(print)).toMatchObject(known);
     expect(one.find({ ...print, [field]: value })).toBeUndefined();
   }
@@ -89,7 +106,7 @@ test.each<[keyof Fingerprint, bigint]>([
 
 it('keeps what is not lasting for this run only', () => {
   const file = freshFile();
-  const index = openFingerprintIndex(file);
+  const index = openIndex(file);
   index.remember(print, known, false);
   expect(index.find(print)).toMatchObject(known);
   index.save();
@@ -98,15 +115,15 @@ it('keeps what is not lasting for this run only', () => {
 
 it('forgets a record when a newer one of the same inode is not lasting', () => {
   const file = freshFile();
-  const index = openFingerprintIndex(file);
+  const index = openIndex(file);
   index.remember(print, known, true);
   index.remember({ ...print, ino: 77n }, known, true);
   index.save();
-  const second = openFingerprintIndex(file);
+  const second = openIndex(file);
   second.remember({ ...print, ctimeNs: 9n }, known, false);
   second.remember({ ...print, ino: 78n }, known, true);
   second.save();
-  const third = openFingerprintIndex(file);
+  const third = openIndex(file);
   expect([third.find(print), third.find({ ...print, ctimeNs: 9n })]).toEqual([undefined, undefined]);
   expect(third.find({ ...print, ino: 77n })).toMatchObject(known);
 });
@@ -114,7 +131,7 @@ it('forgets a record when a newer one of the same inode is not lasting', () => {
 describe('a file that cannot be trusted is empty', () => {
   const good = (): string => {
     const file = freshFile();
-    const index = openFingerprintIndex(file);
+    const index = openIndex(file);
     for (let ino = 1n; ino < 50n; ino++)
       index.remember({ ...print, ino }, { ...known, xattrs: new Map([['user.a', Buffer.from('x')]]) }, true);
     index.save();
@@ -131,9 +148,9 @@ describe('a file that cannot be trusted is empty', () => {
     ['a link', (file) => [fs.renameSync(file, `${file}.real`), fs.symlinkSync(`${file}.real`, file)]],
   ])('%s', (_name, damage) => {
     const file = good();
-    expect(openFingerprintIndex(file).find({ ...print, ino: 1n })?.sha256).toBe(known.sha256);
+    expect(openIndex(file).find({ ...print, ino: 1n })?.sha256).toBe(known.sha256);
     damage(file);
-    expect(openFingerprintIndex(file).find({ ...print, ino: 1n })).toBeUndefined();
+    expect(openIndex(file).find({ ...print, ino: 1n })).toBeUndefined();
   });
 
   it('any flipped bit of the body', () => {
@@ -147,7 +164,7 @@ describe('a file that cannot be trusted is empty', () => {
           const damaged = Buffer.from(bytes);
           damaged[at] = damaged[at]! ^ (1 << bit);
           fs.writeFileSync(file, damaged);
-          const index = openFingerprintIndex(file);
+          const index = openIndex(file);
           for (let ino = 1n; ino < 50n; ino++) expect(index.find({ ...print, ino })).toBeUndefined();
         },
       ),
@@ -165,12 +182,12 @@ describe('a file that cannot be trusted is empty', () => {
 it('gives up quietly where it cannot be written, and leaves nothing behind', () => {
   const file = path.join(work, 'plain', 'x.index');
   fs.writeFileSync(path.join(work, 'plain'), '');
-  const index = openFingerprintIndex(file);
+  const index = openIndex(file);
   index.remember(print, known, true);
   index.save();
   const directory = path.join(work, 'sub', 'taken.index');
   fs.mkdirSync(path.join(directory, 'x'), { recursive: true });
-  const other = openFingerprintIndex(directory);
+  const other = openIndex(directory);
   other.remember(print, known, true);
   other.save();
   expect(fs.readdirSync(path.join(work, 'sub')).filter((name) => name.endsWith('.tmp'))).toEqual([]);

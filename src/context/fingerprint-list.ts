@@ -1,0 +1,67 @@
+/** Stat data that changes whenever a file's content, mode or extended attributes change. */
+export interface Fingerprint {
+  dev: bigint;
+  ino: bigint;
+  size: bigint;
+  mtimeNs: bigint;
+  ctimeNs: bigint;
+  mode: bigint;
+}
+
+/** Eight-byte words of a fingerprint. */
+export const FINGERPRINT_WORDS = 6;
+
+/**
+ * Many fingerprints in one typed array, by row: twenty thousand objects of six bigints each would keep the garbage
+ * collector busier than the walk itself.
+ */
+export class FingerprintList {
+  words = new BigUint64Array(FINGERPRINT_WORDS * 256);
+  /** The same memory; comparing halves makes no bigints. */
+  halves = new Uint32Array(this.words.buffer);
+  length = 0;
+
+  /** @returns the row */
+  add(print: Fingerprint): number {
+    const at = this.length * FINGERPRINT_WORDS;
+    if (at === this.words.length) {
+      const { words } = this;
+      this.words = new BigUint64Array(words.length * 2);
+      this.words.set(words);
+      this.halves = new Uint32Array(this.words.buffer);
+    }
+    const { words } = this;
+    words[at] = print.dev;
+    words[at + 1] = print.ino;
+    words[at + 2] = print.size;
+    words[at + 3] = print.mtimeNs;
+    words[at + 4] = print.ctimeNs;
+    words[at + 5] = print.mode;
+    return this.length++;
+  }
+
+  get(row: number): Fingerprint {
+    const { words } = this;
+    const at = row * FINGERPRINT_WORDS;
+    return {
+      dev: words[at]!,
+      ino: words[at + 1]!,
+      size: words[at + 2]!,
+      mtimeNs: BigInt.asIntN(64, words[at + 3]!),
+      ctimeNs: BigInt.asIntN(64, words[at + 4]!),
+      mode: words[at + 5]!,
+    };
+  }
+}
+
+/** Whether two looks at a file saw the same file in the same state. */
+export function sameFingerprint(a: Fingerprint, b: Fingerprint): boolean {
+  return (
+    a.ctimeNs === b.ctimeNs &&
+    a.mtimeNs === b.mtimeNs &&
+    a.size === b.size &&
+    a.mode === b.mode &&
+    a.ino === b.ino &&
+    a.dev === b.dev
+  );
+}
