@@ -18,12 +18,13 @@ for (const [signal, exitCode] of Object.entries(EXIT_CODES)) process.on(signal, 
 
 // A reader that has gone (`slipway images | head`) is no error: nothing is said, the work ends.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  if (stoppedBy === undefined) stop(EXIT_BROKEN_PIPE);
+  if (stoppedBy !== undefined) return;
+  if (error.code !== 'EPIPE')
+    process.stderr.write(`slipway: cannot write to standard output: ${error.message}\n`);
+  stop(error.code === 'EPIPE' ? EXIT_BROKEN_PIPE : 1);
 });
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
+// There is no place left to say that nothing can be said.
+process.stderr.on('error', () => {});
 
 async function main(): Promise<number> {
   const { stdout, stderr, env } = process;
@@ -65,7 +66,11 @@ function isCommandLineError(error: unknown): error is CommandLineError {
 process.exitCode = EXIT_USAGE;
 main().then(
   (exitCode) => {
-    process.exitCode = stoppedBy ?? exitCode;
+    // An error of a stream comes after the command has ended.
+    process.exitCode = exitCode;
+    process.on('exit', () => {
+      process.exitCode = stoppedBy ?? exitCode;
+    });
   },
   (error: unknown) => {
     process.stderr.write(`slipway: ${error instanceof Error ? error.message : String(error)}\n`);
