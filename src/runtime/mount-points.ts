@@ -15,6 +15,7 @@ import { O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } f
 import { loadSys } from '../sys/linux.ts';
 import { refuseLinkedTargets } from './linked-targets.ts';
 import { needsDirectory } from './mount-options.ts';
+import { pathBelow } from './path-inside.ts';
 import { standardTargets } from './standard-files.ts';
 import type { Mount } from './types.ts';
 
@@ -100,7 +101,7 @@ function make(root: number, wanted: Wanted, created: MountPointStub[]): void {
     const existing = lstatSync(target, { throwIfNoEntry: false });
     if (existing?.isSymbolicLink()) {
       if (wanted.links >= MAX_LINKS) throw notPossible(wanted.path, 'too many symbolic links');
-      const path = posix.resolve(realPath(root, parent), readlinkSync(target));
+      const path = posix.resolve(pathBelow(root, parent), readlinkSync(target));
       make(root, { ...wanted, path, links: wanted.links + 1 }, created);
       return;
     }
@@ -108,7 +109,7 @@ function make(root: number, wanted: Wanted, created: MountPointStub[]): void {
     if (wanted.kind === 'directory') mkdirSync(target, 0o755);
     else closeSync(openSync(target, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644));
     const { ino } = lstatSync(target, { bigint: true });
-    created.push({ path: posix.join(realPath(root, parent), name), kind: wanted.kind, inode: ino });
+    created.push({ path: posix.join(pathBelow(root, parent), name), kind: wanted.kind, inode: ino });
     loadSys().utimens(`${inside}/.`, times.mtimeNs);
   } catch (cause) {
     if (cause instanceof SlipwayError) throw cause;
@@ -166,12 +167,6 @@ function openInside(
     flags: O_PATH | flags,
     resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
   });
-}
-
-/** Where a descriptor lies, seen from the root directory. */
-function realPath(root: number, fd: number): string {
-  const [base, path] = [root, fd].map((each) => readlinkSync(`/proc/self/fd/${each}`)) as [string, string];
-  return path === base ? '/' : base === '/' ? path : path.slice(base.length);
 }
 
 function notPossible(path: string, why: string, cause?: unknown): SlipwayError {

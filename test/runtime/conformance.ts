@@ -41,6 +41,7 @@ export function conformance(subject: Subject): void {
     const run = async (request: RunRequest) => {
       const answer = await worker.run(request);
       expect(answer.left).toEqual([]);
+      expect(answer.leaked).toEqual([]);
       expect(answer.mountsChanged).toBe(false);
       expect(answer.alive ?? false).toBe(false);
       return answer;

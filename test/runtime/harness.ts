@@ -49,6 +49,8 @@ export interface RunAnswer {
   upper: string[];
   /** The worker's own mount table differs from before. */
   mountsChanged: boolean;
+  /** Descriptors of the worker that are open now and were not before. */
+  leaked: string[];
   /** Processes in the worker's pid namespace beside itself: `pid (name) state`. */
   left: string[];
 }

@@ -2,7 +2,16 @@
  * A process in namespaces of its own, as the real worker is, that runs containers for the tests: one request by
  * the process channel, one answer. Started by harness.ts.
  */
-import { closeSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { Socket } from 'node:net';
 import { SlipwayError } from '../../src/errors/index.ts';
 import { EmbeddedRuntime } from '../../src/runtime/embedded/embedded-runtime.ts';
@@ -43,7 +52,15 @@ async function run(request: RunRequest): Promise<RunAnswer> {
   const lower = request.lower ?? options.image;
   const data = `lowerdir=${lower},upperdir=${directory}/upper,workdir=${directory}/work`;
   sys.mount('overlay', rootfs, 'overlay', 0, options.userNamespace ? `${data},userxattr` : data);
-  const answer: RunAnswer = { stdout: '', stderr: '', length: 0, upper: [], mountsChanged: false, left: [] };
+  const answer: RunAnswer = {
+    stdout: '',
+    stderr: '',
+    length: 0,
+    upper: [],
+    mountsChanged: false,
+    left: [],
+    leaked: [],
+  };
   const spec: ContainerSpec = {
     id: `slipway-test-${process.pid}-${count}`,
     rootfs,
@@ -58,6 +75,7 @@ async function run(request: RunRequest): Promise<RunAnswer> {
     ...request.spec,
   };
   const mountsBefore = mountTable(rootfs);
+  const filesBefore = openFiles();
   try {
     const points = prepareMountPoints(rootfs, spec.mounts);
     try {
@@ -72,6 +90,7 @@ async function run(request: RunRequest): Promise<RunAnswer> {
   }
   answer.mountsChanged = mountTable(rootfs) !== mountsBefore;
   answer.left = otherProcesses();
+  answer.leaked = openFiles().filter((file) => !filesBefore.includes(file));
   sys.umount(rootfs, MNT_DETACH);
   answer.upper = (readdirSync(`${directory}/upper`, { recursive: true }) as string[]).sort();
   rmSync(directory, { recursive: true, force: true });
@@ -128,7 +147,9 @@ async function runPrepared(spec: ContainerSpec, request: RunRequest, answer: Run
     container = await pending;
   } finally {
     for (const fd of toClose) closeSync(fd);
+    if (!container) await Promise.all(outputs);
   }
+  if (!container) return;
   answer.pid = container.pid;
   if (container.terminal) outputs.push(collectTerminal(container.terminal.fd, answer, act, container.exited));
   act();
@@ -154,6 +175,17 @@ async function collectTerminal(
   const closed = new Promise<void>((resolve) => stream.on('close', () => resolve()));
   await exited;
   await closed;
+}
+
+/** Open descriptors of this process, as `number target`. */
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`];
+    } catch {
+      return []; // the directory's own
+    }
+  });
 }
 
 /** Processes of this pid namespace beside this one. */
@@ -187,6 +219,7 @@ async function measure(times: number): Promise<number> {
       upper: [],
       mountsChanged: false,
       left: [],
+      leaked: [],
     };
     const spec: ContainerSpec = {
       id: `slipway-measure-${process.pid}-${i}`,

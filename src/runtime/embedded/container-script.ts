@@ -20,6 +20,7 @@ import {
 } from '../../sys/constants.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { needsDirectory, parseMountOptions } from '../mount-options.ts';
+import { resolveInside } from '../path-inside.ts';
 import { maskedPaths, readonlyPaths } from '../standard-files.ts';
 import type { ContainerSpec, Mount } from '../types.ts';
 import { mountDevices } from './container-devices.ts';
@@ -84,7 +85,7 @@ export function containerScript(spec: ContainerSpec, options: ScriptOptions): Sc
     console: options.console,
   });
   mountSys(mounts, spec, facts);
-  for (const mount of spec.mounts) mountExtra(mounts, mount, sandbox);
+  for (const mount of spec.mounts) mountExtra(mounts, mount, spec);
   if (sandbox) {
     for (const path of maskedPaths) {
       script.purpose(`mask ${path}`);
@@ -136,8 +137,9 @@ function mountSys(mounts: ContainerMounts, spec: ContainerSpec, facts: HostFacts
 }
 
 /** One mount of the specification. Without the word `dev` no device works on it. */
-function mountExtra(mounts: ContainerMounts, mount: Mount, sandbox: boolean): void {
+function mountExtra(mounts: ContainerMounts, mount: Mount, spec: ContainerSpec): void {
   const { script } = mounts;
+  const sandbox = spec.security === 'sandbox';
   const target = posix.normalize(mount.target);
   if (!target.startsWith('/') || target === '/') {
     throw new SlipwayError('invalid', `invalid mount target ${JSON.stringify(mount.target)}`, {
@@ -148,6 +150,8 @@ function mountExtra(mounts: ContainerMounts, mount: Mount, sandbox: boolean): vo
   const { attributes, recursive, devices, data } = parseMountOptions(mount.options);
   const all = attributes | (devices || !sandbox ? 0 : MOUNT_ATTR_NODEV);
   script.purpose(`mount ${target}`);
+  // A link of the image may lead into an earlier mount, which hides what was prepared at its end.
+  const end = resolveInside(spec.rootfs, target) ?? target;
   if (mount.type === 'bind') {
     if (mount.source === undefined) {
       throw new SlipwayError('invalid', `the bind mount at ${target} has no source`, {
@@ -155,11 +159,11 @@ function mountExtra(mounts: ContainerMounts, mount: Mount, sandbox: boolean): vo
       });
     }
     const { source, sourceRoot } = mount;
-    mounts.makeTarget(target, needsDirectory(mount) ? 'directory' : 'file');
+    mounts.makeTarget(end, needsDirectory(mount) ? 'directory' : 'file');
     mounts.mountBind(target, { source, root: sourceRoot, attributes: all, recursive });
   } else {
     const type = mount.type === 'cgroup' ? 'cgroup2' : mount.type;
-    mounts.makeTarget(target, 'directory');
+    mounts.makeTarget(end, 'directory');
     mounts.mountNew(target, { type, data, attributes: all });
   }
 }
