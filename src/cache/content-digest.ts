@@ -29,7 +29,8 @@ export async function digestSelection(
   selection: Selection,
   options: DigestOptions = {},
 ): Promise<string> {
-  if (tree.prefetch !== undefined) await tree.prefetch(filePaths(selection), options.signal);
+  const digests = await digestsOf(tree, filePaths(selection), options.signal);
+  let next = 0;
   const writer = new HashWriter();
   writer.text(FORMAT);
   writer.number((options.ignoreOwner ? 1 : 0) | (options.ignoreMode ? 2 : 0));
@@ -41,6 +42,7 @@ export async function digestSelection(
     writer.number(source.entries.length);
     const firstNames = new Map<string, number>();
     source.entries.forEach((entry, index) => {
+      const digest = entry.node.type === 'file' ? digests[next++] : undefined;
       const first = entry.node.inode === undefined ? undefined : firstNames.get(entry.node.inode);
       if (first !== undefined) {
         writer.text(entry.path);
@@ -50,18 +52,27 @@ export async function digestSelection(
       }
       if (entry.node.inode !== undefined) firstNames.set(entry.node.inode, index);
       writeEntry(writer, entry, options);
-      if (entry.node.type === 'file') writer.hex(tree.sha256(pathInTree(source.path, entry.path)));
+      if (digest !== undefined) writer.hex(digest);
     });
   }
   return writer.digest();
 }
 
+async function digestsOf(
+  tree: FileTree,
+  paths: BytePath[],
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  if (tree.sha256All !== undefined) return await tree.sha256All(paths, signal);
+  return paths.map((path) => tree.sha256(path));
+}
+
 function filePaths(selection: Selection): BytePath[] {
-  return selection.sources.flatMap((source) =>
-    source.entries.flatMap((entry) =>
-      entry.node.type === 'file' ? [pathInTree(source.path, entry.path)] : [],
-    ),
-  );
+  const paths: BytePath[] = [];
+  for (const source of selection.sources)
+    for (const entry of source.entries)
+      if (entry.node.type === 'file') paths.push(pathInTree(source.path, entry.path));
+  return paths;
 }
 
 function pathInTree(source: BytePath, entry: BytePath): BytePath {

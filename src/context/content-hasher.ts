@@ -11,7 +11,7 @@ import type { FingerprintIndex } from './fingerprint-index.ts';
 import { type Fingerprint, FingerprintList, sameFingerprint } from './fingerprint-list.ts';
 import type { Known } from './fingerprint-table.ts';
 import { fsPath, openRegularFile } from './read-file.ts';
-import { startTimeSlice } from './time-slice.ts';
+import type { TimeSlice } from './time-slice.ts';
 
 const BUFFER_BYTES = 1 << 20;
 
@@ -30,8 +30,8 @@ export interface ContentHasher {
   describe(path: BytePath, name: BytePath, stat: fs.BigIntStats): DiskEntry;
   /** Hex digest of a file. Throws `changed` when it is another file by now. */
   sha256(path: BytePath, entry: DiskEntry): string;
-  /** Computes digests ahead, in slices that let a cancel through. */
-  prefetch(files: Iterable<[BytePath, DiskEntry]>, signal: AbortSignal | undefined): Promise<void>;
+  /** The same, pausing inside large files. */
+  sha256InSlices(path: BytePath, entry: DiskEntry, slice: TimeSlice): Promise<string>;
 }
 
 export interface ContentHasherOptions {
@@ -94,17 +94,15 @@ export function createContentHasher(options: ContentHasherOptions): ContentHashe
         if (step.done) return step.value;
       }
     },
-    async prefetch(files, signal) {
-      const slice = startTimeSlice(signal);
-      for (const [path, entry] of files) {
-        if (entry.readAtNs === 0n || entry.known.sha256 !== undefined) continue;
-        for (const _ of read(path, entry)) {
-          if (!slice.due()) continue;
-          // Another caller may hash during the pause: the file in progress keeps the buffer, others get a new one.
-          buffer = undefined;
-          await slice.pause();
-        }
-        if (slice.due()) await slice.pause();
+    async sha256InSlices(path, entry, slice) {
+      const steps = read(path, entry);
+      for (;;) {
+        const step = steps.next();
+        if (step.done) return step.value;
+        if (!slice.due()) continue;
+        // Another caller may hash during the pause: the file in progress keeps the buffer, others get a new one.
+        buffer = undefined;
+        await slice.pause();
       }
     },
   };

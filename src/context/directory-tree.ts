@@ -8,6 +8,7 @@ import type { FileNode, FileTree, NamedNode } from './file-tree.ts';
 import type { FingerprintIndex } from './fingerprint-index.ts';
 import { createIgnoreRules, type IgnoreRules, type ParentState } from './ignore-rules.ts';
 import { fsPath } from './read-file.ts';
+import { startTimeSlice } from './time-slice.ts';
 
 export interface DirectoryTreeOptions {
   /** Absolute path of the directory. */
@@ -80,11 +81,15 @@ class DirectoryTree implements FileTree {
     return this.#hasher.sha256(path, this.#file(path));
   }
 
-  async prefetch(paths: readonly BytePath[], signal?: AbortSignal): Promise<void> {
-    const files = function* (tree: DirectoryTree): Generator<[BytePath, DiskEntry]> {
-      for (const path of paths) yield [path, tree.#file(path)];
-    };
-    await this.#hasher.prefetch(files(this), signal);
+  async sha256All(paths: readonly BytePath[], signal?: AbortSignal): Promise<string[]> {
+    const slice = startTimeSlice(signal);
+    const digests: string[] = [];
+    for (const path of paths) {
+      const entry = this.#file(path);
+      digests.push(entry.known.sha256 ?? (await this.#hasher.sha256InSlices(path, entry, slice)));
+      if (entry.readAtNs !== 0n && slice.due()) await slice.pause();
+    }
+    return digests;
   }
 
   #file(path: BytePath): DiskEntry {

@@ -40,8 +40,8 @@ export interface FileTree {
   /** SHA-256 of a file's content, hex. Throws `changed` when the file is gone or not a file any more. */
   sha256(path: BytePath): string;
   /**
-   * Computes the digests of many files ahead of `sha256`, in slices that let a cancel through. Absent where digests
-   * are recorded anyway.
+   * What `sha256` gives for many files, in their order; computed in slices that let a cancel through. Absent where
+   * digests are recorded anyway.
    */
-  prefetch?(paths: readonly BytePath[], signal?: AbortSignal): Promise<void>;
+  sha256All?(paths: readonly BytePath[], signal?: AbortSignal): Promise<string[]>;
 }

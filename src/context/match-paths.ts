@@ -20,7 +20,7 @@ export async function matchPaths(tree: FileTree, pattern: BytePath, slice: TimeS
   const first = elements.findIndex(hasWildcards);
   const literal = elements.slice(0, first).join('/');
   const base = resolvePath(tree, literal, { final: true });
-  if (base.node === undefined) return { missing: literal };
+  if (base.node?.type !== 'directory') return { missing: literal };
   let found = [base.path];
   for (const element of elements.slice(first)) {
     const matches = await compileElement(element);

@@ -43,7 +43,8 @@ async function select(sources: string[], more: Partial<SelectionRequest> = {}): 
 
 const dir = 'dir <- dir: sub sub/dangling sub/link sub/z.c x.c y.h';
 
-// Confirmed with Docker 26.1, except where BuildKit cannot take the names.
+// Confirmed with Docker 26.1. Of these it refuses `dir/**` for the dangling link inside (moby/buildkit#4946), and it
+// cannot take names that are not UTF-8.
 describe('sources', () => {
   test.each<[source: string, selected: string[]]>([
     ['top.md', ['top.md <- top.md: .']],
@@ -69,7 +70,6 @@ describe('sources', () => {
     ['*hidden', ['.hidden <- .hidden: .']],
     ['none*', []],
     ['dir/none*', []],
-    ['top.md/*', []],
     ['d*/x.c', ['x.c <- dir/x.c: .']],
     ['*/x.c', ['x.c <- dir/x.c: .', 'x.c <- other/x.c: .']],
     ['to-dir/*.c', ['x.c <- dir/x.c: .']],
@@ -112,6 +112,7 @@ describe('what cannot be selected', () => {
   test.each<[source: string, kind: string, code: string, message: string, hint: string | undefined]>([
     ['nope', 'not-found', 'SOURCE_NOT_FOUND', '"/nope": not found in the build context', undefined],
     ['top.md/x', 'not-found', 'SOURCE_NOT_FOUND', '"/top.md/x": not found in the build context', undefined],
+    ['top.md/*', 'not-found', 'SOURCE_NOT_FOUND', '"/top.md": not found in the build context', undefined],
     ['nodir/*.c', 'not-found', 'SOURCE_NOT_FOUND', '"/nodir": not found in the build context', undefined],
     [
       'top.mb',
