@@ -38,7 +38,8 @@ export interface PackResult extends LayerDigest {
  * are written as zeros. Deterministic. `dir` is text, paths of the result are bytes.
  *
  * Synchronous, about 45,000 small files a second. Throws `invalid` (`WHITEOUT_NAME`) for a name that would become
- * a whiteout, `changed` (`LAYER_CHANGED`) if a file shrinks meanwhile, `canceled`, or Node's error of the file system.
+ * a whiteout, `changed` (`LAYER_CHANGED`) if a file shrinks meanwhile, `unsupported` (`PATH_TOO_LONG`), `canceled`,
+ * or Node's error of the file system.
  */
 export function packLayer(dir: string, sink: PackSink | undefined, options: PackOptions = {}): PackResult {
   const { packer = PACKER_VERSION } = options;
@@ -47,7 +48,16 @@ export function packLayer(dir: string, sink: PackSink | undefined, options: Pack
       code: 'PACKER_VERSION',
     });
   }
-  return new Packer(dir, sink, options).run();
+  try {
+    return new Packer(dir, sink, options).run();
+  } catch (error) {
+    if (!isErrno(error, 'ENAMETOOLONG')) throw error;
+    throw new SlipwayError('unsupported', 'a path in a layer is longer than the kernel lets it be opened', {
+      code: 'PATH_TOO_LONG',
+      hint: 'Make the tree less deep, or keep the store in a directory with a shorter path.',
+      cause: error,
+    });
+  }
 }
 
 /** What `packLayer` says, without the archive. */

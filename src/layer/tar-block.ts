@@ -55,7 +55,7 @@ export function parseBlock(block: Buffer): RawHeader {
     uid: readNumber(block, 108, 8, 'uid'),
     gid: readNumber(block, 116, 8, 'gid'),
     size: readNumber(block, 124, 12, 'size'),
-    mtimeNs: BigInt(readNumber(block, 136, 12, 'mtime')) * second,
+    mtimeNs: readTime(block),
     link: text(block, 157, 100),
   };
   if (devices && (flag === '3' || flag === '4')) {
@@ -63,6 +63,12 @@ export function parseBlock(block: Buffer): RawHeader {
     raw.minor = readNumber(block, 337, 8, 'minor');
   }
   return raw;
+}
+
+function readTime(block: Buffer): bigint {
+  const seconds = readNumber(block, 136, 12, 'mtime');
+  if (Math.abs(seconds) >= 1e15) throw badTar('TAR_NUMBER', 'mtime in a tar header is out of range');
+  return BigInt(seconds) * second;
 }
 
 /** The sum of all bytes, its own field counted as spaces; old writers summed signed bytes. */

@@ -51,7 +51,7 @@ export function formatPaxTime(ns: bigint): string {
 
 /** Nanoseconds since 1970; digits beyond the ninth decimal are cut off. */
 export function parsePaxTime(value: Buffer): bigint {
-  const match = /^(-?)([0-9]{1,18})(?:\.([0-9]*))?$/.exec(value.toString('latin1', 0, 64));
+  const match = /^(-?)([0-9]{1,15})(?:\.([0-9]*))?$/.exec(value.toString('latin1', 0, 64));
   if (match === null || value.length > 64) throw badTar('TAR_PAX', 'bad time in a PAX header');
   const nanoseconds = (match[3] ?? '').slice(0, 9).padEnd(9, '0');
   const magnitude = BigInt(match[2]!) * second + BigInt(nanoseconds);
@@ -89,13 +89,19 @@ const libarchive = 'LIBARCHIVE.xattr.';
 export function decodeXattrRecord(key: string, value: Buffer): [name: string, value: Buffer] | undefined {
   if (key.startsWith(schily)) {
     const name = key.slice(schily.length).replace(/%3D|%25/g, (c) => (c === '%3D' ? '=' : '%'));
-    return [name, Buffer.from(value)];
+    return [checkedName(name), Buffer.from(value)];
   }
   if (key.startsWith(libarchive)) {
     const unescaped = key
       .slice(libarchive.length)
       .replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-    return [unescaped, Buffer.from(value.toString('latin1'), 'base64')];
+    return [checkedName(unescaped), Buffer.from(value.toString('latin1'), 'base64')];
   }
   return undefined;
+}
+
+function checkedName(name: string): string {
+  if (name.includes('\0'))
+    throw badTar('TAR_PAX', 'the name of an attribute in a PAX header holds a NUL byte');
+  return name;
 }

@@ -152,7 +152,8 @@ export class TarReader {
     if (type !== 'symlink' && type !== 'hardlink') delete header.link;
     if (header.size < 0) throw badTar('TAR_NUMBER', 'negative size in a tar header');
     for (const key of ['uid', 'gid'] as const) {
-      if (header[key] < 0 || header[key] > 0xffffffff) {
+      // The largest 32-bit number is no id: chown takes it for "leave as it is".
+      if (header[key] < 0 || header[key] >= 0xffffffff) {
         throw badTar('TAR_NUMBER', `${key} in a tar header is out of range`);
       }
     }
@@ -171,6 +172,7 @@ export class TarReader {
     }
     if (raw.flag === 'S') {
       header.size = readNumber(block, 483, 12, 'real size');
+      if (header.size < 0) throw badTar('TAR_NUMBER', 'negative size in a tar header');
       this.#areas = [];
       this.#pending = { header, stored, map: new SparseMapReader() };
       if (readGnuAreas(block, 386, 4, this.#areas)) this.#expect = 'gnu-sparse';

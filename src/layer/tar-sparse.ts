@@ -76,7 +76,7 @@ export function checkAreas(areas: SparseArea[], size: number, stored: number): v
   let end = 0;
   let sum = 0;
   for (const { offset, length } of areas) {
-    if (offset < end || offset + length > size) {
+    if (offset < end || length < 0 || offset + length > size) {
       throw badTar('TAR_SPARSE', 'the parts of a sparse file overlap or lie outside it');
     }
     end = offset + length;

@@ -159,6 +159,10 @@ export class LayerWriter implements TarHandler {
         'a tar entry is a character device 0:0, which overlayfs takes for a whiteout',
       );
     }
+    // The kernel has 12 and 20 bits for them; cut off, other numbers could become 0:0.
+    if (major < 0 || major > 0xfff || minor < 0 || minor > 0xfffff) {
+      throw badTar('TAR_DEVICE', `a tar entry is a device ${major}:${minor}, which Linux does not have`);
+    }
     try {
       this.#sys.mknod(fsPath(full), (type === 'char' ? S_IFCHR : S_IFBLK) | 0o600, major, minor);
     } catch (error) {

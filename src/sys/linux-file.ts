@@ -11,6 +11,7 @@ const second = 1_000_000_000n;
 const lock = { shared: 1, exclusive: 2, unlock: 8 };
 const LOCK_NB = 4;
 const EINTR = 4;
+const EINVAL = 22;
 const EAGAIN = 11;
 const ENXIO = 6;
 /** EINVAL, EXDEV, ENOTTY, EOPNOTSUPP, ENOSYS, EBADF on file systems of another kind, EPERM under some filters. */
@@ -31,6 +32,8 @@ export function fileCalls({ bind, check, errno, syscall }: LinuxCalls): FileSys 
 
   return {
     mknod(path, mode, major, minor) {
+      // musl would cut off what the kernel has no bits for.
+      if (major >>> 12 !== 0 || minor >>> 20 !== 0) throw systemError(EINVAL, 'mknod', path);
       check(mknod(cString(path), mode, makeDev(major, minor)), 'mknod', path);
     },
     utimens(path, mtimeNs, options) {

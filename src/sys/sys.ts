@@ -73,7 +73,7 @@ export interface XattrSys {
 
 /** Files. */
 export interface FileSys {
-  /** mknod(2). `mode` holds type and permission bits (`S_IFCHR | 0o600`); a fifo is `S_IFIFO` with 0, 0. */
+  /** mknod(2). `mode` holds type and permission bits (`S_IFCHR | 0o600`); a fifo is `S_IFIFO` with 0, 0. EINVAL beyond 12 and 20 bits. */
   mknod(path: SysPath, mode: number, major: number, minor: number): void;
   /** utimensat(2) without following a link. Nanoseconds since 1970. The access time stays if not given. */
   utimens(path: SysPath, mtimeNs: bigint, options?: { atimeNs?: bigint }): void;

@@ -166,6 +166,16 @@ describe('marks of overlayfs', () => {
     );
   });
 
+  test.each([
+    [4096, 0],
+    [0, 1048576],
+    [4096, 1048576],
+  ])('a character device %i:%i, whose low bits are 0:0, is refused', async (major, minor) => {
+    expect((await attack([{ path: 'etc', type: 'char', major, minor }])).error).toBe(
+      `invalid TAR_DEVICE: a tar entry is a device ${major}:${minor}, which Linux does not have`,
+    );
+  });
+
   test.runIf(isRoot)('attributes of overlayfs are dropped, in any spelling', async () => {
     const names = [
       'trusted.overlay.opaque',
@@ -238,6 +248,10 @@ describe('archives that lie', () => {
     ['a size that is no number', record('size', '-5')],
     ['a time that is none', record('mtime', '1e9')],
     ['a uid beyond 32 bits', record('uid', '4294967296')],
+    ['a uid that chown ignores', record('uid', '4294967295')],
+    ['a time beyond all ages', record('mtime', '1000000000000000')],
+    ['a NUL in the name of an attribute', record('SCHILY.xattr.user.a\0b', 'x')],
+    ['an escaped NUL in the name of an attribute', record('LIBARCHIVE.xattr.user.a%00b', 'x')],
   ])('a PAX header with %s', async (_, body) => {
     expect(await codeOf(pax(body))).toMatch(/^invalid TAR_(PAX|NUMBER)$/);
   });

@@ -251,6 +251,16 @@ test('a cancel stops between files and inside a large one', async () => {
   expect(bytes).toBeLessThan(10 << 20);
 });
 
+test('a tree deeper than a path may be', async () => {
+  const dir = tempDir();
+  python(`import os
+os.chdir('${dir}')
+for _ in range(25): os.mkdir('n' * 200); os.chdir('n' * 200)`);
+  expect(await failure(() => hashLayer(dir))).toBe(
+    'unsupported PATH_TOO_LONG: a path in a layer is longer than the kernel lets it be opened',
+  );
+});
+
 test('an unknown packer version and a missing directory', async () => {
   expect(await failure(() => hashLayer('/', { packer: 99 }))).toBe(
     'unsupported PACKER_VERSION: this version of Slipway has no packer 99',
