@@ -447,6 +447,7 @@ describe('system check', () => {
     ];
     expect(await all()).toEqual([]);
     fs.writeFileSync(join(layerDirectory(store.root, a!.id), 'a'), 'tampered!');
+    fs.utimesSync(join(layerDirectory(store.root, a!.id), 'a'), 1_700_000_000, 1_700_000_000);
     fs.rmSync(layerDirectory(store.root, b!.id), { recursive: true });
     fs.writeFileSync(blobPath(store.root, blob), 'bloc');
     fs.mkdirSync(join(store.root, 'layers', 'zz'));
@@ -470,7 +471,7 @@ describe('system check', () => {
       STRAY: tmp/junk belongs to nothing
       STRAY: layers/x.y belongs to nothing
       STRAY: layers/zz belongs to nothing
-      LAYER_DAMAGED: layer 1: it has the digest sha256:2a5cf2b26583475369c35accf73e733c2f34cc6ec921a0b8751f4581bade4659, recorded is sha256:d7a9784eefac2b1ca7b29f4297154d913e49eb7d158df7b95fb81a018cd7dec7
+      LAYER_DAMAGED: layer 1: it has the digest sha256:81b0efce19331fa5b9c5589cb602385af2e8009485b56fdb8ac295516d013a6b, recorded is sha256:d7a9784eefac2b1ca7b29f4297154d913e49eb7d158df7b95fb81a018cd7dec7
       LAYER_DAMAGED: layer 2: ENOENT: no such file or directory, lstat 'ROOT/layers/2'"
     `);
     sweep(store);
