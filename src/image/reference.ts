@@ -44,7 +44,7 @@ export function parseReference(text: string): ImageReference {
   if (name.toLowerCase() !== name) {
     throw invalid(
       `invalid reference format: repository name (${name}) must be lowercase`,
-      `Write ${text.replace(name, name.toLowerCase())}.`,
+      `Write ${text.replace(name.replace(/^library\//, ''), (part) => part.toLowerCase())}.`,
     );
   }
   // Long names cannot be valid; the limit also keeps the pattern's work small.

@@ -3,10 +3,20 @@ import { parseChmod } from '../dockerfile/chmod.ts';
 import { resolveDestination, resolveWorkdir } from '../dockerfile/paths.ts';
 import { flagBoolean, flagValue, flagValues } from '../dockerfile/validate.ts';
 import { SlipwayError } from '../errors/index.ts';
+import { locating } from './fail.ts';
 import type { Command } from './link.ts';
 import type { Step } from './metadata.ts';
 import { bodyOf } from './run.ts';
-import { addStep, commit, expand, expandBody, snapshot, sourceNode, titleOf } from './stage-state.ts';
+import {
+  addStep,
+  commit,
+  expand,
+  expandBody,
+  placeOf,
+  snapshot,
+  sourceNode,
+  titleOf,
+} from './stage-state.ts';
 import type { CopyOperation, FileSource, NodeId } from './types.ts';
 
 /** Plans COPY and ADD (SPEC 1.11, 1.12). */
@@ -14,16 +24,20 @@ export function applyCopy(step: Step<CopyInstruction>): void {
   const { builder, state, command, instruction } = step;
   const { flags, keyword } = instruction;
   const env = snapshot(state);
-  const value = (raw: string | undefined) =>
-    raw === undefined || raw === '' ? undefined : expand(builder, state, { raw, command, env }) || undefined;
-  const chown = value(flagValue(flags, 'chown'));
-  const chmod = value(flagValue(flags, 'chmod'));
-  const checksum = value(flagValue(flags, 'checksum'));
+  const flag = (name: string): string | undefined => {
+    const given = flagValues(flags, name)[0];
+    if (given === undefined || given.value === '') return undefined;
+    const value = expand(builder, state, { raw: given.value, range: given.range, command, env });
+    return value === '' ? undefined : value;
+  };
+  const chown = flag('chown');
+  const chmod = flag('chmod');
+  const checksum = flag('checksum');
   const sources: string[] = [];
   const heredocs: CopyOperation['heredocs'] = [];
   for (const source of instruction.sources) {
     if (source.heredoc === undefined)
-      sources.push(expand(builder, state, { raw: source.text, command, env }));
+      sources.push(expand(builder, state, { raw: source.text, range: source.range, command, env }));
     else {
       const heredoc = instruction.heredocs[source.heredoc]!;
       const raw = bodyOf(heredoc);
@@ -31,8 +45,16 @@ export function applyCopy(step: Step<CopyInstruction>): void {
       heredocs.push({ name: heredoc.name, content });
     }
   }
-  const written = expand(builder, state, { raw: instruction.destination.text, command, env });
-  if (chmod !== undefined) parseChmod(chmod);
+  const written = expand(builder, state, {
+    raw: instruction.destination.text,
+    range: instruction.destination.range,
+    command,
+    env,
+  });
+  if (chmod !== undefined) {
+    const range = flagValues(flags, 'chmod')[0]!.range;
+    locating(builder.options, { range: placeOf({ command, range }) }, () => parseChmod(chmod));
+  }
   checkSources(keyword, sources, checksum);
 
   const parents = flagBoolean(flags, 'parents') ?? false;
@@ -79,7 +101,12 @@ export function applyCopy(step: Step<CopyInstruction>): void {
 export function applyWorkdir(step: Step<ValueInstruction>): void {
   const { builder, state, command, instruction } = step;
   const env = snapshot(state);
-  const written = expand(builder, state, { raw: instruction.value.text, command, env });
+  const written = expand(builder, state, {
+    raw: instruction.value.text,
+    range: instruction.value.range,
+    command,
+    env,
+  });
   if (!state.workdirGiven && !written.startsWith('/')) {
     builder.report.add('WorkdirRelativePath', place(command), written);
   }

@@ -17,11 +17,12 @@ export function errorAt(
 }
 
 /**
- * Runs `action`; an error of Slipway without a place gets the one given, and `prefix` before its text. Others pass.
+ * Runs `action`; an error of Slipway without a place gets the one given, `prefix` before its text, and `hint` instead
+ * of its own. Others pass.
  */
 export function locating<T>(
   source: SourceText,
-  place: { range: SourceRange; prefix?: string },
+  place: { range: SourceRange; prefix?: string; hint?: string | undefined },
   action: () => T,
 ): T {
   try {
@@ -32,7 +33,7 @@ export function locating<T>(
       kind: error.kind,
       message: `${place.prefix ?? ''}${error.message}`,
       code: error.code,
-      hint: error.hint,
+      hint: place.hint ?? error.hint,
       cause: error.cause,
     });
   }

@@ -1,5 +1,6 @@
 import type { CopyInstruction, EscapeCharacter, Instruction, RunInstruction } from '../../grammar/ast.ts';
 import { expandWord } from '../dockerfile/expand.ts';
+import { goQuote } from '../dockerfile/go-text.ts';
 import { checkMount } from '../dockerfile/mounts.ts';
 import { didYouMean, suggest } from '../dockerfile/suggest.ts';
 import { flagValue, flagValues } from '../dockerfile/validate.ts';
@@ -164,7 +165,7 @@ function linkName({ byName, options }: Linker, name: string, range: SourceRange)
   if (name === 'scratch') return { kind: 'scratch' };
   const context = findContext(options, name);
   if (context !== undefined) return { kind: 'context', name, context };
-  checkImageName(name, range, options);
+  checkImageName(name, range, { options, stageNames: byName });
   return { kind: 'image', name };
 }
 
@@ -174,13 +175,23 @@ function linkBase(stage: Stage, byName: ReadonlyMap<string, LinkedStage>, option
   if (stage.baseName === 'scratch') return { kind: 'scratch' };
   const context = findContext(options, stage.baseName);
   if (context !== undefined) return { kind: 'context', name: stage.baseName, context };
-  checkImageName(stage.baseName, stage.from.image.range, options);
+  checkImageName(stage.baseName, stage.from.image.range, { options, stageNames: byName });
   return { kind: 'image', name: stage.baseName };
 }
 
-function checkImageName(name: string, range: SourceRange, options: PlanOptions): void {
+function checkImageName(
+  name: string,
+  range: SourceRange,
+  { options, stageNames }: { options: PlanOptions; stageNames: ReadonlyMap<string, unknown> },
+): void {
   if (isReference(name)) return;
-  locating(options, { range, prefix: `failed to parse stage name ${JSON.stringify(name)}: ` }, () =>
+  const stage = stageNames.has(name.toLowerCase()) ? name.toLowerCase() : undefined;
+  const near = stage ?? suggest(name, stageNames.keys(), { ignoreCase: true });
+  const hint =
+    near === undefined
+      ? undefined
+      : `Did you mean the stage ${near}? FROM takes names of stages in lower case.`;
+  locating(options, { range, prefix: `failed to parse stage name ${goQuote(name)}: `, hint }, () =>
     parseReference(name),
   );
 }
@@ -205,7 +216,7 @@ function findTarget(
   );
   throw errorAt(options, stages.at(-1)!.from.range, {
     kind: 'not-found',
-    message: `target stage ${JSON.stringify(wanted)} could not be found${didYouMean(near)}`,
+    message: `target stage ${goQuote(wanted)} could not be found${didYouMean(near)}`,
     code: 'STAGE_NOT_FOUND',
     hint:
       byName.size === 0

@@ -19,12 +19,14 @@ import { parseSignal } from '../dockerfile/signals.ts';
 import { readHealthcheck } from '../dockerfile/validate.ts';
 import { SlipwayError } from '../errors/index.ts';
 import type { Healthcheck } from '../image/types.ts';
+import { locating } from './fail.ts';
 import type { Command } from './link.ts';
 import {
   type Builder,
   commit,
   countText,
   expand,
+  placeOf,
   reportUndefined,
   type StageState,
   snapshot,
@@ -76,7 +78,7 @@ export function applyArg({ builder, state, command, instruction }: Step<PairsIns
     if (value !== undefined) {
       defaultValue = options.buildArgs.has(key)
         ? unusedDefault(builder, env, value.text)
-        : expand(builder, state, { raw: value.text, command, env });
+        : expand(builder, state, { raw: value.text, range: value.range, command, env });
     }
     // As the engine does, the entry names the default and not what was given for it.
     texts.push(defaultValue === undefined ? key : `${key}=${defaultValue}`);
@@ -88,15 +90,18 @@ export function applyArg({ builder, state, command, instruction }: Step<PairsIns
 export function applyExpose({ builder, state, command, instruction }: Step<ExposeInstruction>): void {
   const env = snapshot(state);
   const ports = new Set<string>();
-  for (const raw of instruction.words.map((word) => word.text).sort()) {
-    const { words, undefinedNames } = expandWords(raw, (name) => env.get(name), builder);
-    reportUndefined(builder, state, { names: undefinedNames, command, env });
-    for (const word of words) {
-      const exposed = parseExposedPort(word);
-      if (exposed.upperCaseProtocol) builder.report.add('ExposeProtoCasing', place(command), word);
-      if (exposed.hasHostPart) builder.report.add('ExposeInvalidFormat', place(command), word);
-      for (const port of exposed.ports) ports.add(port);
-    }
+  const sortedWords = instruction.words.toSorted((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
+  for (const written of sortedWords) {
+    locating(builder.options, { range: placeOf({ command, range: written.range }) }, () => {
+      const { words, undefinedNames } = expandWords(written.text, (name) => env.get(name), builder);
+      reportUndefined(builder, state, { names: undefinedNames, command, env });
+      for (const word of words) {
+        const exposed = parseExposedPort(word);
+        if (exposed.upperCaseProtocol) builder.report.add('ExposeProtoCasing', place(command), word);
+        if (exposed.hasHostPart) builder.report.add('ExposeInvalidFormat', place(command), word);
+        for (const port of exposed.ports) ports.add(port);
+      }
+    });
   }
   const sorted = [...ports].sort();
   countText(builder, sorted.length * 10);
@@ -109,7 +114,7 @@ export function applyExpose({ builder, state, command, instruction }: Step<Expos
 export function applyVolume({ builder, state, command, instruction }: Step<VolumeInstruction>): void {
   const env = snapshot(state);
   const volumes = instruction.words.map((word) =>
-    expand(builder, state, { raw: word.text.trim(), command, env }),
+    expand(builder, state, { raw: word.text.trim(), range: word.range, command, env }),
   );
   if (volumes.includes('')) {
     throw new SlipwayError('invalid', 'VOLUME specified can not be an empty string', {
@@ -126,14 +131,24 @@ export function applyVolume({ builder, state, command, instruction }: Step<Volum
 
 export function applyUser({ builder, state, command, instruction }: Step<ValueInstruction>): void {
   const env = snapshot(state);
-  const user = expand(builder, state, { raw: instruction.value.text, command, env });
+  const user = expand(builder, state, {
+    raw: instruction.value.text,
+    range: instruction.value.range,
+    command,
+    env,
+  });
   state.config.User = user;
   commit(state, `USER ${user}`);
 }
 
 export function applyStopSignal({ builder, state, command, instruction }: Step<ValueInstruction>): void {
   const env = snapshot(state);
-  const signal = expand(builder, state, { raw: instruction.value.text, command, env });
+  const signal = expand(builder, state, {
+    raw: instruction.value.text,
+    range: instruction.value.range,
+    command,
+    env,
+  });
   if (parseSignal(signal) === undefined) {
     throw new SlipwayError('invalid', `invalid signal: ${signal}`, {
       code: 'SIGNAL_INVALID',
@@ -213,8 +228,8 @@ function markGiven(
 function expandPairs({ builder, state, command, instruction }: Step<PairsInstruction>): [string, string][] {
   const env = snapshot(state);
   return instruction.pairs.map(({ key, value }) => [
-    expand(builder, state, { raw: key.text, command, env }),
-    expand(builder, state, { raw: value?.text ?? '', command, env }),
+    expand(builder, state, { raw: key.text, range: key.range, command, env }),
+    value === undefined ? '' : expand(builder, state, { raw: value.text, range: value.range, command, env }),
   ]);
 }
 

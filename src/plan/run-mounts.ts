@@ -30,7 +30,9 @@ export function planMounts(step: Step<RunInstruction>): PlannedMounts {
   flagValues(instruction.flags, 'mount').forEach((flag, index) => {
     const range = command.isTrigger ? command.range : flag.range;
     locating(builder.options, { range }, () => {
-      const spec = parseMount(flag.value, (raw) => expand(builder, state, { raw, command, env }));
+      const spec = parseMount(flag.value, (raw) =>
+        expand(builder, state, { raw, range: flag.range, command, env }),
+      );
       const mount = planMount(step, { spec, source: command.sources[index], planned });
       planned.mounts.push(mount);
       if (mount.type === 'secret' && mount.env !== undefined) planned.secretNames.add(mount.env);

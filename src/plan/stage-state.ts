@@ -4,6 +4,7 @@ import { type EnvList, isDeclared, type StageScope } from '../dockerfile/scope.t
 import { suggest } from '../dockerfile/suggest.ts';
 import { SlipwayError, type SourceRange } from '../errors/index.ts';
 import type { ContainerConfig, Platform } from '../image/types.ts';
+import { locating } from './fail.ts';
 import type { Command, LinkedStage, Source } from './link.ts';
 import type { PlanOptions } from './options.ts';
 import type { Resolution } from './resolve.ts';
@@ -61,13 +62,25 @@ export function snapshot(state: StageState): EnvList {
 }
 
 /** Expands a word of an instruction; unknown variables are reported. */
-export function expand(
-  builder: Builder,
-  state: StageState,
-  use: { raw: string; command: Command; env: EnvList },
-): string {
+export function expand(builder: Builder, state: StageState, use: WordUse): string {
   const lookup = (name: string) => use.env.get(name);
-  return finish(builder, state, { ...use, expansion: expandWord(use.raw, lookup, builder) });
+  return locating(builder.options, { range: placeOf(use) }, () =>
+    finish(builder, state, { ...use, expansion: expandWord(use.raw, lookup, builder) }),
+  );
+}
+
+/** A word that is to be expanded. */
+export interface WordUse {
+  raw: string;
+  /** Where it stands; absent for the whole instruction. */
+  range?: SourceRange;
+  command: Command;
+  env: EnvList;
+}
+
+/** Where a fault in a word is shown. What a trigger brings has no place in this file but its FROM. */
+export function placeOf({ command, range }: { command: Command; range?: SourceRange }): SourceRange {
+  return command.isTrigger ? command.range : (range ?? command.range);
 }
 
 /** Expands the body of a here-document. */
