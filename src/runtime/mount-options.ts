@@ -9,6 +9,7 @@ import {
   MOUNT_ATTR_NOSYMFOLLOW,
   MOUNT_ATTR_RDONLY,
 } from '../sys/constants.ts';
+import { resolveInside } from './path-inside.ts';
 import type { Mount } from './types.ts';
 
 /** mount(8)'s words, told apart. */
@@ -58,6 +59,8 @@ export function parseMountOptions(words: readonly string[]): MountOptions {
 /** Whether a mount needs a directory as its mount point. An absent source shows as an error when it is mounted. */
 export function needsDirectory(mount: Mount): boolean {
   if (mount.type !== 'bind') return true;
-  const source = posix.join(mount.sourceRoot ?? '/', mount.source ?? '/');
-  return statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? true;
+  const { source = '/', sourceRoot } = mount;
+  const inside = sourceRoot === undefined ? source : resolveInside(sourceRoot, source);
+  if (inside === undefined) return true;
+  return statSync(posix.join(sourceRoot ?? '/', inside), { throwIfNoEntry: false })?.isDirectory() ?? true;
 }

@@ -1,8 +1,9 @@
-import { closeSync, readFileSync, readlinkSync } from 'node:fs';
-import { AT_FDCWD, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/constants.ts';
-import { loadSys } from '../sys/linux.ts';
+import { readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { SlipwayError } from '../errors/index.ts';
 import { capabilityMask, containerCapabilities } from './capabilities.ts';
 import type { HostFacts } from './host-facts.ts';
+import { resolveInside } from './path-inside.ts';
 import { ociSeccomp } from './seccomp/oci-seccomp.ts';
 import { defaultShmSize, maskedPaths, readonlyPaths } from './standard-files.ts';
 import type { ContainerSpec, Mount } from './types.ts';
@@ -115,21 +116,13 @@ function ociMount(mount: Mount, sandbox: boolean): OciMount {
 /** The source of a bind mount as one path; inside `sourceRoot` its links are resolved, as far as they are now. */
 function sourcePath({ source = '/', sourceRoot }: Mount): string {
   if (sourceRoot === undefined) return source;
-  const sys = loadSys();
-  const root = sys.openat2(AT_FDCWD, sourceRoot, { flags: O_PATH });
-  try {
-    const inside = sys.openat2(root, source, {
-      flags: O_PATH,
-      resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+  const inside = resolveInside(sourceRoot, source);
+  if (inside === undefined) {
+    throw new SlipwayError('invalid', `the source of a mount is absent: ${source}`, {
+      code: 'CONTAINER_SETUP',
     });
-    try {
-      return readlinkSync(`/proc/self/fd/${inside}`);
-    } finally {
-      closeSync(inside);
-    }
-  } finally {
-    closeSync(root);
   }
+  return posix.join(sourceRoot, inside);
 }
 
 /** The runtimes fail where a limit may not be raised: in a user namespace each stays below the caller's own. */

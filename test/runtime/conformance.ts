@@ -54,6 +54,11 @@ export function conformance(subject: Subject): void {
       return stdout;
     };
 
+    /** What needs more ids than the one that the user namespace of these tests has. */
+    const testWithIds = (name: string, body: () => Promise<void>) => {
+      if (!subject.userNamespace) test(name, body);
+    };
+
     describe('isolation', () => {
       test('has namespaces of its own', async () => {
         const names = ['ipc', 'uts', 'cgroup', 'mnt', 'pid'];
@@ -81,13 +86,6 @@ export function conformance(subject: Subject): void {
       test('cannot see processes of the worker', async () => {
         expect(await shell('echo /proc/[0-9]*')).toMatch(/^\/proc\/1( \/proc\/\d)?\n$/);
       });
-
-      test('has the session keyring of nobody', async () => {
-        const own = readFileSync('/proc/keys', 'latin1');
-        // /proc/keys is masked inside: nothing of the worker's keys shows.
-        expect(await shell('cat /proc/keys')).toBe('');
-        expect(own).toBeTypeOf('string');
-      });
     });
 
     describe('privilege', () => {
@@ -104,7 +102,7 @@ export function conformance(subject: Subject): void {
         expect(await shell(status, { network: 'none' })).toBe(words('00000000a00425fb', '00000000a00425fb'));
       });
 
-      test.skipIf(subject.userNamespace)('another user has none', async () => {
+      testWithIds('another user has none', async () => {
         const user = { uid: 1000, gid: 1000, additionalGids: [] };
         expect(await shell(status, { user })).toBe(words('0000000000000000', '00000000a00405fb'));
       });
@@ -120,7 +118,7 @@ export function conformance(subject: Subject): void {
         expect(output).toBe(`CapBnd:\t${all.toString(16).padStart(16, '0')}\nSeccomp:\t0\n`);
       });
 
-      test.skipIf(subject.userNamespace)('takes user, group and supplementary groups', async () => {
+      testWithIds('takes user, group and supplementary groups', async () => {
         const user = { uid: 1000, gid: 1001, additionalGids: [27, 33] };
         expect(await shell('id -u; id -g; id -G', { user })).toBe('1000\n1001\n1001 27 33\n');
       });
@@ -197,7 +195,7 @@ export function conformance(subject: Subject): void {
         expect(await shell('pwd', { cwd: '/home/ann' })).toBe('/home/ann\n');
       });
 
-      test.skipIf(subject.userNamespace)('starts in a directory that only root may enter', async () => {
+      testWithIds('starts in a directory that only root may enter', async () => {
         const user = { uid: 1000, gid: 1000, additionalGids: [] };
         expect(await shell('pwd', { cwd: '/root', user })).toBe('/root\n');
       });
@@ -257,7 +255,7 @@ export function conformance(subject: Subject): void {
         expect(length).toBe(104857600);
       });
 
-      test.skipIf(subject.userNamespace)('lets a user reopen its streams', async () => {
+      testWithIds('lets a user reopen its streams', async () => {
         const user = { uid: 1000, gid: 1000, additionalGids: [] };
         expect(await shell('echo again > /dev/stdout', { user })).toBe('again\n');
       });
@@ -413,9 +411,14 @@ export function conformance(subject: Subject): void {
       test('is a terminal, the controlling one, of the size that was given', async () => {
         const text =
           'test -t 0 && test -t 1 && test -t 2 && echo isatty; stty size; echo control > /dev/tty; tty';
-        const { stdout, exit } = await run({ spec: { args: ['sh', '-c', text] }, terminal });
+        // It waits to be told to end: crun 1.8 loses what it had no time to copy.
+        const { stdout, exit } = await run({
+          spec: { args: ['sh', '-c', `${text}; read x`] },
+          terminal,
+          actions: [{ when: '/dev/', write: '\n' }],
+        });
         expect(exit).toEqual({ exitCode: 0 });
-        expect(stdout.replaceAll('\r', '')).toMatch(/^isatty\n24 80\ncontrol\n\/dev\/(console|pts\/0)\n$/);
+        expect(stdout.replaceAll('\r', '')).toMatch(/^isatty\n24 80\ncontrol\n\/dev\/(console|pts\/0)\n+$/);
       });
 
       test('takes input and changes its size', async () => {

@@ -1,3 +1,4 @@
+import { SlipwayError } from '../../errors/index.ts';
 import { syscallNumbers } from '../seccomp/syscall-numbers.ts';
 import { dataAddress, writeElf } from './elf.ts';
 import { interpreter, RECORD_SIZE, type ScriptArch } from './machine-code.ts';
@@ -127,8 +128,14 @@ export class SyscallScript {
     end!.index = this.#calls.length;
   }
 
-  /** The address of a NUL-terminated string; equal strings share one. */
+  /** The address of a NUL-terminated string; equal strings share one. Refuses a text that holds a NUL. */
   string(text: string): Pointer {
+    if (text.includes('\0')) {
+      const shown = JSON.stringify(text.slice(0, 80));
+      throw new SlipwayError('invalid', `an argument of a process holds a NUL byte: ${shown}`, {
+        code: 'NUL_BYTE',
+      });
+    }
     let pointer = this.#strings.get(text);
     if (!pointer) {
       pointer = this.bytes(Buffer.from(`${text}\0`));

@@ -133,6 +133,10 @@ describe.skipIf(obstacle !== undefined)('the embedded runtime', () => {
     expect(await worker.shell('head -c 2 /dev/gift | wc -c', { mounts })).toBe('2\n');
   });
 
+  test('refuses a NUL byte, which would cut an argument short', async () => {
+    expect(await error({ args: ['echo', 'a\0b'] })).toMatchObject({ kind: 'invalid', code: 'NUL_BYTE' });
+  });
+
   test('passes 4000 arguments and a large environment', async () => {
     const args = [
       'sh',
