@@ -78,16 +78,24 @@ class DirectoryTree implements FileTree {
   }
 
   sha256(path: BytePath): string {
-    return this.#hasher.sha256(path, this.#file(path));
+    try {
+      return this.#hasher.sha256(path, this.#file(path));
+    } finally {
+      this.#hasher.release();
+    }
   }
 
   async sha256All(paths: readonly BytePath[], signal?: AbortSignal): Promise<string[]> {
     const slice = startTimeSlice(signal);
     const digests: string[] = [];
-    for (const path of paths) {
-      const entry = this.#file(path);
-      digests.push(entry.known.sha256 ?? (await this.#hasher.sha256InSlices(path, entry, slice)));
-      if (entry.readAtNs !== 0n && slice.due()) await slice.pause();
+    try {
+      for (const path of paths) {
+        const entry = this.#file(path);
+        digests.push(entry.known.sha256 ?? (await this.#hasher.sha256InSlices(path, entry, slice)));
+        if (entry.readAtNs !== 0n && slice.due()) await slice.pause();
+      }
+    } finally {
+      this.#hasher.release();
     }
     return digests;
   }

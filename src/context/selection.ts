@@ -13,8 +13,8 @@ export interface SelectionRequest {
   withRoot?: boolean;
   /** Where the files come from, for messages: `the build context`, `stage "build"`. */
   where: string;
-  /** The context whose ignore file may have hidden a source: for the hint. */
-  context?: Pick<ContextSource, 'hiddenBy' | 'ignoreFile'>;
+  /** The context, when the files come from one: its ignore file may have hidden a source. */
+  context?: Pick<ContextSource, 'hiddenBy' | 'ignoreFile' | 'root'>;
   signal?: AbortSignal;
 }
 

@@ -15,6 +15,7 @@ export function sourceNotFound(
 ): SlipwayError {
   const { source, path, request } = found;
   const hints = [
+    absentHint(request),
     hiddenHint(path, request),
     linkHint(tree, path, request),
     clampHint(source, path, request),
@@ -24,6 +25,11 @@ export function sourceNotFound(
     code: 'SOURCE_NOT_FOUND',
     hint: hints.filter((hint) => hint !== undefined).join(' ') || undefined,
   });
+}
+
+function absentHint({ context }: SelectionRequest): string | undefined {
+  if (context === undefined || context.root !== undefined) return undefined;
+  return 'There is no build context: the Dockerfile came alone, through standard input. Pass a directory instead of "-".';
 }
 
 function hiddenHint(path: BytePath, request: SelectionRequest): string | undefined {

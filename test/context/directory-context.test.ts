@@ -104,6 +104,27 @@ describe('the tree', () => {
     expect(() => tree.sha256('file')).toThrow(expect.objectContaining({ code: 'CONTEXT_CHANGED' }));
   });
 
+  it('does not read through a link that replaced a directory, even to the same file', () => {
+    put('a/b/file');
+    const { tree } = openDirectoryContext({ root });
+    tree.lstat('a/b/file');
+    fs.renameSync(path.join(root, 'a'), path.join(root, 'moved'));
+    fs.symlinkSync('moved', path.join(root, 'a'));
+    expect(() => tree.sha256('a/b/file')).toThrow(expect.objectContaining({ code: 'CONTEXT_CHANGED' }));
+  });
+
+  it('keeps no descriptor open', async () => {
+    for (const name of ['a/b/1', 'a/b/2', 'c/3']) put(name);
+    const descriptors = () => fs.readdirSync('/proc/self/fd').length;
+    const { tree } = openDirectoryContext({ root });
+    const before = descriptors();
+    await tree.sha256All?.(['a/b/1', 'a/b/2', 'c/3']);
+    fs.rmSync(path.join(root, 'a/b/2'));
+    await expect(openDirectoryContext({ root }).tree.sha256All?.(['c/3', 'a/b/2'])).rejects.toThrow();
+    tree.sha256('c/3');
+    expect(descriptors()).toBe(before);
+  });
+
   it.each([
     ['grew', (file: string) => fs.appendFileSync(file, 'x')],
     ['shrank', (file: string) => fs.truncateSync(file, 1)],
@@ -267,11 +288,15 @@ describe('what is remembered', () => {
       import { digestSelection } from ${JSON.stringify(new URL('../../src/cache/content-digest.ts', import.meta.url).href)};
       import fs from 'node:fs';
       const open = fs.openSync; const opened = [];
-      fs.openSync = (file, ...rest) => { opened.push(String(file)); return open(file, ...rest); };
+      fs.openSync = (file, ...rest) => {
+        const descriptor = open(file, ...rest);
+        opened.push(fs.readlinkSync('/proc/self/fd/' + descriptor));
+        return descriptor;
+      };
       const context = openDirectoryContext({ root: ${JSON.stringify(root)}, indexDirectory: ${JSON.stringify(path.join(work, 'index'))} });
       await digestSelection(context.tree, await selectSources(context.tree, { sources: ['d'], where: 'x' }));
       context.close();
-      fs.writeFileSync(${JSON.stringify(trace)}, opened.filter((file) => file.startsWith(${JSON.stringify(`${root}/d`)})).join());`;
+      fs.writeFileSync(${JSON.stringify(trace)}, opened.filter((file) => file.startsWith(${JSON.stringify(`${root}/d/`)})).join());`;
     execFileSync(process.execPath, ['--input-type=module', '-e', script]);
     expect(fs.readFileSync(trace, 'utf8')).toBe('');
     fs.appendFileSync(path.join(root, 'd/7'), '!');

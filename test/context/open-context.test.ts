@@ -133,8 +133,11 @@ describe('standard input', () => {
       'FROM scratch\nCMD x',
       undefined,
     ]);
-    const selecting = selectSources(context.tree, { sources: ['a'], where: 'the build context' });
-    await expect(selecting).rejects.toThrow('"/a": not found');
+    const selecting = selectSources(context.tree, { sources: ['a'], where: 'the build context', context });
+    await expect(selecting).rejects.toMatchObject({
+      message: '"/a": not found in the build context',
+      hint: expect.stringContaining('There is no build context'),
+    });
     const everything = await selectSources(context.tree, { sources: ['.'], where: 'the build context' });
     expect(everything.sources.map((source) => source.entries)).toEqual([[]]);
     const empty = await open('-', { stdin: stream() });

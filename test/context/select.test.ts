@@ -177,6 +177,7 @@ describe('what cannot be selected', () => {
 
   it('names the rule that hides it', async () => {
     const context = {
+      root: '/x',
       ignoreFile: { name: 'app.dockerignore', text: '' },
       hiddenBy: (path: string) => (path === 'gone.txt' ? { line: 3, pattern: '*.txt' } : undefined),
     };
