@@ -3,7 +3,7 @@ import { ByteReader, ByteWriter } from './listing-bytes.ts';
 import type { EntryType, LayerEntry, Override, Overrides } from './types.ts';
 
 /** Version of the encoding; a reader refuses any other. */
-export const LISTING_VERSION = 1;
+const LISTING_VERSION = 1;
 
 const magic = 'SLWL';
 const types: EntryType[] = ['file', 'directory', 'symlink', 'char', 'block', 'fifo', 'whiteout'];

@@ -17,6 +17,7 @@ import { opaqueName, portableCapability, xattrTravels } from './xattr-rules.ts';
 
 const defaultMaxEntries = 2_000_000;
 const defaultMaxBytes = 256 * 2 ** 30;
+const defaultMaxMetadata = 512 * 2 ** 20;
 
 /** Turns the entries of an archive into names of a layer directory. One archive, one writer. */
 export class LayerWriter implements TarHandler {
@@ -29,6 +30,7 @@ export class LayerWriter implements TarHandler {
   #file: { content: ContentWriter; node: TreeNode; mode: number } | undefined;
   #entries = 0;
   #bytes = 0;
+  #metadataBytes = 0;
   /** Time of the entry at hand, for parents that it makes. */
   #mtimeNs = 0n;
 
@@ -186,6 +188,15 @@ export class LayerWriter implements TarHandler {
     const existing = parent.children!.get(name);
     if (existing === target) return;
     if (existing !== undefined) this.#remove(existing);
+    if (
+      target.parent?.children?.get(targetName!) !== target ||
+      this.#tree.find(targetNames) !== target.parent
+    ) {
+      throw badTar(
+        'TAR_LINK_TARGET',
+        `/${textOf(header.path)}: a hard link takes the place of its own target`,
+      );
+    }
     const path = joinPath(parent.path, name);
     linkSync(fsPath(this.#full(target.path)), fsPath(this.#full(path)));
     parent.children!.set(name, { path, parent, inode: target.inode });
@@ -245,6 +256,7 @@ export class LayerWriter implements TarHandler {
 
   #count(header: TarHeader): void {
     const { maxEntries = defaultMaxEntries, maxBytes = defaultMaxBytes, aborted } = this.#options;
+    const { maxMetadata = defaultMaxMetadata } = this.#options;
     if (++this.#entries > maxEntries) {
       throw new SlipwayError('exhausted', `a layer has more than ${maxEntries} entries`, {
         code: 'LAYER_TOO_MANY_ENTRIES',
@@ -255,6 +267,17 @@ export class LayerWriter implements TarHandler {
       throw new SlipwayError('exhausted', `the files of a layer have more than ${maxBytes} bytes`, {
         code: 'LAYER_TOO_LARGE',
       });
+    }
+    this.#metadataBytes += header.path.length + (header.link?.length ?? 0);
+    for (const [name, value] of header.xattrs ?? []) this.#metadataBytes += name.length + value.length;
+    if (this.#metadataBytes > maxMetadata) {
+      throw new SlipwayError(
+        'exhausted',
+        `the names and attributes of a layer have more than ${maxMetadata} bytes`,
+        {
+          code: 'LAYER_METADATA_TOO_LARGE',
+        },
+      );
     }
     if ((this.#entries & 127) === 0) throwIfAborted(aborted);
   }

@@ -16,6 +16,8 @@ export interface UnpackOptions {
   aborted?: Aborted;
   /** Entries of the archive; beyond is `exhausted` (`LAYER_TOO_MANY_ENTRIES`). */
   maxEntries?: number;
+  /** Bytes of names, links and attributes, which are kept in memory; beyond: `LAYER_METADATA_TOO_LARGE`. */
+  maxMetadata?: number;
   /** Bytes of all files, holes included; beyond is `exhausted` (`LAYER_TOO_LARGE`). */
   maxBytes?: number;
 }

@@ -6,7 +6,7 @@ import { TarReader } from './tar-read.ts';
 import { LayerWriter } from './unpack-layer.ts';
 import type { UnpackOptions, UnpackResult } from './unpack-types.ts';
 
-export type { DirectoryMetadata, UnpackOptions, UnpackResult } from './unpack-types.ts';
+export type { UnpackOptions, UnpackResult } from './unpack-types.ts';
 
 /**
  * Unpacks a tar archive (not compressed) as a layer directory in overlayfs's form: `.wh.name` becomes a character

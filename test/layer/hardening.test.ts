@@ -129,6 +129,14 @@ describe('paths stay inside', () => {
     },
   );
 
+  test('a hard link in the place of its own target', async () => {
+    const seen = await attack([
+      { path: 'd/f', content: 'x' },
+      { path: 'd', type: 'hardlink', link: 'd/f' },
+    ]);
+    expect(seen.error).toBe('invalid TAR_LINK_TARGET: /d: a hard link takes the place of its own target');
+  });
+
   test('an entry below a file', async () => {
     const seen = await attack([
       { path: 'f', content: 'x' },
@@ -305,6 +313,11 @@ describe('bombs', () => {
       'exhausted LAYER_TOO_LARGE: the files of a layer have more than 1999 bytes',
     );
     expect((await unpack(many, { maxEntries: 20, maxBytes: 2000 })).size).toBe(2000);
+    const xattrs = new Map([['user.a', Buffer.alloc(1000)]]);
+    const wordy = makeTar(Array.from({ length: 20 }, (_, i) => ({ path: `${i}`, xattrs })));
+    expect(await failure(() => unpack(wordy, { maxMetadata: 20_000 }))).toBe(
+      'exhausted LAYER_METADATA_TOO_LARGE: the names and attributes of a layer have more than 20000 bytes',
+    );
     const sparse = makeTar([{ path: 'x', content: '' }]);
     const body = encodePax([
       ['GNU.sparse.map', Buffer.from('4503599627370496,0')],
