@@ -67,9 +67,17 @@ export const runSteps: Bench = {
         build(contexts.one);
         return true;
       } catch (error) {
-        missing.push({ name, reason: (error as Error).message.trim().split('\n').at(-1) ?? 'it failed' });
+        missing.push({ name, reason: reasonOf(error as Error) });
         return false;
       }
     }
   },
 };
+
+/** The line of a failed build's output that says why. */
+function reasonOf({ message }: Error): string {
+  const lines = message.trim().split('\n');
+  return (
+    lines.findLast((line) => line.startsWith('ERROR: '))?.replace(/^.*failed to solve: /, '') ?? lines.at(-1)!
+  );
+}
