@@ -155,7 +155,7 @@ async function deliver(
   emit({ type: 'started', vertex, time: Date.now() });
   const note = (id: string): void => {
     const time = Date.now();
-    emit({ type: 'status', vertex, id, current: 1, unit: 'items', time, done: true });
+    emit({ type: 'status', vertex, id, current: 0, unit: 'items', time, done: true });
   };
   if (options.store ?? (tags.length > 0 || (options.outputs ?? []).length === 0)) {
     putImage(store, { config: image.config.bytes, tags });
