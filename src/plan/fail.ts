@@ -13,7 +13,10 @@ export function errorAt(
   error: Omit<ErrorDetails, 'location'> & { kind: ErrorKind; message: string },
 ): SlipwayError {
   const { kind, message, ...details } = error;
-  return new SlipwayError(kind, message, { ...details, location: { ...source, range } });
+  return new SlipwayError(kind, message, {
+    ...details,
+    location: { file: source.file, text: source.text, range },
+  });
 }
 
 /**

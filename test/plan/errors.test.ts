@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of Dockerfiles.
 import { expect, test } from 'vitest';
+import type { SlipwayError } from '../../src/errors/index.ts';
 import type { PlanInput } from '../../src/plan/options.ts';
 import { planError, planText } from './plan-fixture.ts';
 
@@ -436,6 +437,21 @@ test('a fault of an unneeded stage counts only where its text alone is wrong', a
       at 2: --from=9
       hint: Stages are counted from 0; this file has 2: 0 unneeded, 1 (FROM scratch)."
   `);
+});
+
+test('an error holds the place and nothing of the options', async () => {
+  const secret = new Map([['TOKEN', 'very secret']]);
+  const failed = planText('FROM $X\n', { buildArgs: secret, file: 'My.Dockerfile' });
+  const error: unknown = await failed.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  const { location } = error as SlipwayError;
+  expect(location).toStrictEqual({
+    file: 'My.Dockerfile',
+    text: 'FROM $X\n',
+    range: { start: { offset: 5, line: 1, column: 6 }, end: { offset: 7, line: 1, column: 8 } },
+  });
 });
 
 test('memory is limited', async () => {
