@@ -1,5 +1,4 @@
 import { chmodSync, linkSync, mkdirSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
-import { SlipwayError } from '../errors/index.ts';
 import { type BytePath, bytesOf, fsPath, textOf } from '../sys/bytes.ts';
 import { S_IFBLK, S_IFCHR, S_IFIFO } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -9,15 +8,12 @@ import { badTar, type TarHandler, type TarHeader } from './tar-format.ts';
 import type { LayerEntry, Overrides } from './types.ts';
 import { collectLayer } from './unpack-collect.ts';
 import { ContentWriter } from './unpack-content.ts';
+import { UnpackLimits } from './unpack-limits.ts';
 import { MetadataWriter } from './unpack-metadata.ts';
 import { type Inode, LayerTree, type TreeNode } from './unpack-tree.ts';
 import type { UnpackOptions } from './unpack-types.ts';
 import { OPAQUE_MARK, WHITEOUT_PREFIX, whiteoutEntry } from './whiteout.ts';
 import { opaqueName, portableCapability, xattrTravels } from './xattr-rules.ts';
-
-const defaultMaxEntries = 2_000_000;
-const defaultMaxBytes = 256 * 2 ** 30;
-const defaultMaxMetadata = 512 * 2 ** 20;
 
 /** Turns the entries of an archive into names of a layer directory. One archive, one writer. */
 export class LayerWriter implements TarHandler {
@@ -27,10 +23,8 @@ export class LayerWriter implements TarHandler {
   readonly #options: UnpackOptions;
   readonly #metadata: MetadataWriter;
   readonly #tree: LayerTree;
+  readonly #limits: UnpackLimits;
   #file: { content: ContentWriter; node: TreeNode; mode: number } | undefined;
-  #entries = 0;
-  #bytes = 0;
-  #metadataBytes = 0;
   /** Time of the entry at hand, for parents that it makes. */
   #mtimeNs = 0n;
 
@@ -38,6 +32,7 @@ export class LayerWriter implements TarHandler {
     this.#base = bytesOf(dir);
     this.#sys = sys;
     this.#options = options;
+    this.#limits = new UnpackLimits(options);
     this.#metadata = new MetadataWriter(sys, this.warnings);
     // Owner and mode are set at the end; until then a setgid bit would reach the files, a mask keep us out.
     chmodSync(dir, 0o700);
@@ -50,7 +45,8 @@ export class LayerWriter implements TarHandler {
   }
 
   entry(header: TarHeader): void {
-    this.#count(header);
+    this.#limits.count(header);
+    if ((this.#limits.entries & 127) === 0) throwIfAborted(this.#options.aborted);
     const names = pathNames(header.path);
     const name = names.pop();
     this.#mtimeNs = header.mtimeNs;
@@ -252,34 +248,6 @@ export class LayerWriter implements TarHandler {
     const inode: Inode = { type: 'directory', mode, uid, gid, size: 0, mtimeNs };
     if (xattrs !== undefined && xattrs.size > 0) inode.xattrs = xattrs;
     return inode;
-  }
-
-  #count(header: TarHeader): void {
-    const { maxEntries = defaultMaxEntries, maxBytes = defaultMaxBytes, aborted } = this.#options;
-    const { maxMetadata = defaultMaxMetadata } = this.#options;
-    if (++this.#entries > maxEntries) {
-      throw new SlipwayError('exhausted', `a layer has more than ${maxEntries} entries`, {
-        code: 'LAYER_TOO_MANY_ENTRIES',
-      });
-    }
-    this.#bytes += header.size;
-    if (this.#bytes > maxBytes) {
-      throw new SlipwayError('exhausted', `the files of a layer have more than ${maxBytes} bytes`, {
-        code: 'LAYER_TOO_LARGE',
-      });
-    }
-    this.#metadataBytes += header.path.length + (header.link?.length ?? 0);
-    for (const [name, value] of header.xattrs ?? []) this.#metadataBytes += name.length + value.length;
-    if (this.#metadataBytes > maxMetadata) {
-      throw new SlipwayError(
-        'exhausted',
-        `the names and attributes of a layer have more than ${maxMetadata} bytes`,
-        {
-          code: 'LAYER_METADATA_TOO_LARGE',
-        },
-      );
-    }
-    if ((this.#entries & 127) === 0) throwIfAborted(aborted);
   }
 
   #full(path: BytePath): BytePath {

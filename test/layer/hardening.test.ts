@@ -401,7 +401,7 @@ test('archives with damaged bytes are refused or unpacked inside, and nothing el
         refused++;
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 400 },
   );
   expect(refused).toBeGreaterThan(20);
 });

@@ -97,11 +97,11 @@ export function extended(body: Buffer, flag: 'x' | 'g' = 'x'): Buffer {
 
 /** Names below a directory with what the kernel says of them, in the packer's order. */
 export function treeOf(dir: string): string[] {
-  const out = execFileSync('find', ['.', '-mindepth', '1', '-printf', '%P %y %m %U:%G %l\\n'], {
+  const out = execFileSync('find', ['.', '-mindepth', '1', '-printf', '%P %y %m %U:%G %l\\0'], {
     cwd: dir,
     encoding: 'latin1',
   });
-  return out.split('\n').filter(Boolean).sort();
+  return out.split('\0').filter(Boolean).sort();
 }
 
 /** Runs a Python script on an input and returns what it prints. */
