@@ -33,7 +33,8 @@ export async function dockerImages(files: ArchiveFiles, manifest: Buffer): Promi
     images.push({
       id,
       config: bytes,
-      names: RepoTags.map(normalizeReference),
+      // A digest among the names says nothing that is to be kept.
+      names: RepoTags.filter((name) => !name.includes('@')).map(normalizeReference),
       layers: layers.map((path, i) => ({ diffId: diffIds[i]!, file: needFile(files, path) })),
     });
   }

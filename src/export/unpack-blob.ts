@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { SlipwayError } from '../errors/index.ts';
 import { OCI } from '../image/media-types.ts';
 import type { Digest } from '../image/types.ts';
@@ -91,7 +91,7 @@ export async function unpackBlob(
       checkExpected(expected, arrived, diffId);
       if (overrides.size > 0)
         writeFileSync(overridesPath(root, id), encodeOverrides(overrides), { mode: 0o600 });
-      writeFileSync(listingPath(root, diffId), encodeListing(entries), { mode: 0o600 });
+      writeListing(place, diffId, entries);
       const recipe: PackRecipe = {
         ...(overrides.size > 0 ? { overrides: true } : {}),
         ...(options.userxattr === true ? { userxattr: true } : {}),
@@ -122,6 +122,18 @@ export function removeUnpacked({ root, lease, id }: LayerPlace): void {
   deleteTree(layerDirectory(root, id));
   rmSync(overridesPath(root, id), { force: true });
   rmSync(temporaryPath(root, lease, `origin-${id}`), { force: true });
+}
+
+/** Under its name only when it is whole: others read it without a lock. */
+function writeListing({ root, lease, id }: LayerPlace, diffId: Digest, entries: LayerEntry[]): void {
+  const temporary = temporaryPath(root, lease, `listing-${id}`);
+  try {
+    writeFileSync(temporary, encodeListing(entries), { mode: 0o600 });
+    renameSync(temporary, listingPath(root, diffId));
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
 }
 
 /** A stream going by: counted, and hashed and written down where that is asked for. */

@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../errors/index.ts';
 import type { Digest } from '../image/types.ts';
@@ -27,6 +27,7 @@ export function collectGarbage(store: Store, isLocked?: IsLocked): Garbage {
   store.database.transaction(() => markUnneededLayers(store));
   deleteBlobs(store);
   deleteStrayBlobs(store);
+  deleteOldListings(store);
   const layers = store.database
     .all<{ id: number }>("SELECT id FROM layers WHERE state = 'removing' ORDER BY id")
     .map((row) => layerIdOf(row.id));
@@ -83,6 +84,21 @@ function deleteStrayBlobs(store: Store): void {
       rmSync(blobPath(store.root, digest), { force: true });
     }
   });
+}
+
+/** A listing is written before its layer is named: younger ones may be about to be needed. */
+const LISTING_GRACE_MS = 3_600_000;
+
+/** Deletes listings of layers that are not there any more. */
+function deleteOldListings(store: Store): void {
+  const rows = store.database.all<{ diff_id: string }>("SELECT diff_id FROM layers WHERE state = 'ready'");
+  const needed = new Set(rows.map((row) => row.diff_id.slice('sha256:'.length)));
+  for (const name of list(join(store.root, 'listings'))) {
+    if (needed.has(name)) continue;
+    const path = join(store.root, 'listings', name);
+    const mtimeMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+    if (mtimeMs !== undefined && Date.now() - mtimeMs > LISTING_GRACE_MS) rmSync(path, { force: true });
+  }
 }
 
 /** Names in tmp/, active/ and layers/ that belong to no live lease and no row. */

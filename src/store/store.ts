@@ -126,21 +126,42 @@ function createStore(root: string, idMap: string): void {
       cause: error,
     });
   } finally {
-    for (const end of ['', '-wal', '-shm', '-journal']) rmSync(index + end, { force: true });
+    removeIndex(index);
     rmSync(format, { force: true });
   }
 }
 
+/** WAL where several processes can share memory on this file system, else a rollback journal. */
 function createIndex(path: string, root: string): void {
+  if (!sharesMemory(root) || !tryWal(path)) fillIndex(path, 'DELETE');
+  chmodSync(path, 0o600);
+}
+
+/** False where the file system turns out to have no shared memory. */
+function tryWal(path: string): boolean {
+  try {
+    fillIndex(path, 'WAL');
+    return true;
+  } catch (error) {
+    if (!(error instanceof SlipwayError) || error.code !== 'INDEX_FAILED') throw error;
+    removeIndex(path);
+    return false;
+  }
+}
+
+function fillIndex(path: string, journal: 'WAL' | 'DELETE'): void {
   const database = new Database(path, { create: true });
   try {
-    // Where WAL cannot be had, SQLite answers with the mode it stays in.
-    database.get(`PRAGMA journal_mode = ${sharesMemory(root) ? 'WAL' : 'DELETE'}`);
+    // Where SQLite itself knows that WAL cannot be had, it answers with the mode it stays in.
+    database.get(`PRAGMA journal_mode = ${journal}`);
     database.execute(`BEGIN; ${SCHEMA} COMMIT;`);
   } finally {
     database.close();
   }
-  chmodSync(path, 0o600);
+}
+
+function removeIndex(path: string): void {
+  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(path + end, { force: true });
 }
 
 // statfs(2) types of file systems that several machines may see, where WAL's shared memory is not shared.

@@ -17,7 +17,7 @@ import {
   layerByDiffId,
   layersForChain,
 } from '../../src/store/layers.ts';
-import { activePath, blobPath, layerDirectory, temporaryPath } from '../../src/store/layout.ts';
+import { activePath, blobPath, layerDirectory, listingPath, temporaryPath } from '../../src/store/layout.ts';
 import { endDeadLeases, endLease, isLeaseAlive, startLease } from '../../src/store/leases.ts';
 import { getContent, getPlan, getValue, putContent, putPlan, putValue } from '../../src/store/memory.ts';
 import { removeImage } from '../../src/store/removal.ts';
@@ -406,6 +406,23 @@ describe('claims and leases', () => {
     expect(checkIndex(store)).toEqual([]);
     expect(await checkLayers(store.root, live, layerChecks(store))).toEqual([]);
   });
+});
+
+test('listings of layers that are gone go after a while', () => {
+  const store = newStore();
+  const layer = makeLayer(store, startLease(store), { a: 'a' });
+  for (const [diffId, time] of [
+    [layer.diffId, 1],
+    [GHOST, 1],
+    [`sha256:${'e'.repeat(64)}`, Date.now() / 1000],
+  ] as const) {
+    fs.writeFileSync(listingPath(store.root, diffId), '');
+    fs.utimesSync(listingPath(store.root, diffId), time, time);
+  }
+  sweep(store);
+  expect(fs.readdirSync(join(store.root, 'listings')).sort()).toEqual(
+    [layer.diffId.slice(7), 'e'.repeat(64)].sort(),
+  );
 });
 
 describe('blobs', () => {

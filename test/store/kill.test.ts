@@ -69,21 +69,27 @@ test(`a store is whole after ${ROUNDS} kill -9 at any moment`, async () => {
   expect(fs.readdirSync(join(store.root, 'locks'))).toEqual([]);
 });
 
-test('two writers at once, one killed, do not harm each other', async () => {
-  const seed = Number(process.env.SLIPWAY_TEST_SEED ?? Date.now() % 1_000_000);
-  const random = randomOf(seed);
-  const store = newStore();
-  const input = await archive();
-  const survivor = await writer(store.root, seed, input);
-  for (let round = 0; round < 8; round++) {
-    const { child, ended } = await writer(store.root, seed + 1 + round, input);
-    await setTimeout(random(200));
-    child.kill('SIGKILL');
-    await ended;
-  }
-  // It would have ended by itself if anything that it uses had been taken away.
-  expect(survivor.child.exitCode, `seed ${seed}`).toBeNull();
-  survivor.child.kill('SIGKILL');
-  await survivor.ended;
-  expect(await problems(store), `seed ${seed}`).toEqual([]);
-});
+test.each(['WAL', 'DELETE'])(
+  'two writers at once, one killed, do not harm each other (journal: %s)',
+  async (journal) => {
+    const seed = Number(process.env.SLIPWAY_TEST_SEED ?? Date.now() % 1_000_000);
+    const random = randomOf(seed);
+    const store = newStore();
+    const input = await archive();
+    expect(store.database.get(`PRAGMA journal_mode = ${journal}`)).toEqual({
+      journal_mode: journal.toLowerCase(),
+    });
+    const survivor = await writer(store.root, seed, input);
+    for (let round = 0; round < 8; round++) {
+      const { child, ended } = await writer(store.root, seed + 1 + round, input);
+      await setTimeout(random(200));
+      child.kill('SIGKILL');
+      await ended;
+    }
+    // It would have ended by itself if anything that it uses had been taken away.
+    expect(survivor.child.exitCode, `seed ${seed}`).toBeNull();
+    survivor.child.kill('SIGKILL');
+    await survivor.ended;
+    expect(await problems(store), `seed ${seed}`).toEqual([]);
+  },
+);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore } from '../../src/store/store.ts';
+import { startScript } from './support.ts';
 
 let base: string;
 beforeEach(() => {
@@ -71,6 +72,20 @@ describe('openStore', () => {
     rmSync(join(root, 'format'));
     openStore(root).close();
     expect(readFileSync(join(root, 'format'), 'utf8')).toContain('"version":1');
+  });
+
+  test('several processes that make it at once get one store', async () => {
+    const root = join(base, 's');
+    const codes = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => {
+        const child = startScript('value-writer.ts', [root, `${i}`]);
+        return new Promise((resolve) => child.once('close', resolve));
+      }),
+    );
+    expect(codes).toEqual([0, 0, 0, 0, 0, 0]);
+    using store = openStore(root);
+    expect(store.database.get('SELECT count(*) AS count FROM named_values')).toEqual({ count: 300 });
+    expect(readdirSync(root).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
   test('an index that is missing or damaged is said so', () => {
