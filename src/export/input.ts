@@ -37,8 +37,8 @@ export async function openArchive(input: Input, options: InputOptions): Promise<
   try {
     const stat = fstatSync(fd);
     if (stat.isDirectory() && input.kind === 'file') return openDirectoryFiles(input.path);
-    if (stat.isFile() && owned && compressionOfFile(fd) === 'none') {
-      const files = openTarFiles(fd);
+    if (stat.isFile() && compressionOfFile(fd) === 'none') {
+      const files = openTarFiles(fd, { keepOpen: !owned });
       kept = true;
       return files;
     }

@@ -19,15 +19,17 @@ type Entry =
 
 /**
  * The files of a tar archive that is an ordinary file and not compressed, by an index of its headers: no content is
- * read before it is asked for. Takes `fd` over.
+ * read before it is asked for. `close` closes `fd` unless `keepOpen`.
  *
  * @throws SlipwayError `ARCHIVE_INVALID` and the codec's `TAR_…` for what is not a tar archive.
  */
-export function openTarFiles(fd: number): ArchiveFiles {
+export function openTarFiles(fd: number, options: { keepOpen?: boolean } = {}): ArchiveFiles {
   const entries = indexTar(fd, fstatSync(fd).size);
   return {
     find: (path) => findFile(fd, entries, path),
-    close: () => closeSync(fd),
+    close: () => {
+      if (options.keepOpen !== true) closeSync(fd);
+    },
   };
 }
 

@@ -114,11 +114,17 @@ describe('docker archives', () => {
     await new Promise((resolve) => gzip.once('close', resolve));
     const other = newStore();
     const script = join(import.meta.dirname, 'load-stdin.ts');
-    const command = `zcat "$1" | "$2" "$3" "$4"`;
-    const args = ['-c', command, 'sh', join(dir, 'z.tar.gz'), process.execPath, script, other.root];
-    expect(JSON.parse(execFileSync('sh', args, { encoding: 'utf8' }))).toEqual([
-      { id, names: ['docker.io/library/hello:1'] },
-    ]);
+    const commands = [
+      'zcat "$1" | "$2" "$3" "$4"',
+      '"$2" "$3" "$4" < "$1"',
+      'zcat "$1" > "$1.x"; "$2" "$3" "$4" < "$1.x"',
+    ];
+    for (const command of commands) {
+      const args = ['-c', command, 'sh', join(dir, 'z.tar.gz'), process.execPath, script, other.root];
+      expect(JSON.parse(execFileSync('sh', args, { encoding: 'utf8' }))).toEqual([
+        { id, names: ['docker.io/library/hello:1'] },
+      ]);
+    }
     expect(fs.readdirSync(join(other.root, 'tmp'))).toEqual([]);
   });
 

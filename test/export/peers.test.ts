@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { writeDockerArchive } from '../../src/export/docker-archive.ts';
 import { writeOciArchive, writeOciDirectory } from '../../src/export/oci-layout.ts';
+import { historyRows } from '../../src/image/history.ts';
+import { inspectImage } from '../../src/image/inspect.ts';
 import type { LayerCompression } from '../../src/image/media-types.ts';
 import { checkIndex, layerChecks } from '../../src/store/check-index.ts';
 import { checkLayers } from '../../src/store/check-layers.ts';
-import { imageLayers } from '../../src/store/images.ts';
+import { imageById, imageDocuments, imageLayers } from '../../src/store/images.ts';
 import { layerDirectory, temporaryPath } from '../../src/store/layout.ts';
 import { startLease } from '../../src/store/leases.ts';
 import { findPeer, type Peer } from '../../tools/peers.ts';
@@ -65,6 +67,36 @@ describeWith({ needs: [peer('docker')] }, 'archives given to a Docker engine and
       if (BUSYBOX !== undefined) {
         expect(run('docker', 'run', '--rm', '--network=host', TAG)).toBe('hello from slipway\n');
       }
+      // What inspect and history say is what the engine says.
+      const { parsed } = imageDocuments(store, id)!;
+      const record = imageById(store, id)!;
+      const ours = inspectImage(parsed, {
+        id,
+        repoTags: [TAG],
+        repoDigests: [],
+        size: record.size,
+        layerDirectories: ['/top', '/bottom'],
+      });
+      const [theirs] = JSON.parse(run('docker', 'inspect', TAG)) as [Record<string, unknown>];
+      const comparable = (document: Record<string, unknown>) =>
+        JSON.stringify({ ...document, GraphDriver: 0, Metadata: 0 }, null, 1);
+      expect(comparable(ours)).toBe(comparable(theirs));
+      const sizes = imageLayers(store, id).map((layer) => layer.size);
+      expect(
+        historyRows(id, parsed, sizes)
+          .map((row) => `${row.id ?? '<missing>'} ${row.createdBy} ${row.size}\n`)
+          .join(''),
+      ).toBe(
+        run(
+          'docker',
+          'history',
+          '--no-trunc',
+          '-H=false',
+          '--format',
+          '{{.ID}} {{.CreatedBy}} {{.Size}}',
+          TAG,
+        ),
+      );
       const saved = join(dir, 'saved.tar');
       run('docker', 'save', '-o', saved, TAG);
       await expectLoaded(saved, id, [FULL]);

@@ -15,7 +15,7 @@ import { exported, helloImage } from '../export/support.ts';
 import { randomOf } from './random.ts';
 import { newStore, startScript, tempDir } from './support.ts';
 
-const ROUNDS = 40;
+const ROUNDS = Number(process.env.SLIPWAY_TEST_ROUNDS ?? 40);
 
 async function archive(): Promise<string> {
   const store = newStore();
