@@ -7,6 +7,8 @@ import { openArchive } from '../../src/export/input.ts';
 import { buildIndex, buildManifest } from '../../src/image/build-manifest.ts';
 import type { TarHeader } from '../../src/layer/tar-format.ts';
 import { encodeTarHeader, endOfArchive } from '../../src/layer/tar-write.ts';
+import { layerChecks } from '../../src/store/check-index.ts';
+import { checkLayers } from '../../src/store/check-layers.ts';
 import { collectGarbage, forgetGarbage } from '../../src/store/garbage.ts';
 import { listImages } from '../../src/store/images.ts';
 import { startLease } from '../../src/store/leases.ts';
@@ -106,6 +108,38 @@ describe('archives that are what they should be', () => {
     expect(await result(dockerTar({ parts, layers: ['./ccc/layer.tar'] }))).toBe(
       'loaded docker.io/library/x:1',
     );
+  });
+
+  test('a parent without an entry takes what the layers below have', async () => {
+    const directory = { type: 'directory', mtimeNs: 5_000_000_000n } as const;
+    const bottom = makeTar([
+      { ...directory, path: 'tmp/', mode: 0o1777, uid: 7 },
+      { ...directory, path: 'gone/', mode: 0o700 },
+      { ...directory, path: 'hidden/', mode: 0o755 },
+      { ...directory, path: 'hidden/sub/', mode: 0o700 },
+    ]);
+    const middle = makeTar([
+      { path: '.wh.gone' },
+      { ...directory, path: 'hidden/', mode: 0o711 },
+      { path: 'hidden/.wh..wh..opq' },
+    ]);
+    const top = makeTar([{ path: 'tmp/x' }, { path: 'gone/x' }, { path: 'hidden/sub/x' }]);
+    const layers = [bottom, middle, top];
+    const parts = layers.map((content, i): Part => ({ path: `${i}`, content }));
+    expect(await result(dockerTar({ config: configOf(...layers), parts, layers: ['0', '1', '2'] }))).toMatch(
+      /^loaded/,
+    );
+    const stat = (path: string) => {
+      const { mode, uid, mtimeMs } = fs.statSync(join(store.root, 'layers/3', path));
+      return `${(mode & 0o7777).toString(8)} ${uid} ${mtimeMs}`;
+    };
+    expect(['tmp', 'gone', 'hidden', 'hidden/sub'].map(stat)).toEqual([
+      '1777 7 5000',
+      '755 0 0',
+      '711 0 5000',
+      '755 0 0',
+    ]);
+    expect(await checkLayers(store.root, lease, layerChecks(store))).toEqual([]);
   });
 
   test('compressed layers and compressed archives', async () => {

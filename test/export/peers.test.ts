@@ -9,9 +9,10 @@ import { inspectImage } from '../../src/image/inspect.ts';
 import type { LayerCompression } from '../../src/image/media-types.ts';
 import { checkIndex, layerChecks } from '../../src/store/check-index.ts';
 import { checkLayers } from '../../src/store/check-layers.ts';
-import { imageById, imageDocuments, imageLayers } from '../../src/store/images.ts';
+import { imageById, imageDocuments, imageLayers, tagImage } from '../../src/store/images.ts';
 import { layerDirectory, temporaryPath } from '../../src/store/layout.ts';
-import { startLease } from '../../src/store/leases.ts';
+import { endLease, startLease } from '../../src/store/leases.ts';
+import { removeImage } from '../../src/store/removal.ts';
 import { findPeer, type Peer } from '../../tools/peers.ts';
 import { newStore, tempDir } from '../store/support.ts';
 import { describeWith, peer } from '../support/need.ts';
@@ -102,6 +103,37 @@ describeWith({ needs: [peer('docker')] }, 'archives given to a Docker engine and
       await expectLoaded(saved, id, [FULL]);
     } finally {
       run('docker', 'rmi', '-f', TAG);
+    }
+  });
+
+  test('rmi says the same lines', async () => {
+    const { store, lease, id, path } = scene();
+    const second = 'slipway-test/second:archives';
+    tagImage(store, `docker.io/${second}`, id);
+    await writeDockerArchive(exported(store, TAG, second), { kind: 'file', path });
+    fs.chmodSync(path, 0o644);
+    endLease(store, lease);
+    run('docker', 'load', '-q', '-i', path);
+    const lines = (text: string) =>
+      removeImage(store, text)
+        .lines.map((line) =>
+          'untagged' in line ? `Untagged: ${line.untagged}\n` : `Deleted: ${line.deleted}\n`,
+        )
+        .join('');
+    for (const text of [id.slice(7, 19), second, second, id.slice(7, 19), id]) {
+      let theirs: string;
+      try {
+        theirs = run('docker', 'rmi', text);
+      } catch (error) {
+        theirs = (error as { stderr: string }).stderr;
+      }
+      let ours: string;
+      try {
+        ours = lines(text);
+      } catch (error) {
+        ours = `Error response from daemon: ${(error as Error).message}\n`;
+      }
+      expect(ours).toBe(theirs);
     }
   });
 });
