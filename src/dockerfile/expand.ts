@@ -30,7 +30,7 @@ export interface Expansion {
 const MAX_DEPTH = 500;
 
 /** UTF-16 units that a single expansion may give, against `ENV a=$a$a` repeated. */
-export const MAX_EXPANDED_LENGTH = 4 * 1024 * 1024;
+const MAX_EXPANDED_LENGTH = 4 * 1024 * 1024;
 
 /**
  * Removes quotes and escapes from `raw` and puts in the values of variables (SPEC 1.5 X1 to X18).
@@ -38,8 +38,7 @@ export const MAX_EXPANDED_LENGTH = 4 * 1024 * 1024;
  * @throws SlipwayError `EXPANSION_FAILED` with Docker's text, or `EXPANSION_TOO_LARGE`.
  */
 export function expandWord(raw: string, lookup: Lookup, options: ExpandOptions): Expansion {
-  const { value, usedNames, undefinedNames } = run(raw, lookup, options);
-  return { value, usedNames, undefinedNames };
+  return run(raw, lookup, options);
 }
 
 /**
@@ -51,8 +50,9 @@ export function expandWords(
   lookup: Lookup,
   options: ExpandOptions,
 ): Omit<Expansion, 'value'> & { words: string[] } {
-  const { words, usedNames, undefinedNames } = run(raw, lookup, options);
-  return { words, usedNames, undefinedNames };
+  const words = new Words();
+  const { usedNames, undefinedNames } = run(raw, lookup, { ...options, words });
+  return { words: words.finish(), usedNames, undefinedNames };
 }
 
 /** Expands the body of a COPY or ADD here-document (SPEC 1.10): backslash escapes, quotes are plain text. */
@@ -65,16 +65,12 @@ export function unquoteWord(raw: string, escapeCharacter: EscapeCharacter): stri
   return expandWord(raw, () => undefined, { escape: escapeCharacter, keepUnset: true }).value;
 }
 
-function run(raw: string, lookup: Lookup, options: ExpandOptions): Expansion & { words: string[] } {
+/** With `words`, the result is collected there too, split into words. */
+function run(raw: string, lookup: Lookup, options: ExpandOptions & { words?: Words }): Expansion {
   const scanner = new Scanner(raw, lookup, options);
   try {
-    const { value, words } = scanner.readUntil(undefined, { rawEscapes: false, depth: 0 });
-    return {
-      value,
-      words,
-      usedNames: [...scanner.used],
-      undefinedNames: [...scanner.undefined],
-    };
+    const value = scanner.readUntil(undefined, { rawEscapes: false, depth: 0 }, options.words);
+    return { value, usedNames: [...scanner.used], undefinedNames: [...scanner.undefined] };
   } catch (error) {
     if (!(error instanceof ExpansionFailure)) throw error;
     throw new SlipwayError('syntax', `failed to process ${goQuote(clip(raw))}: ${error.message}`, {
@@ -119,49 +115,48 @@ class Scanner {
   }
 
   /** Reads up to the character `stop` (which is consumed), or to the end. */
-  readUntil(stop: string | undefined, context: Context): { value: string; words: string[] } {
-    const words = new Words();
+  readUntil(stop: string | undefined, context: Context, words?: Words): string {
     let value = '';
     while (this.position < this.text.length) {
       const character = this.text[this.position]!;
       if (character === stop) {
         this.position++;
-        return { value, words: words.finish() };
+        return value;
       }
       if (character === '$') {
         const text = this.readDollar(context);
         value += text;
-        words.addSplitting(text);
+        words?.addSplitting(text);
       } else if (character === "'" && this.options.plainQuotes !== true) {
         const text = this.readSingleQuoted();
         value += text;
-        words.add(text);
+        words?.add(text);
       } else if (character === '"' && this.options.plainQuotes !== true) {
         const text = this.readDoubleQuoted(context);
         value += text;
-        words.add(text);
+        words?.add(text);
       } else if (character === this.options.escape) {
         this.position++;
         if (context.rawEscapes) {
           value += character;
-          words.add(character);
+          words?.add(character);
         }
         const next = this.text[this.position];
         if (next === undefined) break;
         this.position++;
         value += next;
-        words.add(next);
+        words?.add(next);
       } else {
         this.position++;
         value += character;
-        words.addSplitting(character);
+        words?.addSplitting(character);
       }
       checkLength(value);
     }
     if (stop !== undefined) {
       throw new ExpansionFailure(`unexpected end of statement while looking for matching ${stop}`);
     }
-    return { value, words: words.finish() };
+    return value;
   }
 
   private readSingleQuoted(): string {
@@ -304,7 +299,7 @@ class Scanner {
   /** Reads up to `stop`; running out of text inside is always reported as `missing`, whatever was open. */
   private readPart(stop: string, missing: () => ExpansionFailure, context: Context): string {
     try {
-      return this.readUntil(stop, context).value;
+      return this.readUntil(stop, context);
     } catch (error) {
       if (error instanceof ExpansionFailure && this.position >= this.text.length) throw missing();
       throw error;

@@ -1,5 +1,5 @@
 /** Signals of Linux by name, without `SIG`, as STOPSIGNAL and `kill` take them. */
-export const SIGNALS: Readonly<Record<string, number>> = {
+const SIGNALS: Readonly<Record<string, number>> = {
   HUP: 1,
   INT: 2,
   QUIT: 3,

@@ -20,6 +20,9 @@ export interface Substitution {
   replacement?: string;
 }
 
+/** Steps of a single match, pattern times value: a fraction of a second. */
+const MAX_PATTERN_STEPS = 30_000_000;
+
 /** Applies a substitution (SPEC 1.5 X8 to X14, X17). Errors are Docker's texts. */
 export function applySubstitution(substitution: Substitution): { value: string } | { error: string } {
   const { name, modifier, word, current, replacement } = substitution;
@@ -40,10 +43,12 @@ export function applySubstitution(substitution: Substitution): { value: string }
     case '%': {
       const longest = word.startsWith(operator);
       const text = longest ? word.slice(1) : word;
-      return withPattern(text, (pattern) => trim(value, pattern, { longest, suffix: operator === '%' }));
+      return withPattern(text, value, (pattern) =>
+        trim(value, pattern, { longest, suffix: operator === '%' }),
+      );
     }
     case '/':
-      return withPattern(word, (pattern) =>
+      return withPattern(word, value, (pattern) =>
         replace(value, pattern, { text: replacement!, all: modifier === '//' }),
       );
     default:
@@ -51,9 +56,18 @@ export function applySubstitution(substitution: Substitution): { value: string }
   }
 }
 
-function withPattern(text: string, use: (pattern: Pattern) => string): { value: string } | { error: string } {
+function withPattern(
+  text: string,
+  value: string,
+  use: (pattern: Pattern) => string,
+): { value: string } | { error: string } {
   const pattern = parsePattern(text);
   if ('error' in pattern) return { error: `invalid pattern (${text}) in substitution: ${pattern.error}` };
+  if (pattern.tokens.length * value.length > MAX_PATTERN_STEPS) {
+    return {
+      error: `a pattern of ${pattern.tokens.length} on a value of ${value.length} characters is too much work`,
+    };
+  }
   return { value: use(pattern) };
 }
 

@@ -11,10 +11,10 @@ import type { Resolution } from './resolve.ts';
 import type { NodeId, Operation, PlanNode, PlannedBase, PlannedHistory } from './types.ts';
 
 /** `comment` of every history entry that a build makes. */
-export const HISTORY_COMMENT = 'buildkit.dockerfile.v0';
+const HISTORY_COMMENT = 'buildkit.dockerfile.v0';
 
 /** All expanded text of a plan together, in UTF-16 units: lines that repeat a large variable add up. */
-const MAX_TEXT = 256 * 1024 * 1024;
+const MAX_TEXT = 128 * 1024 * 1024;
 
 /** The plan while it is made. */
 export interface Builder {

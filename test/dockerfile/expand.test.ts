@@ -105,6 +105,15 @@ describe('what no label can show', () => {
     });
   });
 
+  test('a pattern that would take long is refused', () => {
+    const value = 'a'.repeat(1_000_000);
+    expect(
+      outcome(() => expandWord(`\${V#${'a'.repeat(31)}b}`, () => value, { escape: '\\' }).value),
+    ).toEqual({
+      error: expect.stringMatching(/a pattern of 32 on a value of 1000000 characters is too much work$/),
+    });
+  });
+
   test('no pattern takes more than linear time per character of it', () => {
     const value = 'a'.repeat(20_000);
     const word = `\${V//${'*a'.repeat(30)}b/x}`;
