@@ -203,7 +203,7 @@ function openLayout(directory: string): Descriptor[] {
 }
 
 /** A file of at most `MAX_DOCUMENT_SIZE`, or undefined when it is not there. Never waits for a FIFO. */
-export function readSmallFile(path: string): Buffer | undefined {
+function readSmallFile(path: string): Buffer | undefined {
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);

@@ -29,7 +29,7 @@ export interface OpenOutput {
  *
  * @throws SlipwayError `OUTPUT_INVALID`, from `write` also `DISK_FULL` and `OUTPUT_CLOSED` (the reader is gone).
  */
-export function openOutput(output: Output): OpenOutput {
+function openOutput(output: Output): OpenOutput {
   if (output.kind === 'fd') {
     const { fd } = output;
     return { write: (bytes) => writeFully(fd, bytes), commit: () => {}, discard: () => {} };

@@ -145,15 +145,6 @@ export function holdLayers(store: Store, lease: LeaseId, ids: readonly LayerId[]
   });
 }
 
-/** Notes that a layer was found whole in this boot. */
-export function markVerified(store: Store, id: LayerId, bootId: string): void {
-  store.database.run(
-    "UPDATE layers SET boot_id = ? WHERE id = ? AND state = 'ready'",
-    bootId,
-    layerRowOf(id),
-  );
-}
-
 /** All ready layers, oldest first. */
 export function listLayers(store: Store): LayerRecord[] {
   return store.database.all<LayerRow>(`${SELECT_READY} ORDER BY id`).map(recordOf);

@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { writeDockerArchive } from '../../src/export/docker-archive.ts';
 import { writeOciArchive, writeOciDirectory } from '../../src/export/oci-layout.ts';
@@ -113,7 +114,7 @@ describe('docker archives', () => {
     gzip.stdin!.end();
     await new Promise((resolve) => gzip.once('close', resolve));
     const other = newStore();
-    const script = join(import.meta.dirname, 'load-stdin.ts');
+    const script = fileURLToPath(new URL('./load-stdin.ts', import.meta.url));
     const commands = [
       'zcat "$1" | "$2" "$3" "$4"',
       '"$2" "$3" "$4" < "$1"',

@@ -34,11 +34,6 @@ export function exported(store: Store, ...names: string[]): ExportImage[] {
   });
 }
 
-/** A tar of the host's tar program. */
-export function hostTar(directory: string, archive: string, ...paths: string[]): void {
-  execFileSync('tar', ['-C', directory, '-cf', archive, ...paths]);
-}
-
 export function listTar(archive: string): string {
   return execFileSync('tar', ['-tvf', archive, '--full-time', '--utc', '--numeric-owner'], {
     encoding: 'utf8',

@@ -33,7 +33,7 @@ async function writer(
   input: string,
 ): Promise<{ child: ChildProcess; ended: Promise<unknown> }> {
   const { promise: begun, resolve } = Promise.withResolvers<unknown>();
-  const child = startScript('writer.ts', [root, `${seed}`, input], resolve);
+  const child = startScript(new URL('./writer.ts', import.meta.url), [root, `${seed}`, input], resolve);
   const ended = new Promise((done) => child.once('close', done));
   await Promise.race([begun, ended]);
   expect(child.exitCode).toBeNull();

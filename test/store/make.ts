@@ -13,7 +13,7 @@ import { bootId } from '../../src/sys/process-identity.ts';
 export type Files = Record<string, string | null | { copy: string }>;
 
 /** Writes files with a fixed time into a directory. */
-export function writeFiles(directory: string, files: Files): void {
+function writeFiles(directory: string, files: Files): void {
   for (const [path, content] of Object.entries(files)) {
     const at = join(directory, path);
     fs.mkdirSync(content === null ? at : dirname(at), { recursive: true });

@@ -78,7 +78,7 @@ describe('openStore', () => {
     const root = join(base, 's');
     const codes = await Promise.all(
       Array.from({ length: 6 }, (_, i) => {
-        const child = startScript('value-writer.ts', [root, `${i}`]);
+        const child = startScript(new URL('./value-writer.ts', import.meta.url), [root, `${i}`]);
         return new Promise((resolve) => child.once('close', resolve));
       }),
     );

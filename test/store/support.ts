@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import { openStore, type Store } from '../../src/store/store.ts';
 
@@ -48,13 +49,13 @@ export async function outcomeOf(body: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/** Runs a module of this folder in a process of its own; its standard output is given to `onLine`. */
+/** Runs a module in a process of its own; its standard output is given to `onLine`. */
 export function startScript(
-  name: string,
+  script: URL,
   args: string[],
   onLine: (line: string) => void = () => {},
 ): ChildProcess {
-  const child = spawn(process.execPath, [join(import.meta.dirname, name), ...args], {
+  const child = spawn(process.execPath, [fileURLToPath(script), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let rest = '';
