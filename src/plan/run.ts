@@ -22,7 +22,8 @@ export function applyRun(step: Step<RunInstruction>): void {
   const { mounts, dependencies, secretNames } = planMounts(step);
   const network = networkOf(instruction);
   const security = securityOf(instruction);
-  requireEntitlement(step, network === 'host', 'network.host');
+  // `--network host` for the whole build says as much as `--allow network.host` (seen on the engine).
+  requireEntitlement(step, network === 'host' && options.network !== 'host', 'network.host');
   requireEntitlement(step, security === 'insecure', 'security.insecure');
   const environment = env.toArray();
   countText(

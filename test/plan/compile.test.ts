@@ -756,6 +756,14 @@ RUN --mount="type=bind,target=/img,from=other:1" x
   expect(runs(plan)[0]!.hostname).toBe('box');
 });
 
+test('the network of a RUN', async () => {
+  const file = 'FROM base\nRUN 1\nRUN --network=none 2\nRUN --network=host 3\n';
+  const networks = async (extra: Parameters<typeof planText>[1]) =>
+    runs(await planText(file, extra)).map((run) => run.network);
+  expect(await networks({ allow: ['network.host'] })).toEqual(['default', 'none', 'host']);
+  expect(await networks({ network: 'host' })).toEqual(['host', 'none', 'host']);
+});
+
 test('here-documents of RUN and COPY', async () => {
   const plan = await planText(`FROM base
 ENV V=value
