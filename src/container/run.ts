@@ -45,7 +45,7 @@ export async function run(options: RunContainerOptions): Promise<ContainerExit> 
     runtime: options.runtime ?? 'auto',
     inheritStdio: true,
   });
-  let ended = false;
+  if (options.signal) session.killAfterAbort(options.signal);
   try {
     holdLayers(store, session.lease(), layers);
     const { client } = await session.worker();
@@ -53,12 +53,10 @@ export async function run(options: RunContainerOptions): Promise<ContainerExit> 
       kill: (signal) => void client.call('container-signal', { signal }).catch(() => {}),
       resize: (rows, columns) => void client.call('container-resize', { rows, columns }).catch(() => {}),
     });
-    const exit = await client.call<ContainerExit>('container', request, {
+    return await client.call<ContainerExit>('container', request, {
       ...(options.signal ? { signal: options.signal } : {}),
     });
-    ended = true;
-    return exit;
   } finally {
-    await session.close({ kill: !ended });
+    await session.close();
   }
 }

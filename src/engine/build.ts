@@ -76,6 +76,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     inheritStdio: options.outputs?.some((output) => output.dest === '-') ?? false,
     onLease: () => cache.hold(),
   });
+  session.killAfterAbort(job.signal);
   try {
     const epochNs = epochOf(job);
     const solved = await solve({
@@ -103,7 +104,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     cache.touch();
     return resultOf(job, { plan, image, solved });
   } finally {
-    await session.close({ kill: job.signal.aborted });
+    await session.close();
   }
 }
 

@@ -165,8 +165,8 @@ function toSelectedSources(tree: FileTree, selection: Selection): SelectedSource
   return selection.sources.map(({ path, name, node, entries }) => {
     const firstNames = new Map<string, BytePath>();
     const files = entries.map((entry): SelectedFile => {
-      const { type, mode, link, inode } = entry.node;
-      const file: SelectedFile = { path: entry.path, type, mode };
+      const { type, mode, size, link, inode } = entry.node;
+      const file: SelectedFile = { path: entry.path, type, mode, size };
       if (link !== undefined) file.link = link;
       const first = inode === undefined ? undefined : firstNames.get(inode);
       if (first !== undefined && type !== 'directory') file.hardLink = first;

@@ -1,8 +1,13 @@
+import type { DeleteResult } from '../execute/worker/delete-garbage.ts';
 import type { WorkerOptions, WorkerProcess } from '../execute/worker-process.ts';
 import { deleteGarbage } from '../store/collect.ts';
 import { collectGarbage, forgetGarbage, type Garbage } from '../store/garbage.ts';
 import { endLease, startLease } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
+
+/** A second is what a user waits after Ctrl-C; the rest of it is for cleaning up. */
+const KILL_AFTER_MS = 600;
+const DELETE_AFTER_ABORT_MS = 200;
 
 export interface SessionOptions {
   store: Store;
@@ -19,7 +24,11 @@ export interface SessionOptions {
  */
 export class StoreSession {
   readonly #options: SessionOptions;
+  #killed = false;
+  #aborted = false;
   #lease: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #disarm: () => void = () => {};
   #worker: Promise<WorkerProcess> | undefined;
 
   constructor(options: SessionOptions) {
@@ -41,17 +50,37 @@ export class StoreSession {
   }
 
   /**
-   * Ends worker and lease, and deletes what nobody needs any more: twins and failures of this session, and what dead
-   * processes left. `kill` does not wait for what the worker is at.
+   * Kills the worker `KILL_AFTER_MS` after `signal` aborts, unless the session is closed by then: containers and
+   * copies end well when they are canceled, and what does not listen must not hold the user up.
    */
-  async close(options: { kill?: boolean } = {}): Promise<void> {
+  killAfterAbort(signal: AbortSignal): void {
+    const arm = (): void => {
+      this.#aborted = true;
+      this.#timer = setTimeout(() => {
+        this.#killed = true;
+        void this.#worker?.then((worker) => worker.kill()).catch(() => {});
+      }, KILL_AFTER_MS);
+    };
+    if (signal.aborted) arm();
+    else signal.addEventListener('abort', arm, { once: true });
+    this.#disarm = () => {
+      signal.removeEventListener('abort', arm);
+      clearTimeout(this.#timer);
+    };
+  }
+
+  /**
+   * Ends worker and lease, and deletes what nobody needs any more: twins and failures of this session, and what dead
+   * processes left.
+   */
+  async close(): Promise<void> {
     const { store } = this.#options;
+    this.#disarm();
     const worker = await this.#worker?.catch(() => undefined);
-    if (worker && options.kill) await worker.kill();
     if (this.#lease !== undefined) endLease(store, this.#lease);
     if (!worker) return;
     const garbage = collectGarbage(store);
-    if (options.kill) this.#deleteAfterKill(garbage);
+    if (this.#killed) this.#deleteAfterKill(garbage);
     else await this.#deleteByWorker(worker, garbage);
   }
 
@@ -70,8 +99,11 @@ export class StoreSession {
   async #deleteByWorker(worker: WorkerProcess, garbage: Garbage): Promise<void> {
     try {
       if (garbage.layers.length === 0 && garbage.strays.length === 0) return;
-      await worker.client.call('delete-garbage', garbage);
-      forgetGarbage(this.#options.store, garbage.layers);
+      const limitMs = this.#aborted ? DELETE_AFTER_ABORT_MS : undefined;
+      const { finished } = await worker.client.call<DeleteResult>('delete-garbage', { garbage, limitMs });
+      if (finished) forgetGarbage(this.#options.store, garbage.layers);
+    } catch {
+      // The result of the command counts, not the clean-up: what is left is marked, and the next session goes on.
     } finally {
       await worker.close();
     }

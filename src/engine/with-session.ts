@@ -13,8 +13,8 @@ export interface StoreOptions {
 }
 
 /**
- * Opens store and session, does `work`, and closes both; the worker is killed when the signal has aborted, so that
- * nothing goes on behind an error. `inheritStdio` gives the worker this process's standard streams.
+ * Opens store and session, does `work`, and closes both. A worker that does not end soon after the signal aborts is
+ * killed. `inheritStdio` gives the worker this process's standard streams.
  */
 export async function withSession<T>(
   options: StoreOptions & { inheritStdio?: boolean },
@@ -28,9 +28,10 @@ export async function withSession<T>(
     runtime: options.runtime ?? 'auto',
     ...(options.inheritStdio === undefined ? {} : { inheritStdio: options.inheritStdio }),
   });
+  if (options.signal) session.killAfterAbort(options.signal);
   try {
     return await work(store, session);
   } finally {
-    await session.close({ kill: options.signal?.aborted ?? false });
+    await session.close();
   }
 }

@@ -14,6 +14,8 @@ export interface SelectedFile {
   path: BytePath;
   type: 'file' | 'directory' | 'symlink' | 'char' | 'block' | 'fifo' | 'socket';
   mode: number;
+  /** Bytes of a file's content. */
+  size: number;
   /** Of a file's content, hex. */
   sha256?: string;
   /** Text of a symbolic link. */

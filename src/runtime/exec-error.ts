@@ -10,7 +10,7 @@ export function executeError(errno: number, reason: string, spec: ContainerSpec)
     case ENOENT:
     case ENOTDIR:
     case ELOOP:
-      return new SlipwayError('step-failed', `exec: ${program}: executable file not found in the container`, {
+      return new SlipwayError('step-failed', `exec: ${program}: executable file not found in $PATH`, {
         code: 'EXEC_NOT_FOUND',
         exitCode: 127,
         hint: 'If the file is there, the interpreter that it names (its #! line or its loader) is not.',
@@ -23,7 +23,7 @@ export function executeError(errno: number, reason: string, spec: ContainerSpec)
         hint: 'The file is not marked executable for this user, or lies on a noexec mount.',
       });
     case ENOEXEC:
-      return new SlipwayError('step-failed', `exec: ${program}: wrong format of the executable`, {
+      return new SlipwayError('step-failed', `exec: ${program}: exec format error`, {
         code: 'EXEC_FORMAT',
         exitCode: 126,
         hint: 'It is a script without a #! line, or a program for another architecture.',

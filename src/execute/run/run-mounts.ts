@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { SlipwayError } from '../../errors/index.ts';
 import type { RunMount, RunOperation } from '../../plan/types.ts';
 import type { Mount } from '../../runtime/types.ts';
-import { bytesOf } from '../../sys/bytes.ts';
+import { bufferOf, bytesOf } from '../../sys/bytes.ts';
 import { MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../sys/constants.ts';
 import { copyTree } from '../copy/copy-tree.ts';
 import type { BoundSource, StepSource } from '../executor.ts';
@@ -83,8 +83,8 @@ async function prepareMount(
         options: ['nosuid', 'nodev', ...(mount.size === undefined ? [] : [`size=${mount.size}`])],
       };
     case 'bind': {
-      const path = bindSource(context, mount.readWrite);
-      return bind(path, mount.target, mount.readWrite ? [] : ['ro']);
+      const { root, path } = bindSource(context, mount.readWrite);
+      return bind(path, mount.target, mount.readWrite ? [] : ['ro'], root);
     }
     case 'cache': {
       const seed =
@@ -99,7 +99,12 @@ async function prepareMount(
         signal: request.signal,
       });
       releases.push(() => held.release());
-      return bind(held.directory, mount.target, mount.readOnly ? ['ro'] : []);
+      return bind(
+        held.directory,
+        mount.target,
+        mount.readOnly ? ['ro'] : [],
+        join(request.host.store, 'cache'),
+      );
     }
     case 'ssh':
       throw new SlipwayError('unsupported', 'RUN --mount=type=ssh is not supported yet', {
@@ -109,15 +114,18 @@ async function prepareMount(
   }
 }
 
-function bind(source: string, target: string, extra: string[]): Mount {
-  return { type: 'bind', source, target, options: ['rbind', 'nosuid', 'nodev', ...extra] };
+/** With a root the source is resolved inside it when it is mounted: a step may have left links there. */
+function bind(source: string, target: string, extra: string[], root?: string): Mount {
+  const options = ['rbind', 'nosuid', 'nodev', ...extra];
+  if (root === undefined) return { type: 'bind', source, target, options };
+  return { type: 'bind', source: source.slice(root.length) || '/', sourceRoot: root, target, options };
 }
 
 /**
  * What a bind mount shows. Context files are copied, so that the step sees exactly what its cache key was made of;
  * stages are mounted, with a throw-away layer on top when they may be written to (M2).
  */
-function bindSource(context: MountContext, readWrite: boolean): string {
+function bindSource(context: MountContext, readWrite: boolean): { root: string; path: string } {
   const { request, source, index, releases } = context;
   const { host } = request;
   if (source === undefined || source.kind === 'none') {
@@ -126,17 +134,18 @@ function bindSource(context: MountContext, readWrite: boolean): string {
   if (source.kind === 'directory') {
     const copy = join(request.scratch, `bind-${index}`);
     copySource(host, source, copy);
-    return copy;
+    return { root: request.scratch, path: copy };
   }
   const selected = source.sources[0]!;
+  const parts = selected.path === '' ? [] : [bufferOf(selected.path).toString('utf8')];
   if (readWrite) {
     const snapshot = host.snapshotter.prepare(source.layers);
     releases.push(() => snapshot.discard());
-    return joinRoot(snapshot.root, selected.path === '' ? [] : [selected.path]);
+    return { root: snapshot.root, path: joinRoot(snapshot.root, parts) };
   }
   const view = host.snapshotter.view(source.layers);
   releases.push(() => view.close());
-  return joinRoot(view.root, selected.path === '' ? [] : [selected.path]);
+  return { root: view.root, path: joinRoot(view.root, parts) };
 }
 
 /** Copies the one selected source to `to`, owners kept for stages. */

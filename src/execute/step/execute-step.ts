@@ -1,10 +1,11 @@
 import { chownSync } from 'node:fs';
 import { bufferOf, bytesOf } from '../../sys/bytes.ts';
-import { copyStep } from '../copy/copy-step.ts';
+import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
 import type { ExecuteHooks, ExecuteRequest } from '../executor.ts';
 import { runStep } from '../run/run-step.ts';
 import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
 import type { WorkerHost } from '../worker/host.ts';
+import { runHeavy } from '../worker/thread-pool.ts';
 import { resolveOwner } from './account.ts';
 import { ensureDirectory } from './root-path.ts';
 
@@ -44,12 +45,13 @@ async function perform({ host, request, snapshot, hooks, signal }: Work): Promis
       if (source.kind !== 'layers') {
         const from = source.kind === 'directory' ? bytesOf(source.path) : undefined;
         const sources = source.kind === 'directory' ? source.sources : [];
-        return copyStep(host.sys, { operation, root, from, sources, keepOwner: false });
+        return copy(host, { operation, root, from, sources, keepOwner: false }, signal);
       }
       const view = host.snapshotter.view(source.layers);
       try {
         const from = bytesOf(view.root);
-        return await copyStep(host.sys, { operation, root, from, sources: source.sources, keepOwner: true });
+        const { sources } = source;
+        return await copy(host, { operation, root, from, sources, keepOwner: true }, signal);
       } finally {
         view.close();
       }
@@ -60,4 +62,17 @@ async function perform({ host, request, snapshot, hooks, signal }: Work): Promis
       ensureDirectory(root, bytesOf(path), (created) => chownSync(bufferOf(created), owner.uid, owner.gid));
     }
   }
+}
+
+/** Up to here a copy is done at once: handing it to a thread would take longer (starting one is 40 ms). */
+const SMALL_FILES = 256;
+const SMALL_BYTES = 8 * 1024 * 1024;
+
+/** A small copy here, a large one in a thread, so that logs and cancels of other steps do not wait for it. */
+function copy(host: WorkerHost, request: CopyStepRequest, signal: AbortSignal): Promise<void> {
+  const files = request.sources.flatMap((source) => source.files);
+  const bytes = files.reduce((sum, file) => sum + file.size, 0);
+  const small =
+    files.length <= SMALL_FILES && bytes <= SMALL_BYTES && request.operation.instruction === 'COPY';
+  return small ? copyStep(host.sys, request) : runHeavy('copy', request, signal);
 }

@@ -7,13 +7,12 @@ import type { LoadedArchive } from '../../export/load.ts';
 import type { UnpackedLayer } from '../../export/unpack-blob.ts';
 import type { ContainerExit } from '../../runtime/types.ts';
 import type { Finding, LayerCheck } from '../../store/check.ts';
-import { deleteGarbage } from '../../store/collect.ts';
-import type { Garbage } from '../../store/garbage.ts';
 import { layersPath } from '../../store/layout.ts';
 import type { ExecuteRequest } from '../executor.ts';
 import type { OperationContext, OperationHandler } from '../protocol/server.ts';
 import { type DigestRequest, digestLayer, type HashedLayer } from '../step/digest-layer.ts';
 import { executeStep } from '../step/execute-step.ts';
+import { type DeleteRequest, type DeleteResult, removeGarbage } from './delete-garbage.ts';
 import { type ExportRequest, exportImages } from './export-operations.ts';
 import type { WorkerInit, WorkerReady } from './init.ts';
 import { importTar, load, verifyLayers } from './load-operations.ts';
@@ -59,8 +58,8 @@ export const operations: Record<string, OperationHandler> = {
   'check-layers': async (layers: LayerCheck[], context: OperationContext): Promise<Finding[]> =>
     verifyLayers(workerHost(), layers, context),
 
-  'delete-garbage': async (garbage: Garbage): Promise<{ removed: number }> =>
-    deleteGarbage(workerHost().store, garbage),
+  'delete-garbage': async (request: DeleteRequest): Promise<DeleteResult> =>
+    removeGarbage(workerHost(), request),
 
   sync: async (): Promise<void> => {
     const host = workerHost();

@@ -13,6 +13,7 @@ const MAX_THREADS = Math.min(4, availableParallelism());
 interface Job {
   task: string;
   params: unknown;
+  signal: AbortSignal | undefined;
   resolve: (value: never) => void;
   reject: (error: unknown) => void;
 }
@@ -21,13 +22,17 @@ const idle: Worker[] = [];
 const waiting: Job[] = [];
 let threads = 0;
 
-/** Runs a heavy task in a thread; threads are started when first needed (about 40 ms) and then kept. */
+/**
+ * Runs a heavy task in a thread; threads are started when first needed (about 40 ms) and then kept. An abort ends the
+ * thread wherever it is, in a synchronous loop too, and rejects with `canceled`.
+ */
 export function runHeavy<T extends keyof HeavyTasks>(
   task: T,
   params: Parameters<HeavyTasks[T]>[0],
+  signal?: AbortSignal,
 ): Promise<Awaited<ReturnType<HeavyTasks[T]>>> {
   return new Promise((resolve, reject) => {
-    waiting.push({ task, params, resolve, reject });
+    waiting.push({ task, params, signal, resolve, reject });
     assign();
   });
 }
@@ -36,21 +41,35 @@ function assign(): void {
   const worker = waiting.length > 0 ? (idle.pop() ?? startThread()) : undefined;
   if (!worker) return;
   const job = waiting.shift()!;
-  const onMessage = (message: { result: never } | { error: WireError }): void => {
+  const release = (): void => {
+    worker.off('message', onMessage);
     worker.off('error', onError);
+    job.signal?.removeEventListener('abort', onAbort);
+  };
+  const onMessage = (message: { result: never } | { error: WireError }): void => {
+    release();
     idle.push(worker);
     if ('error' in message) job.reject(fromWireError(message.error));
     else job.resolve(message.result);
     assign();
   };
+  const onAbort = (): void => {
+    void worker.terminate();
+    onError(new SlipwayError('canceled', 'canceled', { code: 'CANCELED' }));
+  };
   const onError = (error: unknown): void => {
-    worker.off('message', onMessage);
+    release();
     threads--;
     job.reject(error);
     assign();
   };
   worker.once('message', onMessage);
   worker.once('error', onError);
+  if (job.signal?.aborted) {
+    onAbort();
+    return;
+  }
+  job.signal?.addEventListener('abort', onAbort, { once: true });
   worker.postMessage({ task: job.task, params: job.params });
 }
 
