@@ -70,7 +70,7 @@ export function deleteTree(path: string, options: DeleteOptions = {}): number {
   } finally {
     closeSync(top);
   }
-  ifThere(() => rmdirSync(path));
+  removeEmptied(path);
   return removed + 1;
 }
 
@@ -102,7 +102,7 @@ function emptyDirectory(fd: number, walk: Walk): number {
     } finally {
       closeSync(inside);
     }
-    ifThere(() => rmdirSync(child));
+    removeEmptied(child);
   }
   return removed;
 }
@@ -121,6 +121,15 @@ function unlinkUnlessDirectory(path: string | Buffer): boolean {
 
 function openDirectory(path: string | Buffer): number | undefined {
   return ifThere(() => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW));
+}
+
+/** What a dying process has just added stays, and is a stray that the next collection finds. */
+function removeEmptied(path: string | Buffer): void {
+  try {
+    ifThere(() => rmdirSync(path));
+  } catch (error) {
+    if (!isErrno(error, 'ENOTEMPTY')) throw error;
+  }
 }
 
 /** Another collector may be at the same directory. */
