@@ -23,13 +23,13 @@ export interface AssembledImage {
 export async function assembleImage(
   store: Store,
   plan: Plan,
-  options: { snapshots: Map<NodeId, Snapshot>; epochNs: bigint | undefined },
+  snapshots: Map<NodeId, Snapshot>,
 ): Promise<AssembledImage> {
   const stage = plan.stages[plan.target]!;
-  const snapshot = options.snapshots.get(stage.result)!;
+  const snapshot = snapshots.get(stage.result)!;
   const diffIds = await diffIdsOf(snapshot);
   const history = stage.history.map(({ node, ...entry }) => {
-    const created = node === undefined ? entry.created : options.snapshots.get(node)?.layers.at(-1)?.created;
+    const created = node === undefined ? entry.created : snapshots.get(node)?.layers.at(-1)?.created;
     return created === undefined ? entry : { ...entry, created };
   });
   const parts: Omit<ImageParts, 'nowNs'> = {
@@ -38,9 +38,9 @@ export async function assembleImage(
     ...(stage.author === undefined ? {} : { author: stage.author }),
     history,
     diffIds,
-    ...(options.epochNs === undefined ? {} : { epochNs: options.epochNs }),
+    ...(plan.epoch === undefined ? {} : { epochNs: BigInt(plan.epoch) * 1_000_000_000n }),
   };
-  const hasTime = options.epochNs !== undefined || history.some(({ created }) => created !== undefined);
+  const hasTime = plan.epoch !== undefined || history.some(({ created }) => created !== undefined);
   const config = buildImageConfig({ ...parts, nowNs: hasTime ? 0n : firstMade(store, parts) });
   const size = snapshot.layers.reduce((sum, layer) => sum + (layer.stored?.size ?? 0), 0);
   return { config, diffIds, size };

@@ -7,7 +7,6 @@ import { SlipwayError } from '../errors/index.ts';
 import { localExecutor } from '../execute/local-executor.ts';
 import { localPlatform } from '../image/platform.ts';
 import { normalizeReference } from '../image/reference.ts';
-import { parseEpoch } from '../image/time.ts';
 import type { Plan } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
 import { failedNode } from '../solve/failed-node.ts';
@@ -78,7 +77,6 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
   });
   session.killAfterAbort(job.signal);
   try {
-    const epochNs = epochOf(job);
     const solved = await solve({
       plan,
       cache,
@@ -89,16 +87,16 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
           get: (snapshot, selector) => getContent(store, knownChain(snapshot), selector),
           put: (snapshot, selector, digest) => putContent(store, knownChain(snapshot), selector, digest),
         },
-        common: { platform: plan.platform, epoch: epochSeconds(epochNs) },
+        common: { platform: plan.platform, epoch: plan.epoch },
         signal: job.signal,
       }),
       executor: async () => localExecutor(await session.worker()),
       onEvent: emit,
       signal: job.signal,
       jobs: options.jobs ?? availableParallelism(),
-      clampMtime: epochSeconds(epochNs),
+      clampMtime: plan.epoch,
     });
-    const image = await assembleImage(store, plan, { snapshots: solved.snapshots, epochNs });
+    const image = await assembleImage(store, plan, solved.snapshots);
     if (solved.ran > 0) await (await session.worker()).client.call('sync', {});
     await deliver(job, { plan, image, session });
     cache.touch();
@@ -171,7 +169,7 @@ async function deliver(
       tags,
       outputs: options.outputs,
       cwd: options.cwd ?? process.cwd(),
-      clampMtime: epochSeconds(epochOf(job)),
+      clampMtime: result.plan.epoch,
       note,
       worker: await session.worker(),
       signal: job.signal,
@@ -207,14 +205,6 @@ function contextNamed(job: BuildJob, name: string | undefined): ContextSource {
 /** Chain id of a snapshot whose digests are known: they are, before anything is selected from it. */
 function knownChain(snapshot: Snapshot): string {
   return chainId(snapshot.layers.map((layer) => layer.stored!.diffId));
-}
-
-function epochOf({ options, env }: BuildJob): bigint | undefined {
-  return parseEpoch(options.buildArgs?.SOURCE_DATE_EPOCH ?? env.SOURCE_DATE_EPOCH ?? '');
-}
-
-function epochSeconds(epochNs: bigint | undefined): number | undefined {
-  return epochNs === undefined ? undefined : Number(epochNs / 1_000_000_000n);
 }
 
 /** Adds the place in the Dockerfile to the error of a step. */
