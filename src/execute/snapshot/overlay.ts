@@ -40,19 +40,25 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
   };
 
   /** The lower directories, top first, as short relative names: 200 of them must fit in one page of options. */
-  const lowerOption = (chain: LayerChain): string => {
-    if (chain.length > MAX_LOWERS) {
+  const lowerOption = (lowers: string[]): string => {
+    if (lowers.length > MAX_LOWERS) {
       throw new SlipwayError(
         'unsupported',
-        `${chain.length} layers are more than the kernel can stack (${MAX_LOWERS})`,
+        `${lowers.length} layers are more than the kernel can stack (${MAX_LOWERS})`,
         {
           code: 'TOO_MANY_LAYERS',
           hint: 'Join RUN instructions, or start a stage from the result.',
         },
       );
     }
-    return chain.toReversed().join(':');
+    return lowers.join(':');
   };
+
+  /**
+   * Top first. A layer may be in a chain twice (two steps that change nothing): only its uppermost place counts, and
+   * the kernel refuses the same directory again (ELOOP).
+   */
+  const lowersOf = (chain: LayerChain): string[] => [...new Set(chain.toReversed())];
 
   const mountOverlay = (target: string, data: string): void => {
     // The names are relative to the directory of layers.
@@ -66,7 +72,7 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
     const upper = join(scratch, 'upper');
     for (const path of [root, upper, join(scratch, 'work')]) mkdirSync(path, { mode: 0o755 });
     copyRootAttributes(sys, parent.length > 0 ? join(layers, parent.at(-1)!) : undefined, upper);
-    const lower = parent.length > 0 ? lowerOption(parent) : escapeOption(empty);
+    const lower = parent.length > 0 ? lowerOption(lowersOf(parent)) : escapeOption(empty);
     const data = `lowerdir=${lower},upperdir=${escapeOption(upper)},workdir=${escapeOption(join(scratch, 'work'))},${fixed}`;
     mountOverlay(root, data);
     let mounted = true;
@@ -90,12 +96,13 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
 
   const view = (chain: LayerChain): SnapshotView => {
     const root = scratchDirectory();
-    if (chain.length < 2) {
+    const lowers = lowersOf(chain);
+    if (lowers.length < 2) {
       // overlayfs wants two lower directories, or an upper one.
-      sys.mount(chain.length === 1 ? join(layers, chain[0]!) : empty, root, null, MS_BIND);
+      sys.mount(lowers.length === 1 ? join(layers, lowers[0]!) : empty, root, null, MS_BIND);
       sys.mount(null, root, null, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NODEV);
     } else {
-      mountOverlay(root, `lowerdir=${lowerOption(chain)},${fixed}`);
+      mountOverlay(root, `lowerdir=${lowerOption(lowers)},${fixed}`);
     }
     return {
       root,
