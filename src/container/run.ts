@@ -1,10 +1,10 @@
+import { openStoreForWork } from '../engine/open-store.ts';
 import { StoreSession } from '../engine/session.ts';
+import type { IsolationChoice } from '../execute/isolation.ts';
 import type { ContainerExit } from '../runtime/types.ts';
-import { storeRoot } from '../store/default-root.ts';
 import { findImage } from '../store/find-image.ts';
 import { imageDocuments, imageLayers } from '../store/images.ts';
 import { holdLayers } from '../store/layers.ts';
-import { openStore } from '../store/store.ts';
 import { prepareContainer, type RunOptions } from './prepare-container.ts';
 
 export interface RunContainerOptions extends RunOptions {
@@ -12,6 +12,8 @@ export interface RunContainerOptions extends RunOptions {
   image: string;
   root?: string | undefined;
   runtime?: 'auto' | 'crun' | 'runc' | 'embedded';
+  /** As for a build. */
+  isolation?: IsolationChoice | undefined;
   env?: Readonly<Record<string, string>>;
   /** Environment of the builder itself; default `process.env`. */
   hostEnv?: NodeJS.ProcessEnv;
@@ -34,7 +36,7 @@ export interface ContainerControl {
  */
 export async function run(options: RunContainerOptions): Promise<ContainerExit> {
   const hostEnv = options.hostEnv ?? process.env;
-  using store = openStore(storeRoot(options.root, hostEnv));
+  using store = openStoreForWork({ root: options.root, env: hostEnv, isolation: options.isolation });
   const { image } = findImage(store, options.image);
   const layers = imageLayers(store, image.id).map((layer) => layer.id);
   const { parsed } = imageDocuments(store, image.id)!;
@@ -43,6 +45,7 @@ export async function run(options: RunContainerOptions): Promise<ContainerExit> 
     store,
     env: hostEnv,
     runtime: options.runtime ?? 'auto',
+    isolation: options.isolation,
     inheritStdio: true,
   });
   if (options.signal) session.killAfterAbort(options.signal);

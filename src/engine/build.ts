@@ -13,15 +13,16 @@ import { failedNode } from '../solve/failed-node.ts';
 import { inputsOf } from '../solve/priorities.ts';
 import { type Solved, solve } from '../solve/solve.ts';
 import type { Snapshot } from '../solve/types.ts';
-import { storeRoot } from '../store/default-root.ts';
 import { putImage } from '../store/images.ts';
 import { getContent, putContent } from '../store/memory.ts';
-import { openStore, type Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import { type AssembledImage, assembleImage } from './assemble-image.ts';
 import { type BuildInput, openBuildInput } from './build-input.ts';
 import { checkPlatform, makePlan } from './make-plan.ts';
+import { openStoreForWork } from './open-store.ts';
 import type { BuildOptions, BuildResult } from './options.ts';
 import { stepPreparer } from './prepare-step.ts';
+import { Secrets } from './secrets.ts';
 import { StoreSession } from './session.ts';
 import { snapshotTree } from './snapshot-tree.ts';
 
@@ -38,29 +39,43 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const env = options.env ?? process.env;
   const signal = options.signal ?? new AbortController().signal;
   const tags = (options.tags ?? []).map(normalizeReference);
-  using store = openStore(storeRoot(options.root, env));
-  const input = await openBuildInput(options, store, signal);
   const emit = (event: BuildEvent): void => options.progress?.event(event);
   try {
-    const job = { options, env, signal, store, input, emit, tags };
-    return await runBuild(job);
-  } catch (error) {
-    throw signal.aborted ? canceled(error) : placed(error, input);
+    return await buildInStore({ options, env, signal, tags, emit });
   } finally {
-    input.context.close();
     await options.progress?.close();
   }
 }
 
-interface BuildJob {
+/** What a build is asked for. */
+interface BuildTask {
   options: BuildOptions;
   env: NodeJS.ProcessEnv;
   signal: AbortSignal;
-  store: Store;
-  input: BuildInput;
-  emit: (event: BuildEvent) => void;
   /** Normalised. */
   tags: string[];
+  emit: (event: BuildEvent) => void;
+}
+
+async function buildInStore(task: BuildTask): Promise<BuildResult> {
+  const { options, env, signal } = task;
+  using store = openStoreForWork({ root: options.root, env, isolation: options.isolation });
+  const cwd = options.cwd ?? process.cwd();
+  const secrets = await Secrets.open(options.secrets ?? {}, { env, cwd, signal });
+  const input = await openBuildInput(options, store, signal);
+  try {
+    return await runBuild({ ...task, store, input, secrets });
+  } catch (error) {
+    throw signal.aborted ? canceled(error) : placed(error, input);
+  } finally {
+    input.context.close();
+  }
+}
+
+interface BuildJob extends BuildTask {
+  store: Store;
+  input: BuildInput;
+  secrets: Secrets;
 }
 
 async function runBuild(job: BuildJob): Promise<BuildResult> {
@@ -72,6 +87,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     store,
     env: job.env,
     runtime: options.runtime ?? 'auto',
+    isolation: options.isolation,
     inheritStdio: options.outputs?.some((output) => output.dest === '-') ?? false,
     onLease: () => cache.hold(),
   });
@@ -88,6 +104,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
           put: (snapshot, selector, digest) => putContent(store, knownChain(snapshot), selector, digest),
         },
         common: { platform: plan.platform, epoch: plan.epoch },
+        secretsOf: (operation) => job.secrets.of(operation),
         signal: job.signal,
       }),
       executor: async () => localExecutor(await session.worker()),
@@ -184,6 +201,7 @@ function resultOf(job: BuildJob, done: { plan: Plan; image: AssembledImage; solv
     imageId: image.config.digest,
     tags: job.tags,
     warnings: plan.warnings,
+    unusedBuildArgs: plan.unusedBuildArgs.toSorted(),
     ran: solved.ran,
     reused: solved.reused,
     stages: plan.stages.map((stage) => ({

@@ -1,6 +1,7 @@
 import type { Platform } from '../image/types.ts';
 import type { BuildWarning } from '../plan/types.ts';
 import type { ProgressSink } from '../progress/sink.ts';
+import type { SecretSource } from './secrets.ts';
 
 /** Where a build's result goes beside the store. */
 export interface BuildOutput {
@@ -25,6 +26,11 @@ export interface BuildOptions {
   target?: string | undefined;
   buildArgs?: Readonly<Record<string, string>>;
   labels?: Readonly<Record<string, string>>;
+  /**
+   * What `RUN --mount=type=secret` may ask for, by id; at most 500 KiB each. The content reaches no layer, no key, no
+   * history and no record.
+   */
+  secrets?: Readonly<Record<string, SecretSource>>;
   /** Run all steps again, or those of the named stages. */
   noCache?: boolean | readonly string[];
   /** Network of RUN without `--network`. Default: `default`, which reaches outside. */
@@ -38,6 +44,11 @@ export interface BuildOptions {
   /** The store's directory; default as `defaultStoreRoot`. */
   root?: string | undefined;
   runtime?: 'auto' | 'crun' | 'runc' | 'embedded';
+  /**
+   * `auto`: namespaces, and a user namespace for whoever is not root. `none`: none at all, where a container's root
+   * can have none; RUN is then kept apart by chroot alone. Default `auto`.
+   */
+  isolation?: 'auto' | 'none' | undefined;
   progress?: ProgressSink;
   signal?: AbortSignal;
   /** Default: `process.env`, of which PATH, HOME, TMPDIR, XDG_DATA_HOME and SOURCE_DATE_EPOCH count. */
@@ -54,6 +65,8 @@ export interface BuildResult {
   /** Normalised names that it got. */
   tags: string[];
   warnings: BuildWarning[];
+  /** Names in `buildArgs` that no ARG asks for, sorted. */
+  unusedBuildArgs: string[];
   /** Steps that ran, and steps whose recorded result was used. */
   ran: number;
   reused: number;

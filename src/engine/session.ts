@@ -1,3 +1,4 @@
+import type { IsolationChoice } from '../execute/isolation.ts';
 import type { DeleteResult } from '../execute/worker/delete-garbage.ts';
 import type { WorkerOptions, WorkerProcess } from '../execute/worker-process.ts';
 import { deleteGarbage } from '../store/collect.ts';
@@ -13,6 +14,7 @@ export interface SessionOptions {
   store: Store;
   env: NodeJS.ProcessEnv;
   runtime: WorkerOptions['runtime'];
+  isolation?: IsolationChoice | undefined;
   inheritStdio?: boolean;
   /** Called once when the lease exists, before anything is written under it. */
   onLease?: () => void;
@@ -86,12 +88,13 @@ export class StoreSession {
 
   async #start(): Promise<WorkerProcess> {
     const { WorkerProcess } = await import('../execute/worker-process.ts');
-    const { store, env, runtime, inheritStdio } = this.#options;
+    const { store, env, runtime, isolation, inheritStdio } = this.#options;
     return WorkerProcess.start({
       store: store.root,
       lease: this.lease(),
       env,
       runtime,
+      ...(isolation === undefined ? {} : { isolation }),
       ...(inheritStdio === undefined ? {} : { inheritStdio }),
     });
   }

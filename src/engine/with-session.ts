@@ -1,5 +1,5 @@
-import { storeRoot } from '../store/default-root.ts';
-import { openStore, type Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
+import { openStoreForWork } from './open-store.ts';
 import { type SessionOptions, StoreSession } from './session.ts';
 
 /** What every use case that needs the store takes. */
@@ -10,6 +10,7 @@ export interface StoreOptions {
   env?: NodeJS.ProcessEnv;
   signal?: AbortSignal;
   runtime?: SessionOptions['runtime'];
+  isolation?: SessionOptions['isolation'];
 }
 
 /**
@@ -21,11 +22,12 @@ export async function withSession<T>(
   work: (store: Store, session: StoreSession) => Promise<T>,
 ): Promise<T> {
   const env = options.env ?? process.env;
-  using store = openStore(storeRoot(options.root, env));
+  using store = openStoreForWork({ root: options.root, env, isolation: options.isolation });
   const session = new StoreSession({
     store,
     env,
     runtime: options.runtime ?? 'auto',
+    isolation: options.isolation,
     ...(options.inheritStdio === undefined ? {} : { inheritStdio: options.inheritStdio }),
   });
   if (options.signal) session.killAfterAbort(options.signal);

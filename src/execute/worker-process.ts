@@ -1,9 +1,11 @@
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { SlipwayError } from '../errors/index.ts';
-import { detectIsolation } from './isolation.ts';
+import { explainStart } from './isolation/explain-start.ts';
+import { startIsolated } from './isolation/start-isolated.ts';
+import { detectIsolation, type Isolation, type IsolationChoice } from './isolation.ts';
 import { ProtocolClient } from './protocol/client.ts';
 import { PROTOCOL_VERSION } from './protocol/frames.ts';
 import type { WorkerInit, WorkerReady } from './worker/init.ts';
@@ -11,8 +13,10 @@ import type { WorkerInit, WorkerReady } from './worker/init.ts';
 /** File descriptor of the protocol's socket in the worker. */
 export const PROTOCOL_FD = 3;
 
-export interface WorkerOptions extends Omit<WorkerInit, 'version' | 'userNamespace'> {
+export interface WorkerOptions extends Omit<WorkerInit, 'version' | 'tier' | 'userNamespace'> {
   env: NodeJS.ProcessEnv;
+  /** `none` starts it without namespaces, as root of a container. Default `auto`. */
+  isolation?: IsolationChoice;
   /**
    * Gives the worker the caller's standard streams, for archives on stdin or stdout and for `run`; without it
    * they are closed to it.
@@ -20,18 +24,27 @@ export interface WorkerOptions extends Omit<WorkerInit, 'version' | 'userNamespa
   inheritStdio?: boolean;
 }
 
+interface Started {
+  client: ProtocolClient;
+  ready: WorkerReady;
+  isolation: Isolation;
+  ended: Promise<void>;
+}
+
 /** The worker: the one process that touches layer directories, mounts and runs containers. */
 export class WorkerProcess {
   readonly client: ProtocolClient;
   readonly ready: WorkerReady;
+  readonly isolation: Isolation;
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
 
-  private constructor(child: ChildProcess, client: ProtocolClient, ready: WorkerReady, ended: Promise<void>) {
+  private constructor(child: ChildProcess, started: Started) {
     this.#child = child;
-    this.client = client;
-    this.ready = ready;
-    this.#ended = ended;
+    this.client = started.client;
+    this.ready = started.ready;
+    this.isolation = started.isolation;
+    this.#ended = started.ended;
   }
 
   /**
@@ -41,16 +54,13 @@ export class WorkerProcess {
    * Throws `unavailable` when a program is missing, `unsupported` when the kernel refuses the namespaces.
    */
   static async start(options: WorkerOptions): Promise<WorkerProcess> {
-    const { env, inheritStdio, ...init } = options;
-    const isolation = detectIsolation(env);
-    const [program, ...prefix] = isolation.prefix as [string, ...string[]];
+    const { env, inheritStdio, isolation: choice, ...init } = options;
+    const isolation = detectIsolation(env, choice);
     const stream = inheritStdio ? 'inherit' : 'ignore';
-    const stdio: StdioOptions = [stream, stream, inheritStdio ? 'inherit' : 'pipe', 'pipe'];
-    // A session of its own: Ctrl-C in the terminal reaches the front alone, which then decides.
-    const child = spawn(program, [...prefix, process.execPath, workerEntry()], {
-      stdio,
+    const { child, mapped } = startIsolated(isolation, {
+      command: [process.execPath, workerEntry()],
+      stdio: [stream, stream, inheritStdio ? 'inherit' : 'pipe', 'pipe'],
       env: workerEnvironment(env),
-      detached: true,
     });
     let stderr = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -65,7 +75,8 @@ export class WorkerProcess {
     const hello = client.call<WorkerReady>('init', {
       ...init,
       version: PROTOCOL_VERSION,
-      userNamespace: isolation.tier !== 'root',
+      tier: isolation.tier,
+      userNamespace: isolation.userNamespace,
     } satisfies WorkerInit);
     const first = await Promise.race([
       hello.then(
@@ -73,11 +84,15 @@ export class WorkerProcess {
         (error: unknown) => ({ error }),
       ),
       spawnError.then((error) => ({ error })),
+      mapped.then(
+        () => new Promise<never>(() => {}),
+        (error: unknown) => ({ error }),
+      ),
     ]);
-    if ('ready' in first) return new WorkerProcess(child, client, first.ready, ended);
+    if ('ready' in first) return new WorkerProcess(child, { client, ready: first.ready, ended, isolation });
     child.kill('SIGKILL');
     await ended;
-    throw explainStart(first.error, stderr.trim(), isolation.tier);
+    throw explainStart(first.error, stderr.trim(), isolation);
   }
 
   /** Asks the worker to end, which takes its mounts and containers with it, and waits until it is gone. */
@@ -112,30 +127,5 @@ function workerEntry(): string {
   throw new SlipwayError('internal', 'the worker script is missing from this installation', {
     code: 'WORKER_SCRIPT_MISSING',
     hint: 'Run npm run build.',
-  });
-}
-
-function explainStart(error: unknown, stderr: string, tier: string): SlipwayError {
-  if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-    return new SlipwayError('unavailable', 'setpriv and unshare are needed and not found', {
-      code: 'UTIL_LINUX_MISSING',
-      hint: 'Install the package util-linux.',
-      cause: error,
-    });
-  }
-  if (/unshare|setpriv|newuidmap|newgidmap/.test(stderr)) {
-    return new SlipwayError('unsupported', `this system does not let the build be isolated: ${stderr}`, {
-      code: 'NAMESPACES_REFUSED',
-      hint:
-        tier === 'root'
-          ? 'Root without CAP_SYS_ADMIN (a container?) cannot make namespaces.'
-          : 'User namespaces may be switched off: see kernel.unprivileged_userns_clone, user.max_user_namespaces and kernel.apparmor_restrict_unprivileged_userns.',
-      cause: error,
-    });
-  }
-  if (error instanceof SlipwayError && error.code !== 'WORKER_LOST') return error;
-  return new SlipwayError('internal', `the worker did not start: ${stderr || String(error)}`, {
-    code: 'WORKER_START',
-    cause: error,
   });
 }

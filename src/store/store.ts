@@ -13,6 +13,7 @@ import {
 import { join, resolve } from 'node:path';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { Database } from './database.ts';
+import { containsIdMap } from './id-map.ts';
 import { formatPath, indexPath, STORE_FOLDERS } from './layout.ts';
 import { SCHEMA, STORE_FORMAT } from './schema.ts';
 
@@ -30,9 +31,10 @@ export interface StoreOptions {
   /** Make the store when there is none. Default true. */
   create?: boolean;
   /**
-   * How owners of files in layers are stored, as one word that only has to be compared: `host` for real root, or
-   * the map of the user namespace (`0:100000:65536`). A store made with another map is refused, since its files
-   * would have other owners. Undefined takes the store as it is.
+   * How owners of files in layers are stored: `host` for real root, or the maps of the user namespace, uids and gids
+   * (`0:1000:1,1:100000:65536/0:1000:1,1:100000:65536`). A store made with another map is refused, since its files
+   * would have other owners; one whose ids are all in the map as they were takes the larger map over. Undefined takes
+   * the store as it is.
    */
   idMap?: string;
 }
@@ -59,7 +61,12 @@ export function openStore(root: string, options: StoreOptions = {}): Store {
     format = readFormat(path);
     if (format === undefined) throw damaged(path, 'its format file vanished');
   }
-  checkFormat(path, format, options.idMap);
+  checkVersion(path, format);
+  if (options.idMap !== undefined && options.idMap !== format.idMap) {
+    if (!containsIdMap(options.idMap, format.idMap)) throw otherIdMap(path, format.idMap, options.idMap);
+    format = { ...format, idMap: options.idMap };
+    replaceFormat(path, format);
+  }
   const database = new Database(indexPath(path));
   database.execute('PRAGMA synchronous = NORMAL');
   const close = () => database.close();
@@ -87,7 +94,7 @@ function readFormat(root: string): Format | undefined {
   throw damaged(root, 'its format file makes no sense');
 }
 
-function checkFormat(root: string, format: Format, idMap: string | undefined): void {
+function checkVersion(root: string, format: Format): void {
   if (format.version > STORE_FORMAT) {
     throw new SlipwayError(
       'unsupported',
@@ -95,13 +102,21 @@ function checkFormat(root: string, format: Format, idMap: string | undefined): v
       { code: 'STORE_FORMAT_NEWER' },
     );
   }
-  if (idMap !== undefined && idMap !== format.idMap) {
-    throw new SlipwayError(
-      'conflict',
-      `the store ${root} was made with the id map ${format.idMap} and this process has ${idMap}: use another --root, or the same user and subordinate ids as before`,
-      { code: 'STORE_ID_MAP' },
-    );
-  }
+}
+
+function otherIdMap(root: string, made: string, now: string): SlipwayError {
+  return new SlipwayError(
+    'conflict',
+    `the store ${root} was made with the id map ${made} and this process has ${now}: use another --root, or the same user and subordinate ids as before`,
+    { code: 'STORE_ID_MAP' },
+  );
+}
+
+/** Somebody else may do the same at the same time. */
+function replaceFormat(root: string, format: Format): void {
+  const temporary = join(root, `.format-${randomBytes(8).toString('hex')}`);
+  writeFileSync(temporary, `${JSON.stringify(format)}\n`, { flush: true, mode: 0o600 });
+  renameSync(temporary, formatPath(root));
 }
 
 /** Several processes may do this at once: whoever links a file first has made it, and the format file comes last. */

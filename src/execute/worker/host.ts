@@ -1,5 +1,6 @@
 import type { ContainerRuntime } from '../../runtime/types.ts';
 import type { Sys } from '../../sys/sys.ts';
+import type { Tier } from '../isolation.ts';
 import type { Snapshotter } from '../snapshot/snapshotter.ts';
 
 /** What every operation of a worker works with; made once, when the front says hello. */
@@ -10,8 +11,11 @@ export interface WorkerHost {
   lease: string;
   /** Directory of this worker alone in the store's `active/`, gone when it ends well. */
   active: string;
+  tier: Tier;
   /** In a user namespace: overlayfs keeps its marks in `user.overlay.*`. */
   userNamespace: boolean;
+  /** /proc is that of the worker's own pid namespace. */
+  ownProc: boolean;
   snapshotter: Snapshotter;
   /** Chosen on first use: the self-test of an OCI runtime takes time that a COPY need not pay. */
   runtime(): Promise<ContainerRuntime>;

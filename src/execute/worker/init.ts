@@ -1,3 +1,5 @@
+import type { Tier } from '../isolation.ts';
+
 /** First message of the front: where and how the worker works. */
 export interface WorkerInit {
   version: number;
@@ -5,7 +7,9 @@ export interface WorkerInit {
   store: string;
   /** Lease of this front: the worker holds the lock of `locks/<lease>` as long as it lives. */
   lease: string;
-  /** The worker runs in a user namespace: overlayfs and layers keep their marks in `user.*` attributes. */
+  /** How far it is isolated. */
+  tier: Tier;
+  /** Overlayfs and layers keep their marks in `user.*` attributes: the worker is not root of the machine. */
   userNamespace: boolean;
   runtime: 'auto' | 'crun' | 'runc' | 'embedded';
 }
@@ -14,4 +18,6 @@ export interface WorkerInit {
 export interface WorkerReady {
   /** Process id as the worker sees itself. */
   pid: number;
+  /** The kernel lets it mount a /proc of its own pid namespace. */
+  ownProc: boolean;
 }

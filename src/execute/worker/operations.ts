@@ -21,8 +21,8 @@ import { startHost, workerHost } from './start-host.ts';
 /** What the front may ask of the worker. */
 export const operations: Record<string, OperationHandler> = {
   init: async (init: WorkerInit): Promise<WorkerReady> => {
-    startHost(init);
-    return { pid: process.pid };
+    const { ownProc } = startHost(init);
+    return { pid: process.pid, ownProc };
   },
 
   execute: async (request: ExecuteRequest, context: OperationContext): Promise<void> =>

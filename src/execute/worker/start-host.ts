@@ -1,8 +1,10 @@
 import { mkdirSync, openSync, rmSync } from 'node:fs';
-import { SlipwayError } from '../../errors/index.ts';
+import { isErrno, SlipwayError } from '../../errors/index.ts';
 import type { ContainerRuntime } from '../../runtime/types.ts';
 import { activePath, layersPath, lockPath } from '../../store/layout.ts';
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../sys/constants.ts';
 import { loadSys } from '../../sys/linux.ts';
+import type { Sys } from '../../sys/sys.ts';
 import { PROTOCOL_VERSION } from '../protocol/frames.ts';
 import { overlaySnapshotter } from '../snapshot/overlay.ts';
 import type { WorkerHost } from './host.ts';
@@ -27,6 +29,7 @@ export function startHost(init: WorkerInit): WorkerHost {
   }
   const sys = loadSys();
   process.umask(0o022);
+  const ownProc = init.tier !== 'none' && mountProc(sys);
   sys.flock(openSync(lockPath(init.store, init.lease), 'a', 0o600), 'exclusive');
   const active = activePath(init.store, init.lease, 'worker');
   mkdirSync(active, { recursive: true, mode: 0o700 });
@@ -36,7 +39,9 @@ export function startHost(init: WorkerInit): WorkerHost {
     store: init.store,
     lease: init.lease,
     active,
+    tier: init.tier,
     userNamespace: init.userNamespace,
+    ownProc,
     snapshotter: overlaySnapshotter({
       sys,
       layers: layersPath(init.store),
@@ -49,6 +54,20 @@ export function startHost(init: WorkerInit): WorkerHost {
     },
   };
   return current;
+}
+
+/**
+ * Mounts the /proc of the worker's own pid namespace. False where the kernel refuses: in a container whose /proc is
+ * partly hidden a new one would show what is hidden. Then the outer one stays.
+ */
+function mountProc(sys: Sys): boolean {
+  try {
+    sys.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC);
+    return true;
+  } catch (error) {
+    if (!isErrno(error, 'EPERM')) throw error;
+    return false;
+  }
 }
 
 /** Removes what only this worker used. Mounts end with its namespace. */
