@@ -5,7 +5,7 @@ import type { FileTree } from '../context/file-tree.ts';
 import { selectSources } from '../context/select.ts';
 import type { Selection, SelectionRequest } from '../context/selection.ts';
 import { SlipwayError } from '../errors/index.ts';
-import type { SelectedFile, SelectedSource, StepSource } from '../execute/executor.ts';
+import type { SecretValue, SelectedFile, SelectedSource, StepSource } from '../execute/executor.ts';
 import type { CopyOperation, FileSource, PlanNode, RunOperation } from '../plan/types.ts';
 import { layerNames, type PreparedStep, type PrepareStep, type Snapshot } from '../solve/types.ts';
 import type { BytePath } from '../sys/bytes.ts';
@@ -21,6 +21,8 @@ export interface PrepareOptions {
     put(snapshot: Snapshot, selector: string, digest: string): void;
   };
   common: CommonParts;
+  /** What a RUN that has to run may see of the build's secrets. */
+  secretsOf: (operation: RunOperation) => Promise<SecretValue[]>;
   signal: AbortSignal;
 }
 
@@ -70,7 +72,7 @@ async function prepareRun(
       const sources = await Promise.all(
         [...files].map(async ([mount, selected]) => ({ mount, source: await selected.source() })),
       );
-      return { kind: 'run', operation, sources };
+      return { kind: 'run', operation, sources, secrets: await options.secretsOf(operation) };
     },
   };
 }

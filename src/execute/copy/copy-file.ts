@@ -1,6 +1,7 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { SlipwayError } from '../../errors/index.ts';
+import { type Aborted, throwIfAborted } from '../../layer/abort.ts';
 import { type BytePath, bufferOf, textOf } from '../../sys/bytes.ts';
 
 /** One buffer for all files of a thread: a fresh one per file costs more than the read. */
@@ -16,7 +17,11 @@ const HOLE = 64 * 1024;
  * `from` is opened without following a link or waiting on a fifo; `to` must not exist. Throws `changed` when the
  * source is not the file with this digest any more; then `to` may hold a part.
  */
-export function copyFileContent(from: BytePath, to: BytePath, sha256: string): void {
+export function copyFileContent(
+  from: BytePath,
+  to: BytePath,
+  options: { sha256: string; aborted?: Aborted | undefined },
+): void {
   const input = openSource(from);
   try {
     const stat = fstatSync(input);
@@ -27,7 +32,7 @@ export function copyFileContent(from: BytePath, to: BytePath, sha256: string): v
       0o600,
     );
     try {
-      if (copyBytes(input, output) !== sha256) throw changed(from);
+      if (copyBytes(input, output, options.aborted) !== options.sha256) throw changed(from);
     } finally {
       closeSync(output);
     }
@@ -47,7 +52,7 @@ function openSource(path: BytePath): number {
 }
 
 /** SHA-256 of what was copied, hex. */
-function copyBytes(input: number, output: number): string {
+function copyBytes(input: number, output: number, aborted: Aborted | undefined): string {
   const first = readSync(input, buffer, 0, buffer.length, null);
   if (first < buffer.length) {
     // Small: one shot is twice as fast as a hash object. A short read is the end for a regular file.
@@ -63,6 +68,7 @@ function copyBytes(input: number, output: number): string {
   let position = 0;
   let hole = false;
   while (length > 0) {
+    throwIfAborted(aborted);
     const data = buffer.subarray(0, length);
     digest.update(data);
     hole = length >= HOLE && data.compare(zeros, 0, length) === 0;

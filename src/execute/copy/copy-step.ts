@@ -22,9 +22,13 @@ export interface CopyStepRequest {
 
 /**
  * COPY and ADD of local sources: sources in the order of the line, then heredocs (SPEC 1.10, 1.11, 1.12 A1 to A3).
- * Errors as `copyTree` and `extractArchive`.
+ * Errors as `copyTree` and `extractArchive`; `canceled` soon after `aborted` says so.
  */
-export async function copyStep(sys: Sys, request: CopyStepRequest): Promise<void> {
+export async function copyStep(
+  sys: Sys,
+  request: CopyStepRequest,
+  aborted: () => boolean = () => false,
+): Promise<void> {
   const { operation, root, sources } = request;
   const owner = operation.chown === undefined ? undefined : resolveOwner(root, operation.chown);
   const chmod = operation.chmod === undefined ? undefined : parseChmod(operation.chmod);
@@ -50,7 +54,7 @@ export async function copyStep(sys: Sys, request: CopyStepRequest): Promise<void
       }
     }
     const to = targetOf(root, destination, source, onCreate);
-    copyTree({ sys, from, to, source, attributes });
+    copyTree({ sys, from, to, source, attributes, aborted });
   }
 
   for (const heredoc of operation.heredocs) {

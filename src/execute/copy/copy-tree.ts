@@ -12,6 +12,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { SlipwayError } from '../../errors/index.ts';
+import { type Aborted, throwIfAborted } from '../../layer/abort.ts';
 import { type BytePath, bufferOf, textOf } from '../../sys/bytes.ts';
 import { S_IFBLK, S_IFCHR, S_IFIFO } from '../../sys/constants.ts';
 import type { Sys } from '../../sys/sys.ts';
@@ -36,6 +37,8 @@ export interface CopyTreeRequest {
   to: BytePath;
   source: SelectedSource;
   attributes: CopyAttributes;
+  /** Looked at for every name and every MiB. */
+  aborted?: Aborted;
 }
 
 /**
@@ -57,6 +60,7 @@ export function copyTree(request: CopyTreeRequest): void {
   }
 
   for (const file of source.files) {
+    throwIfAborted(request.aborted);
     refuseWhiteoutName(file.path === '' && !source.directory ? (to.split('/').at(-1) ?? '') : file.path);
     const sourcePath = file.path === '' ? from : `${from}/${file.path}`;
     const target = file.path === '' ? to : `${to}/${file.path}`;
@@ -83,7 +87,7 @@ export function copyTree(request: CopyTreeRequest): void {
       linkSync(bufferOf(`${to}/${file.hardLink}`), bufferOf(target));
       continue;
     }
-    makeEntry(sys, { file, target, sourcePath, rdev: stat.rdev });
+    makeEntry(request, { file, target, sourcePath, rdev: stat.rdev });
     applyAttributes(request, { file, target, sourcePath, stat });
     sys.utimens(bufferOf(target), stat.mtimeNs);
   }
@@ -113,11 +117,11 @@ interface Entry {
   sourcePath: BytePath;
 }
 
-function makeEntry(sys: Sys, entry: Entry & { rdev: bigint }): void {
+function makeEntry({ sys, aborted }: CopyTreeRequest, entry: Entry & { rdev: bigint }): void {
   const { file, target, sourcePath } = entry;
   switch (file.type) {
     case 'file':
-      copyFileContent(sourcePath, target, file.sha256 ?? '');
+      copyFileContent(sourcePath, target, { sha256: file.sha256 ?? '', aborted });
       return;
     case 'symlink': {
       const link = readlinkSync(bufferOf(sourcePath), { encoding: 'latin1' });

@@ -38,8 +38,10 @@ async function perform({ host, request, snapshot, hooks, signal }: Work): Promis
   const { step } = request;
   const root = bytesOf(snapshot.root);
   switch (step.kind) {
-    case 'run':
-      return runStep({ host, snapshot, ...step, secrets: new Map(), hooks, signal });
+    case 'run': {
+      const secrets = new Map(step.secrets.map(({ id, base64 }) => [id, Buffer.from(base64, 'base64')]));
+      return runStep({ host, snapshot, ...step, secrets, hooks, signal });
+    }
     case 'copy': {
       const { source, operation } = step;
       if (source.kind !== 'layers') {

@@ -17,8 +17,8 @@ export interface HashTask {
 }
 
 /** Digests a layer directory and leaves its listing beside the store's others. */
-export function hashToListing(task: HashTask): LayerDigest {
-  const { entries, ...digest } = hashLayer(task.directory, task.options);
+export function hashToListing(task: HashTask, aborted: () => boolean = () => false): LayerDigest {
+  const { entries, ...digest } = hashLayer(task.directory, { ...task.options, aborted });
   const path = listingPath(task.store, task.listedAs ?? digest.diffId);
   if (!existsSync(path)) {
     writeFileSync(task.temporary, encodeListing(entries), { mode: 0o600 });

@@ -1,14 +1,17 @@
+import type { Aborted } from '../../layer/abort.ts';
 import { loadSys } from '../../sys/linux.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
 import { type HashTask, hashToListing } from '../step/hash-layer.ts';
+import { type WriteTask, writeExport } from './write-export.ts';
 
 /**
  * Work that keeps a processor busy for long: it runs in a thread, so that the worker goes on serving logs and
  * starting steps. Parameters and results are cloned between threads.
  */
 export const heavyTasks = {
-  hash: async (task: HashTask) => hashToListing(task),
-  copy: async (request: CopyStepRequest) => copyStep(loadSys(), request),
+  hash: async (task: HashTask, aborted: Aborted) => hashToListing(task, aborted),
+  copy: async (request: CopyStepRequest, aborted: Aborted) => copyStep(loadSys(), request, aborted),
+  export: async (task: WriteTask, aborted: Aborted) => writeExport(task, aborted),
 };
 
 export type HeavyTasks = typeof heavyTasks;

@@ -7,6 +7,9 @@ import type { WireError } from '../protocol/frames.ts';
 import { fromWireError } from '../protocol/wire-error.ts';
 import type { HeavyTasks } from './heavy-tasks.ts';
 
+/** A task looks at its flag every few milliseconds; one that does not is ended after this. */
+const TERMINATE_AFTER_MS = 250;
+
 /** More do not help: the tasks wait for the disk as much as for a processor. */
 const MAX_THREADS = Math.min(4, availableParallelism());
 
@@ -23,8 +26,8 @@ const waiting: Job[] = [];
 let threads = 0;
 
 /**
- * Runs a heavy task in a thread; threads are started when first needed (about 40 ms) and then kept. An abort ends the
- * thread wherever it is, in a synchronous loop too, and rejects with `canceled`.
+ * Runs a heavy task in a thread; threads are started when first needed (about 40 ms) and then kept. An abort reaches
+ * synchronous loops through a shared flag, so that they can clean up; a thread that does not look at it is ended.
  */
 export function runHeavy<T extends keyof HeavyTasks>(
   task: T,
@@ -41,7 +44,10 @@ function assign(): void {
   const worker = waiting.length > 0 ? (idle.pop() ?? startThread()) : undefined;
   if (!worker) return;
   const job = waiting.shift()!;
+  const flag = new Int32Array(new SharedArrayBuffer(4));
+  let timer: NodeJS.Timeout | undefined;
   const release = (): void => {
+    clearTimeout(timer);
     worker.off('message', onMessage);
     worker.off('error', onError);
     job.signal?.removeEventListener('abort', onAbort);
@@ -54,8 +60,11 @@ function assign(): void {
     assign();
   };
   const onAbort = (): void => {
-    void worker.terminate();
-    onError(new SlipwayError('canceled', 'canceled', { code: 'CANCELED' }));
+    Atomics.store(flag, 0, 1);
+    timer = setTimeout(() => {
+      void worker.terminate();
+      onError(new SlipwayError('canceled', 'canceled', { code: 'CANCELED' }));
+    }, TERMINATE_AFTER_MS);
   };
   const onError = (error: unknown): void => {
     release();
@@ -65,12 +74,9 @@ function assign(): void {
   };
   worker.once('message', onMessage);
   worker.once('error', onError);
-  if (job.signal?.aborted) {
-    onAbort();
-    return;
-  }
-  job.signal?.addEventListener('abort', onAbort, { once: true });
-  worker.postMessage({ task: job.task, params: job.params });
+  if (job.signal?.aborted) onAbort();
+  else job.signal?.addEventListener('abort', onAbort, { once: true });
+  worker.postMessage({ task: job.task, params: job.params, flag });
 }
 
 function startThread(): Worker | undefined {

@@ -2,10 +2,18 @@ import { parentPort } from 'node:worker_threads';
 import { toWireError } from '../protocol/wire-error.ts';
 import { heavyTasks } from './heavy-tasks.ts';
 
+interface Message {
+  task: keyof typeof heavyTasks;
+  params: never;
+  /** One number, 1 once the task is to stop. */
+  flag: Int32Array;
+}
+
 /** Body of a thread of the pool: one task after the other. */
-parentPort!.on('message', async (message: { task: keyof typeof heavyTasks; params: never }) => {
+parentPort!.on('message', async ({ task, params, flag }: Message) => {
   try {
-    parentPort!.postMessage({ result: await heavyTasks[message.task](message.params) });
+    const result = await heavyTasks[task](params, () => Atomics.load(flag, 0) === 1);
+    parentPort!.postMessage({ result });
   } catch (error) {
     parentPort!.postMessage({ error: toWireError(error) });
   }
