@@ -1,3 +1,4 @@
+import { SlipwayError } from '../errors/index.ts';
 import type { Store } from '../store/store.ts';
 import { openStoreForWork } from './open-store.ts';
 import { type SessionOptions, StoreSession } from './session.ts';
@@ -33,6 +34,9 @@ export async function withSession<T>(
   if (options.signal) session.killAfterAbort(options.signal);
   try {
     return await work(store, session);
+  } catch (error) {
+    if (!options.signal?.aborted) throw error;
+    throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED', cause: error });
   } finally {
     await session.close();
   }
