@@ -5,6 +5,7 @@ export { print } from '../grammar/printer.ts';
 export { type ContainerControl, type RunContainerOptions, run } from './container/run.ts';
 export { build } from './engine/build.ts';
 export type { BuildOptions, BuildOutput, BuildResult } from './engine/options.ts';
+export type { SecretSource } from './engine/secrets.ts';
 export { type PlanRequest, plan } from './engine/plan.ts';
 export type { ErrorKind, ErrorLocation, SourcePosition, SourceRange } from './errors/index.ts';
 export { SlipwayError } from './errors/index.ts';

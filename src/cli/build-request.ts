@@ -1,3 +1,4 @@
+import type { SecretSource } from '../engine/secrets.ts';
 import type { ProgressMode } from '../progress/create-sink.ts';
 import type { OutputSpec } from './output-spec.ts';
 import type { RuntimeName } from './runtime-name.ts';
@@ -14,6 +15,8 @@ export interface BuildRequest {
   /** `--build-arg name` without a value has taken it from the environment. */
   buildArgs: Record<string, string>;
   labels: Record<string, string>;
+  /** By id. */
+  secrets: Record<string, SecretSource>;
   noCache: boolean;
   pull: boolean;
   /** For RUN without `--network`. */

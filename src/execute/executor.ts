@@ -16,6 +16,12 @@ export interface SelectedFile {
   mode: number;
   /** Bytes of a file's content. */
   size: number;
+  /** Owner, for sources that keep theirs; absent is 0. */
+  uid?: number;
+  gid?: number;
+  /** Of a device of a stage or image. */
+  major?: number;
+  minor?: number;
   /** Of a file's content, hex. */
   sha256?: string;
   /** Text of a symbolic link. */
@@ -51,9 +57,15 @@ export interface BoundSource {
   source: StepSource;
 }
 
+/** A secret that a step may see. Its content is never recorded, logged or part of a key. */
+export interface SecretValue {
+  id: string;
+  base64: string;
+}
+
 /** A step as the executor gets it: the plan's operation, its inputs resolved. Plain data. */
 export type ExecutableStep =
-  | { kind: 'run'; operation: RunOperation; sources: BoundSource[] }
+  | { kind: 'run'; operation: RunOperation; sources: BoundSource[]; secrets: SecretValue[] }
   | { kind: 'copy'; operation: CopyOperation; source: StepSource }
   | { kind: 'workdir'; operation: WorkdirOperation };
 

@@ -60,14 +60,14 @@ describe('resolving inside a root', () => {
 
 describe('users', () => {
   test.each([
-    ['', { uid: 0, gid: 0, additionalGids: [60], home: '/root' }],
+    ['', { uid: 0, gid: 0, additionalGids: [0, 60], home: '/root' }],
     ['app', { uid: 1000, gid: 50, additionalGids: [50, 60], home: '/home/app' }],
     ['1000', { uid: 1000, gid: 50, additionalGids: [50, 60], home: '/home/app' }],
-    ['app:extra', { uid: 1000, gid: 60, additionalGids: [], home: '/home/app' }],
-    ['4242', { uid: 4242, gid: 0, additionalGids: [], home: '/' }],
-    ['4242:4243', { uid: 4242, gid: 4243, additionalGids: [], home: '/' }],
+    ['app:extra', { uid: 1000, gid: 60, additionalGids: [60], home: '/home/app' }],
+    ['4242', { uid: 4242, gid: 0, additionalGids: [0], home: '/' }],
+    ['4242:4243', { uid: 4242, gid: 4243, additionalGids: [4243], home: '/' }],
     // A name of digits comes before the number, as in libcontainer.
-    ['7', { uid: 8, gid: 9, additionalGids: [], home: '/h' }],
+    ['7', { uid: 8, gid: 9, additionalGids: [9], home: '/h' }],
   ])('RUN as %j', (text, account) => {
     expect(resolveUser(root, text)).toEqual(account);
   });

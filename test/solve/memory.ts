@@ -93,7 +93,7 @@ export const prepareCommand: PrepareStep = async (node, inputs) => {
   for (const [id, snapshot] of inputs) {
     parts[`input ${id}`] = snapshot.layers.map((layer) => layer.stored!.diffId).join();
   }
-  return { parts, step: async () => ({ kind: 'run', operation, sources: [] }) };
+  return { parts, step: async () => ({ kind: 'run', operation, sources: [], secrets: [] }) };
 };
 
 /** A plan of commands: `name: [command, parent, ...reads]`; the last one is the target. */

@@ -42,6 +42,10 @@ export const buildFlags = {
     default: 'auto',
     usage: 'Runtime of the "RUN" instructions ("auto", "crun", "embedded", "runc")',
   },
+  secret: {
+    type: 'list',
+    usage: 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")',
+  },
   tag: { type: 'list', short: 't', usage: 'Name and optionally a tag (format: "name:tag")' },
   target: { type: 'string', usage: 'Set the target build stage to build' },
 
@@ -77,7 +81,6 @@ export const buildFlags = {
   push: refusedBool(NO_REGISTRY),
   resource: refusedList(NO_LIMITS),
   sbom: { ...refused(NO_ATTESTATIONS), alone: 'true' },
-  secret: refusedList('this version hands no secrets to steps'),
   'security-opt': refusedList(NO_PRIVILEGED_STEPS),
   'shm-size': refused('/dev/shm of a step has 64 MiB in this version'),
   squash: refusedBool('this version keeps one layer for each step'),

@@ -1,10 +1,12 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build } from '../../engine/build.ts';
 import type { BuildOutput } from '../../engine/options.ts';
 import { SlipwayError } from '../../errors/index.ts';
-import { parsePlatform } from '../../image/platform.ts';
+import { localPlatform, parsePlatform } from '../../image/platform.ts';
+import type { Platform } from '../../image/types.ts';
 import { createSink } from '../../progress/create-sink.ts';
+import { safeText } from '../../progress/safe-text.ts';
 import type { BuildRequest } from '../build-request.ts';
 import type { CommandContext } from '../command.ts';
 import type { OutputSpec } from '../output-spec.ts';
@@ -19,8 +21,17 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
   }
   const [platform] = request.platforms;
   const outputs = request.outputs.flatMap((spec) => outputOf(spec, context));
+  if (outputs.filter((output) => output.dest === '-').length > 1) {
+    throw new SlipwayError('usage', 'only one output can be written to standard output', {
+      code: 'OUTPUT_INVALID',
+      hint: 'Give the others a file: dest=FILE.',
+    });
+  }
   const stores = request.outputs.some((spec) => spec.type === 'image' || isLoad(spec));
   const names = request.outputs.flatMap((spec) => spec.names);
+  const iidFile = request.iidFile === undefined ? undefined : resolve(request.iidFile);
+  // An old one must not pass for the result of a build that fails.
+  if (iidFile !== undefined) withIidFile(iidFile, () => rmSync(iidFile, { force: true }));
   const progress = await createSink(request.progress, stderr, { env });
   const result = await build({
     context: request.context,
@@ -29,9 +40,10 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     target: request.target,
     buildArgs: request.buildArgs,
     labels: request.labels,
+    secrets: request.secrets,
     noCache: request.noCache,
     network: request.network,
-    ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
+    ...(platform === undefined ? {} : { platform: platformOf(platform) }),
     jobs: request.jobs,
     outputs,
     ...(request.outputs.length === 0 || stores ? { store: true } : {}),
@@ -42,9 +54,35 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     env,
     stdin: lazyStdin(context),
   });
-  if (request.iidFile !== undefined) writeFileSync(resolve(request.iidFile), result.imageId);
-  if (request.quiet) stdout.write(`${result.imageId}\n`);
+  if (iidFile !== undefined) withIidFile(iidFile, () => writeFileSync(iidFile, result.imageId));
+  const unused = result.unusedBuildArgs;
+  if (unused.length > 0 && request.progress !== 'rawjson' && !isQuiet(request)) {
+    stderr.write(`[Warning] One or more build-args [${unused.map(safeText).join(' ')}] were not consumed\n`);
+  }
+  // Standard output may hold an archive: nothing else is mixed into it.
+  if (request.quiet && outputs.every((output) => output.dest !== '-')) stdout.write(`${result.imageId}\n`);
   return 0;
+}
+
+/** Docker takes `local` for this machine's platform. */
+function platformOf(text: string): Platform {
+  return text === 'local' ? localPlatform() : parsePlatform(text);
+}
+
+function withIidFile(path: string, act: () => void): void {
+  try {
+    act();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new SlipwayError('invalid', `the image ID cannot be written to ${path}: ${why}`, {
+      code: 'IIDFILE',
+      cause,
+    });
+  }
+}
+
+function isQuiet({ progress }: BuildRequest): boolean {
+  return progress === 'quiet' || progress === 'none';
 }
 
 /** `type=docker` without a place means the engine's own store: ours. */

@@ -8,6 +8,7 @@ import { goQuote } from '../flags/go-values.ts';
 import { keyValues } from '../key-values.ts';
 import { parseOutput } from '../output-spec.ts';
 import { runtimeName } from '../runtime-name.ts';
+import { parseSecrets } from '../secret-spec.ts';
 import { buildFlags } from './build-flags.ts';
 
 /** `slipway build` */
@@ -57,6 +58,7 @@ export function buildRequest(
     target: flags.target || undefined,
     buildArgs: keyValues(flags['build-arg'], { env }),
     labels: keyValues(flags.label),
+    secrets: parseSecrets(flags.secret, env),
     noCache: flags['no-cache'],
     pull: flags.pull,
     network,

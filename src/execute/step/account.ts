@@ -10,6 +10,7 @@ const MAX_ACCOUNT_FILE = 10 * 1024 * 1024;
 export interface Account {
   uid: number;
   gid: number;
+  /** The process's group first, as engines have it: whoever gives it up with setgid must not get round a denial. */
   additionalGids: number[];
   /** From /etc/passwd; `/` when there is no entry. */
   home: string;
@@ -60,11 +61,11 @@ export function resolveUser(root: BytePath, text: string): Account {
         },
       );
     }
-    return { uid, gid, additionalGids: [], home };
+    return { uid, gid, additionalGids: [gid], home };
   }
   const gid = entry?.gid ?? 0;
   const additional = entry ? groups.filter((g) => g.members.includes(entry.name)).map((g) => g.gid) : [];
-  return { uid, gid, additionalGids: [...new Set(additional)].sort((a, b) => a - b), home };
+  return { uid, gid, additionalGids: [...new Set([gid, ...additional.sort((a, b) => a - b)])], home };
 }
 
 /**
