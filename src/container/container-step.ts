@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { ReadStream } from 'node:tty';
 import { networkFiles } from '../execute/run/network-files.ts';
 import { outputPipe } from '../execute/run/output.ts';
-import { resolveUser } from '../execute/step/account.ts';
+import { resolveMappedUser } from '../execute/step/mapped-account.ts';
 import { ensureDirectory } from '../execute/step/root-path.ts';
 import type { WorkerHost } from '../execute/worker/host.ts';
 import { prepareMountPoints, removeMountPoints } from '../runtime/mount-points.ts';
@@ -38,7 +38,7 @@ export async function runContainer(
   const snapshot = host.snapshotter.prepare(request.layers);
   try {
     const root = bytesOf(snapshot.root);
-    const account = resolveUser(root, request.user);
+    const account = resolveMappedUser(host, root, request.user);
     ensureDirectory(root, bytesOf(request.cwd));
     const mounts = [
       ...networkFiles({ scratch: snapshot.scratch, hostname: request.hostname, extraHosts: [] }),

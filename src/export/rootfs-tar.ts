@@ -1,4 +1,5 @@
 import { packLayer } from '../layer/pack.ts';
+import type { Overrides } from '../layer/types.ts';
 import type { ArchiveResult } from './docker-archive.ts';
 import { withOutput } from './output.ts';
 import type { Aborted, Output } from './types.ts';
@@ -7,6 +8,8 @@ export interface RootfsOptions {
   /** SOURCE_DATE_EPOCH, in seconds: later times become this. */
   clampMtime?: number;
   aborted?: Aborted;
+  /** Metadata that the tree could not hold. */
+  overrides?: Overrides;
 }
 
 /**
@@ -21,10 +24,11 @@ export async function writeRootfsTar(
   options: RootfsOptions = {},
 ): Promise<ArchiveResult> {
   return await withOutput(output, async (out) => {
-    const { clampMtime, aborted } = options;
+    const { clampMtime, aborted, overrides } = options;
     const { tarSize } = packLayer(directory, (chunk) => out.write(chunk), {
       ...(clampMtime === undefined ? {} : { clampMtime }),
       ...(aborted === undefined ? {} : { aborted }),
+      ...(overrides === undefined ? {} : { overrides }),
     });
     return { size: tarSize };
   });

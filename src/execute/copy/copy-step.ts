@@ -1,10 +1,11 @@
-import { chmodSync, chownSync, lstatSync, unlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, unlinkSync, writeFileSync } from 'node:fs';
 import { applyChmod, parseChmod } from '../../dockerfile/chmod.ts';
 import type { CopyOperation } from '../../plan/types.ts';
 import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { SelectedSource } from '../executor.ts';
 import { resolveOwner } from '../step/account.ts';
+import { type KeptMetadata, MetadataKeeper } from '../step/metadata-keeper.ts';
 import { ensureDirectory, joinRoot, resolveInRoot } from '../step/root-path.ts';
 import { type CopyAttributes, copyTree, fileOverDirectory, refuseWhiteoutName } from './copy-tree.ts';
 import { extractArchive, isArchive } from './extract.ts';
@@ -28,8 +29,9 @@ export async function copyStep(
   sys: Sys,
   request: CopyStepRequest,
   aborted: () => boolean = () => false,
-): Promise<void> {
+): Promise<KeptMetadata> {
   const { operation, root, sources } = request;
+  const keeper = new MetadataKeeper(sys);
   const owner = operation.chown === undefined ? undefined : resolveOwner(root, operation.chown);
   const chmod = operation.chmod === undefined ? undefined : parseChmod(operation.chmod);
   const attributes: CopyAttributes = {
@@ -39,8 +41,8 @@ export async function copyStep(
   };
   const destination = bytesOf(operation.destination);
   const onCreate = (path: BytePath): void => {
-    if (owner) chownSync(bufferOf(path), owner.uid, owner.gid);
-    if (attributes.chmod) chmodSync(bufferOf(path), attributes.chmod(0o755, true));
+    if (owner) keeper.setOwner(path, owner);
+    if (attributes.chmod) keeper.setMode(path, attributes.chmod(0o755, true));
   };
 
   for (const source of sources) {
@@ -49,12 +51,13 @@ export async function copyStep(
       const type = source.files[0]?.type;
       if (type === 'file' && (await isArchive(from))) {
         const target = ensureDirectory(root, destination, onCreate);
-        await extractArchive(sys, { archive: from, sha256: source.files[0]!.sha256!, root, target, owner });
+        const { sha256 = '' } = source.files[0]!;
+        await extractArchive(sys, { archive: from, sha256, root, target, owner, keeper });
         continue;
       }
     }
     const to = targetOf(root, destination, source, onCreate);
-    copyTree({ sys, from, to, source, attributes, aborted });
+    copyTree({ sys, from, to, source, attributes, keeper, aborted });
   }
 
   for (const heredoc of operation.heredocs) {
@@ -63,10 +66,10 @@ export async function copyStep(
     refuseWhiteoutName(to);
     removeFile(to);
     writeFileSync(bufferOf(to), heredoc.content, { flag: 'wx', mode: 0o600 });
-    const { uid, gid } = owner ?? { uid: 0, gid: 0 };
-    chownSync(bufferOf(to), uid, gid);
-    chmodSync(bufferOf(to), attributes.chmod ? attributes.chmod(0o644, false) : 0o644);
+    keeper.setOwner(to, owner ?? { uid: 0, gid: 0 });
+    keeper.setMode(to, attributes.chmod ? attributes.chmod(0o644, false) : 0o644);
   }
+  return keeper.kept;
 }
 
 /**

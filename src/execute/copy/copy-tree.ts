@@ -1,22 +1,11 @@
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  lchownSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readlinkSync,
-  symlinkSync,
-  unlinkSync,
-} from 'node:fs';
+import { closeSync, lstatSync, mkdirSync, openSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import { SlipwayError } from '../../errors/index.ts';
 import { type Aborted, throwIfAborted } from '../../layer/abort.ts';
 import { type BytePath, bufferOf, textOf } from '../../sys/bytes.ts';
-import { S_IFBLK, S_IFCHR, S_IFIFO } from '../../sys/constants.ts';
+import { S_IFIFO } from '../../sys/constants.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { SelectedFile, SelectedSource } from '../executor.ts';
+import type { MetadataKeeper } from '../step/metadata-keeper.ts';
 import { changed, copyFileContent } from './copy-file.ts';
 
 /** What COPY may change on the way. */
@@ -37,6 +26,7 @@ export interface CopyTreeRequest {
   to: BytePath;
   source: SelectedSource;
   attributes: CopyAttributes;
+  keeper: MetadataKeeper;
   /** Looked at for every name and every MiB. */
   aborted?: Aborted;
 }
@@ -49,7 +39,9 @@ export interface CopyTreeRequest {
  * something else (`cannot copy to non-directory`) or a file a directory (`cannot replace to directory`).
  */
 export function copyTree(request: CopyTreeRequest): void {
-  const { sys, from, to, source } = request;
+  const { sys, from, to, source, keeper } = request;
+  // Of what the kernel refused a layer's directory holds less than its listing says.
+  const modeBits = request.attributes.keepOwner ? 0o1777 : 0o7777;
   const directoryTimes: { path: BytePath; mtimeNs: bigint }[] = [];
   const fresh = new Set<BytePath>();
   if (source.directory) {
@@ -65,7 +57,7 @@ export function copyTree(request: CopyTreeRequest): void {
     const sourcePath = file.path === '' ? from : `${from}/${file.path}`;
     const target = file.path === '' ? to : `${to}/${file.path}`;
     const stat = lstatSync(bufferOf(sourcePath), { bigint: true, throwIfNoEntry: false });
-    if (!stat || (Number(stat.mode) & 0o7777) !== file.mode) throw changed(sourcePath);
+    if (!stat || (Number(stat.mode) & modeBits) !== (file.mode & modeBits)) throw changed(sourcePath);
     const parentIsFresh = fresh.has(target.slice(0, target.lastIndexOf('/')));
     const existing = parentIsFresh ? undefined : lstatSync(bufferOf(target), { throwIfNoEntry: false });
 
@@ -77,18 +69,18 @@ export function copyTree(request: CopyTreeRequest): void {
         fresh.add(target);
       }
       if (file.path !== '') directoryTimes.push({ path: target, mtimeNs: stat.mtimeNs });
-      applyAttributes(request, { file, target, sourcePath, stat });
+      applyAttributes(request, { file, target, sourcePath, existing: existing !== undefined });
       continue;
     }
 
     if (existing?.isDirectory()) throw fileOverDirectory(target);
     if (existing) unlinkSync(bufferOf(target));
     if (file.hardLink !== undefined) {
-      linkSync(bufferOf(`${to}/${file.hardLink}`), bufferOf(target));
+      keeper.link(`${to}/${file.hardLink}`, target);
       continue;
     }
     makeEntry(request, { file, target, sourcePath, rdev: stat.rdev });
-    applyAttributes(request, { file, target, sourcePath, stat });
+    applyAttributes(request, { file, target, sourcePath, existing: false });
     sys.utimens(bufferOf(target), stat.mtimeNs);
   }
   // Deepest first, since making a name changes its directory's time.
@@ -105,9 +97,8 @@ function makeTop(request: CopyTreeRequest): boolean {
   if (existing && !existing.isDirectory()) throw notADirectory(to, request);
   if (existing) return false;
   mkdirSync(bufferOf(to), { mode: 0o755 });
-  const { uid, gid } = attributes.owner ?? { uid: 0, gid: 0 };
-  chownSync(bufferOf(to), uid, gid);
-  chmodSync(bufferOf(to), attributes.chmod ? attributes.chmod(0o755, true) : 0o755);
+  request.keeper.setOwner(to, attributes.owner ?? { uid: 0, gid: 0 });
+  request.keeper.setMode(to, attributes.chmod ? attributes.chmod(0o755, true) : 0o755);
   return true;
 }
 
@@ -117,7 +108,7 @@ interface Entry {
   sourcePath: BytePath;
 }
 
-function makeEntry({ sys, aborted }: CopyTreeRequest, entry: Entry & { rdev: bigint }): void {
+function makeEntry({ sys, keeper, aborted }: CopyTreeRequest, entry: Entry & { rdev: bigint }): void {
   const { file, target, sourcePath } = entry;
   switch (file.type) {
     case 'file':
@@ -137,29 +128,22 @@ function makeEntry({ sys, aborted }: CopyTreeRequest, entry: Entry & { rdev: big
       sys.mknod(bufferOf(target), S_IFIFO | 0o600, 0, 0);
       return;
     default: {
-      const type = file.type === 'char' ? S_IFCHR : S_IFBLK;
-      sys.mknod(bufferOf(target), type | 0o600, deviceMajor(entry.rdev), deviceMinor(entry.rdev));
+      const { major = deviceMajor(entry.rdev), minor = deviceMinor(entry.rdev) } = file;
+      keeper.makeDevice(target, { type: file.type === 'char' ? 'char' : 'block', major, minor });
     }
   }
 }
 
-function applyAttributes(
-  request: CopyTreeRequest,
-  entry: Entry & { stat: { uid: bigint; gid: bigint; mode: bigint } },
-): void {
-  const { sys, attributes } = request;
-  const { file, target, stat } = entry;
-  const owner =
-    attributes.owner ??
-    (attributes.keepOwner ? { uid: Number(stat.uid), gid: Number(stat.gid) } : { uid: 0, gid: 0 });
-  if (file.type === 'symlink') {
-    lchownSync(bufferOf(target), owner.uid, owner.gid);
-    return;
-  }
+function applyAttributes(request: CopyTreeRequest, entry: Entry & { existing: boolean }): void {
+  const { sys, attributes, keeper } = request;
+  const { file, target } = entry;
+  const { uid = 0, gid = 0 } = attributes.owner ?? (attributes.keepOwner ? file : {});
+  if (entry.existing) keeper.setOwnerAgain(target, { uid, gid });
+  else keeper.setOwner(target, { uid, gid });
+  if (file.type === 'symlink') return;
   // Owner before mode: chown clears setuid bits. Attributes after the owner: chown drops capabilities.
-  chownSync(bufferOf(target), owner.uid, owner.gid);
   const mode = attributes.chmod ? attributes.chmod(file.mode, file.type === 'directory') : file.mode;
-  chmodSync(bufferOf(target), mode);
+  keeper.setMode(target, mode);
   copyXattrs(sys, entry.sourcePath, target);
 }
 

@@ -1,13 +1,9 @@
 import { createHash } from 'node:crypto';
 import {
-  chmodSync,
-  chownSync,
   closeSync,
   constants,
   createReadStream,
   ftruncateSync,
-  lchownSync,
-  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -22,8 +18,9 @@ import type { TarHeader } from '../../layer/tar-format.ts';
 import { TarReader } from '../../layer/tar-read.ts';
 import { xattrTravels } from '../../layer/xattr-rules.ts';
 import { type BytePath, bufferOf, textOf } from '../../sys/bytes.ts';
-import { S_IFBLK, S_IFCHR, S_IFIFO } from '../../sys/constants.ts';
+import { S_IFIFO } from '../../sys/constants.ts';
 import type { Sys } from '../../sys/sys.ts';
+import type { MetadataKeeper } from '../step/metadata-keeper.ts';
 import { ensureDirectory, joinRoot } from '../step/root-path.ts';
 import { changed } from './copy-file.ts';
 import { refuseWhiteoutName } from './copy-tree.ts';
@@ -67,6 +64,7 @@ export interface ExtractRequest {
   target: BytePath;
   /** `--chown`; undefined keeps the archive's owners. */
   owner: { uid: number; gid: number } | undefined;
+  keeper: MetadataKeeper;
 }
 
 /**
@@ -119,7 +117,7 @@ class Extractor {
       if (existing && !existing.isDirectory()) rmSync(bufferOf(path));
       if (!existing?.isDirectory()) mkdirSync(bufferOf(path), { mode: 0o700 });
       this.#parents.clear();
-      this.#attributes(header, path);
+      this.#attributes(header, path, existing?.isDirectory());
       this.#directories.push({ path, mtimeNs: header.mtimeNs });
       return;
     }
@@ -165,7 +163,7 @@ class Extractor {
         break;
       case 'hardlink': {
         const target = this.#place(cleanParts(header.link ?? ''));
-        linkSync(bufferOf(target), bufferOf(path));
+        this.#request.keeper.link(target, path);
         return;
       }
       case 'fifo':
@@ -181,8 +179,9 @@ class Extractor {
             },
           );
         }
-        const type = header.type === 'char' ? S_IFCHR : S_IFBLK;
-        this.#sys.mknod(bufferOf(path), type | 0o600, header.major ?? 0, header.minor ?? 0);
+        const { major = 0, minor = 0 } = header;
+        const type = header.type === 'char' ? 'char' : 'block';
+        this.#request.keeper.makeDevice(path, { type, major, minor });
       }
     }
     this.#attributes(header, path);
@@ -202,14 +201,13 @@ class Extractor {
     return `${real}/${parts.at(-1)!}`;
   }
 
-  #attributes(header: TarHeader, path: BytePath): void {
-    const { uid, gid } = this.#request.owner ?? header;
+  #attributes(header: TarHeader, path: BytePath, existing = false): void {
+    const { keeper } = this.#request;
+    const owner = this.#request.owner ?? header;
     const at = bufferOf(path);
-    if (header.type === 'symlink') lchownSync(at, uid, gid);
-    else {
-      chownSync(at, uid, gid);
-      chmodSync(at, header.mode);
-    }
+    if (existing) keeper.setOwnerAgain(path, owner);
+    else keeper.setOwner(path, owner);
+    if (header.type !== 'symlink') keeper.setMode(path, header.mode);
     for (const [name, value] of header.xattrs ?? []) {
       if (!xattrTravels(name)) continue;
       try {

@@ -1,18 +1,11 @@
 import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunMount } from '../../plan/types.ts';
+import { bytesOf } from '../../sys/bytes.ts';
 import type { Sys } from '../../sys/sys.ts';
+import { MetadataKeeper } from '../step/metadata-keeper.ts';
 
 type CacheMount = Extract<RunMount, { type: 'cache' }>;
 
@@ -66,8 +59,10 @@ function create(directory: string, request: HoldCacheRequest): void {
   if (seed) seed(fresh);
   else {
     mkdirSync(fresh);
-    chownSync(fresh, mount.uid, mount.gid);
-    chmodSync(fresh, mount.mode);
+    // With a single id everything belongs to root, who runs the step.
+    const keeper = new MetadataKeeper(request.sys);
+    keeper.setOwner(bytesOf(fresh), mount);
+    keeper.setMode(bytesOf(fresh), mount.mode);
   }
   try {
     renameSync(fresh, directory);

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlipwayError } from '../../errors/index.ts';
 import type { RunMount, RunOperation } from '../../plan/types.ts';
@@ -7,6 +7,7 @@ import { bufferOf, bytesOf } from '../../sys/bytes.ts';
 import { MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../sys/constants.ts';
 import { copyTree } from '../copy/copy-tree.ts';
 import type { BoundSource, StepSource } from '../executor.ts';
+import { MetadataKeeper } from '../step/metadata-keeper.ts';
 import { joinRoot } from '../step/root-path.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { holdCache } from './cache-mount.ts';
@@ -161,6 +162,7 @@ function copySource(host: WorkerHost, source: StepSource, to: string): void {
       to: bytesOf(to),
       source: selected,
       attributes: { owner: undefined, keepOwner: view !== undefined, chmod: undefined },
+      keeper: new MetadataKeeper(host.sys),
     });
   } finally {
     view?.close();
@@ -190,8 +192,10 @@ function prepareSecret(
   releases.push(() => sys.umount(directory, MNT_DETACH));
   const file = join(directory, 'secret');
   writeFileSync(file, value, { mode: 0o600 });
-  chownSync(file, mount.uid, mount.gid);
-  chmodSync(file, mount.mode);
+  // With a single id everything belongs to root, who runs the step.
+  const keeper = new MetadataKeeper(sys);
+  keeper.setOwner(bytesOf(file), mount);
+  keeper.setMode(bytesOf(file), mount.mode);
   return { mounts: [bind(file, mount.target, ['ro', 'noexec'])], env };
 }
 

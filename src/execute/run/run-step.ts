@@ -6,11 +6,12 @@ import type { ContainerSpec } from '../../runtime/types.ts';
 import { bytesOf } from '../../sys/bytes.ts';
 import type { BoundSource, ExecuteHooks } from '../executor.ts';
 import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
-import { resolveUser } from '../step/account.ts';
+import { resolveMappedUser, SUBORDINATE_IDS_HINT } from '../step/mapped-account.ts';
 import { ensureDirectory } from '../step/root-path.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { networkFiles } from './network-files.ts';
 import { outputPipe } from './output.ts';
+import { OwnerRefusals } from './refused-owner.ts';
 import { prepareRunMounts, type Secrets } from './run-mounts.ts';
 
 export interface RunStepRequest {
@@ -31,7 +32,7 @@ export async function runStep(request: RunStepRequest): Promise<void> {
   const { host, snapshot, operation, hooks, signal } = request;
   const runtime = await host.runtime();
   const root = bytesOf(snapshot.root);
-  const account = resolveUser(root, operation.user);
+  const account = resolveMappedUser(host, root, operation.user);
   ensureDirectory(root, bytesOf(operation.cwd));
   const prepared = await prepareRunMounts({ ...request, scratch: snapshot.scratch });
   try {
@@ -55,8 +56,13 @@ export async function runStep(request: RunStepRequest): Promise<void> {
     const points = prepareMountPoints(snapshot.root, spec.mounts);
     try {
       const stdin = openSync('/dev/null', 'r');
-      const stdout = outputPipe(host.sys, (data) => hooks.onLog('stdout', data));
-      const stderr = outputPipe(host.sys, (data) => hooks.onLog('stderr', data));
+      const refusals = host.tier === 'single' ? new OwnerRefusals() : undefined;
+      const onLog = (stream: 'stdout' | 'stderr') => (data: Buffer) => {
+        refusals?.add(data);
+        return hooks.onLog(stream, data);
+      };
+      const stdout = outputPipe(host.sys, onLog('stdout'));
+      const stderr = outputPipe(host.sys, onLog('stderr'));
       let container: Awaited<ReturnType<typeof runtime.start>>;
       try {
         const io = { kind: 'files', stdin, stdout: stdout.write, stderr: stderr.write } as const;
@@ -67,7 +73,7 @@ export async function runStep(request: RunStepRequest): Promise<void> {
       const exit = await container.exited;
       await Promise.all([stdout.drained, stderr.drained]);
       signal.throwIfAborted();
-      if (exit.exitCode !== 0) throw failed(operation, exit.exitCode);
+      if (exit.exitCode !== 0) throw failed(operation, exit.exitCode, refusals?.seen);
     } finally {
       removeMountPoints(points);
     }
@@ -76,11 +82,11 @@ export async function runStep(request: RunStepRequest): Promise<void> {
   }
 }
 
-function failed(operation: RunOperation, exitCode: number): SlipwayError {
+function failed(operation: RunOperation, exitCode: number, ownerRefused = false): SlipwayError {
   return new SlipwayError(
     'step-failed',
     `process "${operation.command}" did not complete successfully: exit code: ${exitCode}`,
-    { code: 'STEP_FAILED', exitCode, hint: exitHint(exitCode) },
+    { code: 'STEP_FAILED', exitCode, hint: ownerRefused ? SUBORDINATE_IDS_HINT : exitHint(exitCode) },
   );
 }
 

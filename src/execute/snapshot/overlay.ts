@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { SlipwayError } from '../../errors/index.ts';
+import { isErrno, SlipwayError } from '../../errors/index.ts';
+import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import { MNT_DETACH, MS_BIND, MS_NODEV, MS_RDONLY, MS_REMOUNT } from '../../sys/constants.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { LayerChain } from '../executor.ts';
@@ -30,6 +31,7 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
   const fixed = options.userNamespace
     ? 'userxattr,metacopy=off,index=off'
     : 'redirect_dir=nofollow,metacopy=off,index=off';
+  const origin = options.userNamespace ? 'user.overlay.origin' : 'trusted.overlay.origin';
   const empty = join(active, 'empty');
   mkdirSync(empty, { recursive: true, mode: 0o755 });
 
@@ -85,7 +87,13 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
       scratch,
       commit: (layer) => {
         unmount();
-        renameSync(upper, join(layers, layer));
+        const directory = join(layers, layer);
+        renameSync(upper, directory);
+        return {
+          overrides: new Map(),
+          // Overlayfs marks what it copied up with where it came from.
+          hasChanged: (path) => hasXattr(sys, `${bytesOf(directory)}/${path}`, origin),
+        };
       },
       discard: () => {
         unmount();
@@ -114,6 +122,15 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
   };
 
   return { name: 'overlay', prepare, view };
+}
+
+function hasXattr(sys: Sys, path: BytePath, name: string): boolean {
+  try {
+    return sys.lgetxattr(bufferOf(path), name) !== undefined;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'EPERM')) return false;
+    throw error;
+  }
 }
 
 /** The upper root hides the lower one's owner, mode and time: it must start with them. */

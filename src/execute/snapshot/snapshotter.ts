@@ -1,3 +1,5 @@
+import type { Overrides } from '../../layer/types.ts';
+import type { BytePath } from '../../sys/bytes.ts';
 import type { LayerChain, LayerId } from '../executor.ts';
 
 /** A root file system that can be written to; its changes can become a layer. */
@@ -10,9 +12,17 @@ export interface ActiveSnapshot {
    * Freezes the changes and moves them to the layer's directory. The snapshot is gone afterwards, the layer may be
    * a parent at once.
    */
-  commit(layer: LayerId): void;
+  commit(layer: LayerId): CommittedSnapshot;
   /** Drops the changes. Idempotent, also after `commit`. */
   discard(): void;
+}
+
+/** What became of a snapshot's changes. */
+export interface CommittedSnapshot {
+  /** Marks that the layer's directory cannot hold. */
+  overrides: Overrides;
+  /** Whether a name of the layer below is in the new one as itself, changed, not as another in its place. */
+  hasChanged(path: BytePath): boolean;
 }
 
 /** A root file system to read from. */

@@ -1,12 +1,13 @@
-import { lstatSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import type { LayerDigest } from '../../layer/types.ts';
 import type { PackRecipe } from '../../store/layers.ts';
-import { layerDirectory, temporaryPath } from '../../store/layout.ts';
+import { layerDirectory, overridesPath, temporaryPath } from '../../store/layout.ts';
 import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import type { LayerId } from '../executor.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { runHeavy } from '../worker/thread-pool.ts';
 import { type HashTask, hashToListing } from './hash-layer.ts';
+import { readOverrides } from './layer-overrides.ts';
 
 /** Below this a layer is hashed at once: handing it to a thread would take longer (starting one is 40 ms). */
 const SMALL_ENTRIES = 256;
@@ -29,12 +30,14 @@ export interface HashedLayer extends LayerDigest {
 /** The digest of a committed layer; its listing is written on the way. */
 export async function digestLayer(host: WorkerHost, request: DigestRequest): Promise<HashedLayer> {
   const directory = layerDirectory(host.store, request.layer);
-  const root =
-    request.parent === undefined ? undefined : lstatSync(layerDirectory(host.store, request.parent));
+  const root = request.parent === undefined ? undefined : rootOf(host, request.parent);
+  const overrides = overridesPath(host.store, request.layer);
+  const hasOverrides = existsSync(overrides);
   const recipe: PackRecipe = {
     ...(host.userNamespace ? { userxattr: true } : {}),
     ...(request.clampMtime === undefined ? {} : { clampMtime: request.clampMtime }),
-    ...(root ? { root: { mode: root.mode & 0o7777, uid: root.uid, gid: root.gid } } : {}),
+    ...(root ? { root } : {}),
+    ...(hasOverrides ? { overrides: true } : {}),
   };
   const task = {
     store: host.store,
@@ -42,9 +45,17 @@ export async function digestLayer(host: WorkerHost, request: DigestRequest): Pro
     listedAs: request.listedAs,
     temporary: temporaryPath(host.store, host.lease, `listing-${request.layer}`),
     options: recipeOptions(recipe),
+    overridesPath: hasOverrides ? overrides : undefined,
   };
   const digest = isSmall(directory) ? hashToListing(task) : await runHeavy('hash', task);
   return { ...digest, recipe };
+}
+
+/** A layer's root directory as the image has it. */
+function rootOf(host: WorkerHost, layer: LayerId): NonNullable<PackRecipe['root']> {
+  const recorded = readOverrides(host, layer)?.get('');
+  const { mode, uid, gid } = recorded ?? lstatSync(layerDirectory(host.store, layer));
+  return { mode: mode & 0o7777, uid, gid };
 }
 
 function recipeOptions({ userxattr, clampMtime, root }: PackRecipe): HashTask['options'] {

@@ -1,5 +1,4 @@
-import { chownSync } from 'node:fs';
-import { bufferOf, bytesOf } from '../../sys/bytes.ts';
+import { bytesOf } from '../../sys/bytes.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
 import type { ExecuteHooks, ExecuteRequest } from '../executor.ts';
 import { runStep } from '../run/run-step.ts';
@@ -7,6 +6,8 @@ import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { runHeavy } from '../worker/thread-pool.ts';
 import { resolveOwner } from './account.ts';
+import { recordOverrides } from './layer-overrides.ts';
+import { type KeptMetadata, MetadataKeeper } from './metadata-keeper.ts';
 import { ensureDirectory } from './root-path.ts';
 
 /** Runs one step on a snapshot of its parent and commits the snapshot as its layer; see `Executor.execute`. */
@@ -18,9 +19,11 @@ export async function executeStep(
 ): Promise<void> {
   const snapshot = host.snapshotter.prepare(request.parent);
   try {
-    await perform({ host, request, snapshot, hooks, signal });
+    const kept = await perform({ host, request, snapshot, hooks, signal });
     signal.throwIfAborted();
-    snapshot.commit(request.layer);
+    const committed = snapshot.commit(request.layer);
+    const { parent, layer } = request;
+    recordOverrides(host, { parent, layer, root: bytesOf(snapshot.root), kept, committed });
   } finally {
     snapshot.discard();
   }
@@ -34,13 +37,14 @@ interface Work {
   signal: AbortSignal;
 }
 
-async function perform({ host, request, snapshot, hooks, signal }: Work): Promise<void> {
+async function perform({ host, request, snapshot, hooks, signal }: Work): Promise<KeptMetadata> {
   const { step } = request;
   const root = bytesOf(snapshot.root);
   switch (step.kind) {
     case 'run': {
       const secrets = new Map(step.secrets.map(({ id, base64 }) => [id, Buffer.from(base64, 'base64')]));
-      return runStep({ host, snapshot, ...step, secrets, hooks, signal });
+      await runStep({ host, snapshot, ...step, secrets, hooks, signal });
+      return new MetadataKeeper(host.sys).kept;
     }
     case 'copy': {
       const { source, operation } = step;
@@ -61,7 +65,9 @@ async function perform({ host, request, snapshot, hooks, signal }: Work): Promis
     case 'workdir': {
       const { path, user } = step.operation;
       const owner = user === '' ? { uid: 0, gid: 0 } : resolveOwner(root, user);
-      ensureDirectory(root, bytesOf(path), (created) => chownSync(bufferOf(created), owner.uid, owner.gid));
+      const keeper = new MetadataKeeper(host.sys);
+      ensureDirectory(root, bytesOf(path), (created) => keeper.setOwner(created, owner));
+      return keeper.kept;
     }
   }
 }
@@ -71,7 +77,7 @@ const SMALL_FILES = 256;
 const SMALL_BYTES = 8 * 1024 * 1024;
 
 /** A small copy here, a large one in a thread, so that logs and cancels of other steps do not wait for it. */
-function copy(host: WorkerHost, request: CopyStepRequest, signal: AbortSignal): Promise<void> {
+function copy(host: WorkerHost, request: CopyStepRequest, signal: AbortSignal): Promise<KeptMetadata> {
   const files = request.sources.flatMap((source) => source.files);
   const bytes = files.reduce((sum, file) => sum + file.size, 0);
   const small =

@@ -1,5 +1,5 @@
-import { existsSync, renameSync, writeFileSync } from 'node:fs';
-import { encodeListing } from '../../layer/listing.ts';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { decodeOverrides, encodeListing } from '../../layer/listing.ts';
 import { hashLayer, type PackOptions } from '../../layer/pack.ts';
 import type { LayerDigest } from '../../layer/types.ts';
 import { listingPath } from '../../store/layout.ts';
@@ -11,14 +11,22 @@ export interface HashTask {
   directory: string;
   /** A name in the store's tmp/ that nobody else uses. */
   temporary: string;
-  options: Omit<PackOptions, 'aborted'>;
+  options: Omit<PackOptions, 'aborted' | 'overrides'>;
+  /** The file that holds what the directory cannot. */
+  overridesPath?: string | undefined;
   /** Under which diffID the listing is kept, where it is not what our packer gives (a layer from elsewhere). */
   listedAs?: string | undefined;
 }
 
 /** Digests a layer directory and leaves its listing beside the store's others. */
 export function hashToListing(task: HashTask, aborted: () => boolean = () => false): LayerDigest {
-  const { entries, ...digest } = hashLayer(task.directory, { ...task.options, aborted });
+  const { entries, ...digest } = hashLayer(task.directory, {
+    ...task.options,
+    aborted,
+    ...(task.overridesPath === undefined
+      ? {}
+      : { overrides: decodeOverrides(readFileSync(task.overridesPath)) }),
+  });
   const path = listingPath(task.store, task.listedAs ?? digest.diffId);
   if (!existsSync(path)) {
     writeFileSync(task.temporary, encodeListing(entries), { mode: 0o600 });

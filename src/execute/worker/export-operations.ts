@@ -1,6 +1,8 @@
 import type { ExportImage, Output } from '../../export/types.ts';
+import { encodeOverrides } from '../../layer/listing.ts';
 import { temporaryPath } from '../../store/layout.ts';
 import type { OperationContext } from '../protocol/server.ts';
+import { mergedOverrides } from '../step/layer-overrides.ts';
 import type { WorkerHost } from './host.ts';
 import { runHeavy } from './thread-pool.ts';
 
@@ -24,7 +26,10 @@ export async function exportImages(
   }
   const view = host.snapshotter.view(request.layers);
   try {
-    return await runHeavy('export', { ...request, root: view.root }, signal);
+    const { root } = view;
+    if (request.format === 'rootfs-directory') return await runHeavy('export', { ...request, root }, signal);
+    const overrides = encodeOverrides(mergedOverrides(host, request.layers));
+    return await runHeavy('export', { ...request, root, overrides }, signal);
   } finally {
     view.close();
   }

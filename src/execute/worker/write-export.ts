@@ -3,6 +3,7 @@ import { writeOciArchive, writeOciDirectory } from '../../export/oci-layout.ts';
 import { writeRootfsDirectory } from '../../export/rootfs-directory.ts';
 import { writeRootfsTar } from '../../export/rootfs-tar.ts';
 import type { ExportImage, Output } from '../../export/types.ts';
+import { decodeOverrides } from '../../layer/listing.ts';
 
 /** What can be written, in a thread of the worker: a root file system is mounted already. */
 export type WriteTask =
@@ -15,7 +16,7 @@ export type WriteTask =
       family: 'oci' | 'docker';
       scratch: string;
     }
-  | { format: 'rootfs-tar'; root: string; output: Output; clampMtime?: number }
+  | { format: 'rootfs-tar'; root: string; output: Output; clampMtime?: number; overrides: Uint8Array }
   | { format: 'rootfs-directory'; root: string; directory: string };
 
 /** Writes images or a root file system to where a user wants them; errors as the writers'. */
@@ -38,8 +39,9 @@ export async function writeExport(task: WriteTask, aborted: () => boolean): Prom
     }
     case 'rootfs-tar': {
       const { clampMtime } = task;
+      const overrides = decodeOverrides(Buffer.from(task.overrides));
       const clamp = clampMtime === undefined ? {} : { clampMtime };
-      return writeRootfsTar(task.root, task.output, { aborted, ...clamp });
+      return writeRootfsTar(task.root, task.output, { aborted, overrides, ...clamp });
     }
     case 'rootfs-directory':
       return writeRootfsDirectory(task.root, task.directory, { aborted });
