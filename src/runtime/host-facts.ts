@@ -1,10 +1,12 @@
-import { readFileSync, statfsSync } from 'node:fs';
+import { readFileSync, readlinkSync, statfsSync } from 'node:fs';
 import { release } from 'node:os';
 
 /** What the process that starts containers is and may do; the kernel is asked once. */
 export interface HostFacts {
   /** Its user namespace is not the first one: root here is not root of the machine. */
   userNamespace: boolean;
+  /** /proc is that of an outer pid namespace: the kernel refuses a new one, which would show what is hidden of it. */
+  outerProc: boolean;
   /** The kernel denies setgroups(2), as in user namespaces with a single id. */
   setgroupsDenied: boolean;
   /** /sys/fs/cgroup is cgroup v2 alone. */
@@ -22,6 +24,7 @@ export function readHostFacts(): HostFacts {
   const [major = 0, minor = 0] = release().split('.').map(Number);
   return {
     userNamespace: !/^\s*0\s+0\s+4294967295\s*$/.test(readProc('/proc/self/uid_map', '0 0 4294967295')),
+    outerProc: hasOuterProc(),
     setgroupsDenied: readProc('/proc/self/setgroups', 'allow').trim() === 'deny',
     unifiedCgroups: cgroupType() === CGROUP2_MAGIC,
     capabilities: BigInt(
@@ -29,6 +32,14 @@ export function readHostFacts(): HostFacts {
     ),
     kernel: [major, minor],
   };
+}
+
+function hasOuterProc(): boolean {
+  try {
+    return readlinkSync('/proc/self') !== String(process.pid);
+  } catch {
+    return false;
+  }
 }
 
 function readProc(path: string, whenAbsent: string): string {

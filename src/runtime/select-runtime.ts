@@ -108,7 +108,8 @@ async function testOnce(
   { program, facts, options }: TestContext,
 ): Promise<string | undefined> {
   const { mtimeMs, size } = statSync(program);
-  const key = [program, mtimeMs, size, bootId(), facts.userNamespace ? 'user-namespace' : 'root'].join(' ');
+  const kind = `${facts.userNamespace ? 'user-namespace' : 'root'}${facts.outerProc ? ',outer-proc' : ''}`;
+  const key = [program, mtimeMs, size, bootId(), kind, facts.capabilities.toString(16)].join(' ');
   const results = options.cacheFile === undefined ? {} : readResults(options.cacheFile);
   const known = results[key];
   if (known) return known.failure;

@@ -77,7 +77,8 @@ export function containerScript(spec: ContainerSpec, options: ScriptOptions): Sc
   script.call('move_mount', [root, script.string(''), ...toPath]);
 
   script.purpose('mount /proc');
-  mounts.mountNew('/proc', { type: 'proc', attributes: quiet }, true);
+  if (facts.outerProc) mounts.mountBind('/proc', { source: '/proc', attributes: quiet, recursive: true });
+  else mounts.mountNew('/proc', { type: 'proc', attributes: quiet }, true);
   mountDevices(mounts, {
     userNamespace: facts.userNamespace,
     allowDevices: !sandbox,
