@@ -6,6 +6,8 @@ import { joinRoot, resolveInRoot } from './root-path.ts';
 /** Larger account files are refused (as BuildKit does): nobody has them, and they are read whole. */
 const MAX_ACCOUNT_FILE = 10 * 1024 * 1024;
 
+const KERNEL_DIRECTORIES: ReadonlySet<string> = new Set(['dev', 'proc', 'sys']);
+
 /** Who a process of the image runs as. */
 export interface Account {
   uid: number;
@@ -119,6 +121,9 @@ function readGroups(root: BytePath): GroupEntry[] {
 /** Lines split at colons; a missing file has none. Never follows a link out of the root, never waits on a fifo. */
 function readAccountFile(root: BytePath, path: BytePath): string[][] {
   const { existing, missing } = resolveInRoot(root, path);
+  // Absent here, and in the container the kernel's: an OCI runtime would read /dev/zero to the end.
+  const end = [...existing, ...missing];
+  if (KERNEL_DIRECTORIES.has(end[0] ?? '') && end.join('/') !== 'dev/null') throw notAFile(path);
   if (missing.length > 0) return [];
   const fd = openSync(
     bufferOf(joinRoot(root, existing)),
@@ -127,9 +132,7 @@ function readAccountFile(root: BytePath, path: BytePath): string[][] {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile() || stat.size > MAX_ACCOUNT_FILE) {
-      throw new SlipwayError('invalid', `/${path} of the image is not a regular file of at most 10 MiB`, {
-        code: 'ACCOUNT_FILE',
-      });
+      throw notAFile(path);
     }
     return readFileSync(fd, 'utf8')
       .split('\n')
@@ -138,4 +141,10 @@ function readAccountFile(root: BytePath, path: BytePath): string[][] {
   } finally {
     closeSync(fd);
   }
+}
+
+function notAFile(path: BytePath): SlipwayError {
+  return new SlipwayError('invalid', `/${path} of the image is not a regular file of at most 10 MiB`, {
+    code: 'ACCOUNT_FILE',
+  });
 }
