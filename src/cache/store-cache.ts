@@ -4,9 +4,11 @@ import {
   allocateLayer,
   completeLayer,
   holdLayers,
+  isTrusted,
   type LayerRecord,
   layerById,
   layersForChain,
+  markDurable,
 } from '../store/layers.ts';
 import { getStep, hasDefinition, lastDuration, putDuration, putStep, touchSteps } from '../store/steps.ts';
 import type { Store } from '../store/store.ts';
@@ -25,6 +27,8 @@ export interface StoreCacheOptions {
 export interface StoreCache extends StepCache {
   /** Keeps every layer that was handed out until the lease ends; call once there is a lease. */
   hold(): void;
+  /** Notes that everything that this build wrote is on disk: call after a sync. */
+  markDurable(): void;
   /** Writes down which records were used, for the collector. */
   touch(): void;
 }
@@ -33,6 +37,7 @@ export interface StoreCache extends StepCache {
 export function storeCache({ store, buildId, lease }: StoreCacheOptions): StoreCache {
   const used = new Set<string>();
   const keys = new Set<string>();
+  const made = new Set<string>();
   let holding = false;
 
   const stored = (record: LayerRecord): StoredLayer => {
@@ -45,7 +50,7 @@ export function storeCache({ store, buildId, lease }: StoreCacheOptions): StoreC
     lookup: (key) => {
       const record = getStep(store, key);
       const layer = record?.layer === undefined ? undefined : layerById(store, record.layer);
-      if (!record || !layer) return undefined;
+      if (!record || !layer || !isTrusted(layer, bootId())) return undefined;
       keys.add(key);
       return {
         layer: stored(layer),
@@ -61,7 +66,11 @@ export function storeCache({ store, buildId, lease }: StoreCacheOptions): StoreC
       putStep(store, { ...step, layer: found.layers[0]!.id, buildId, bootId: bootId() });
     },
     allocateLayer: () => allocateLayer(store, lease()),
-    completeLayer: (id, digest) => stored(completeLayer(store, id, { ...digest, bootId: bootId() })),
+    completeLayer: (id, digest) => {
+      const layer = stored(completeLayer(store, id, { ...digest, bootId: bootId() }));
+      made.add(layer.stack[0]!);
+      return layer;
+    },
     abandonLayer: (id) => abandonLayer(store, id),
     layersOf: (diffIds) => {
       const found = layersForChain(store, diffIds);
@@ -75,6 +84,7 @@ export function storeCache({ store, buildId, lease }: StoreCacheOptions): StoreC
       holding = true;
       holdLayers(store, lease(), [...used]);
     },
+    markDurable: () => markDurable(store, made),
     touch: () => touchSteps(store, [...keys]),
   };
 }

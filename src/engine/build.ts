@@ -114,7 +114,10 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       clampMtime: plan.epoch,
     });
     const image = await assembleImage(store, plan, solved.snapshots);
-    if (solved.ran > 0) await (await session.worker()).client.call('sync', {});
+    if (solved.ran > 0) {
+      await (await session.worker()).client.call('sync', {});
+      cache.markDurable();
+    }
     await deliver(job, { plan, image, session });
     cache.touch();
     return resultOf(job, { plan, image, solved });

@@ -1,7 +1,7 @@
 import type { Digest } from '../image/types.ts';
 import { adoptBlob } from '../store/blobs.ts';
 import { type MovedTag, putImage } from '../store/images.ts';
-import { completeLayer, type LayerRecord } from '../store/layers.ts';
+import { completeLayer, type LayerRecord, markDurable } from '../store/layers.ts';
 import type { LeaseId } from '../store/layout.ts';
 import type { Store } from '../store/store.ts';
 import { bootId } from '../sys/process-identity.ts';
@@ -12,7 +12,10 @@ import type { UnpackedLayer } from './unpack-blob.ts';
 export function registerLayer(store: Store, lease: LeaseId, layer: UnpackedLayer): LayerRecord {
   const { id, originPath, warnings: _, ...done } = layer;
   adoptBlob(store, lease, { path: originPath, digest: done.origin.digest });
-  return completeLayer(store, id, { ...done, bootId: bootId() });
+  // The worker has synced it.
+  const record = completeLayer(store, id, { ...done, bootId: bootId() });
+  markDurable(store, [record.id]);
+  return record;
 }
 
 /** The front's end of `loadArchive`. Returns the images in their order, with the names that others lost. */

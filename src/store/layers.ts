@@ -27,7 +27,7 @@ export interface PackRecipe {
 /** A layer that is whole and named. */
 export interface LayerRecord extends LayerDigest {
   id: LayerId;
-  /** Boot of the machine in which it was written or last verified. */
+  /** Boot of the machine in which it was written; empty once its bytes are known to be on disk. */
   bootId: string;
   /** How the directory is packed to give `diffId`, where that is not the plain way. */
   recipe?: PackRecipe;
@@ -94,6 +94,23 @@ function writeLayer(store: Store, id: LayerId, done: CompletedLayer): void {
   if (done.origin !== undefined && !isBlobKnown(store, done.origin.digest)) {
     throw gone(id, `its blob ${done.origin.digest} is not in the store`);
   }
+}
+
+/**
+ * Notes that layers are on disk, after a syncfs of the store: they then outlive a crash of the machine. One that was
+ * only written is trusted until the next boot (DESIGN, decision 8).
+ */
+export function markDurable(store: Store, ids: Iterable<LayerId>): void {
+  store.database.transaction(() => {
+    for (const id of ids) {
+      store.database.run("UPDATE layers SET boot_id = '' WHERE id = ? AND state = 'ready'", layerRowOf(id));
+    }
+  });
+}
+
+/** False for a layer that a crash of the machine may have damaged: written in an earlier boot and never synced. */
+export function isTrusted(layer: LayerRecord, bootId: string): boolean {
+  return layer.bootId === '' || layer.bootId === bootId;
 }
 
 /** Gives up a layer in the making: its directory is garbage from now on. */

@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { storeCache } from '../../src/cache/store-cache.ts';
+import { startLease } from '../../src/store/leases.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+
+let folder: string;
+let store: Store;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'slipway-cache-'));
+  store = openStore(folder);
+});
+
+afterEach(() => {
+  store.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Records one step; gives the cache that did it. */
+function recordStep(): ReturnType<typeof storeCache> {
+  const lease = startLease(store);
+  const cache = storeCache({ store, buildId: 'b', lease: () => lease });
+  const id = cache.allocateLayer();
+  const diffId = `sha256:${'1'.repeat(64)}`;
+  cache.completeLayer(id, { diffId, tarSize: 1, size: 1, packer: 1, recipe: {} });
+  const step = {
+    key: 'k',
+    definition: 'd',
+    parentChain: 'scratch',
+    created: '2026-01-01T00:00:00Z',
+    durationMs: 5,
+  };
+  cache.record({ ...step, diffId, parts: { command: 'x' } });
+  return cache;
+}
+
+/** As if the machine had been started again since everything was written. */
+function reboot(): void {
+  store.database.run("UPDATE layers SET boot_id = 'an earlier boot' WHERE boot_id <> ''");
+}
+
+test('a result that was never synced is trusted until the machine is started again', () => {
+  const cache = recordStep();
+  expect(cache.lookup('k')?.layer.diffId).toBe(`sha256:${'1'.repeat(64)}`);
+  reboot();
+  expect(cache.lookup('k')).toBeUndefined();
+});
+
+test('a result that was synced outlives that', () => {
+  const cache = recordStep();
+  cache.markDurable();
+  reboot();
+  expect(cache.lookup('k')?.buildId).toBe('b');
+});
+
+test('claims are one at a time, durations are remembered by name', () => {
+  const first = recordStep();
+  const lease = startLease(store);
+  const second = storeCache({ store, buildId: 'c', lease: () => lease });
+  expect(first.claim('step')).toBe(true);
+  expect(second.claim('step')).toBe(false);
+  first.release('step');
+  expect(second.claim('step')).toBe(true);
+  first.noteDuration('RUN make', 1234);
+  expect(second.duration('RUN make')).toBe(1234);
+  expect(second.duration('RUN other')).toBeUndefined();
+});
