@@ -64,8 +64,12 @@ export function completeLayer(store: Store, id: LayerId, done: CompletedLayer): 
       layerRowOf(id),
     );
     if (own?.state !== 'pending' || own.lease === null) throw gone(id, 'it is not in the making');
-    const known = layerByDiffId(store, done.diffId);
-    if (known === undefined) writeLayer(store, id, done);
+    const twin = layerByDiffId(store, done.diffId);
+    const known = twin !== undefined && isTrusted(twin, done.bootId) ? twin : undefined;
+    if (known === undefined) {
+      if (twin !== undefined) replaceLayer(store, twin.id, id);
+      writeLayer(store, id, done);
+    }
     const kept = known ?? { ...digestOf(done), id, bootId: done.bootId, ...optional(done) };
     store.database.run(
       'INSERT OR IGNORE INTO holds (lease, layer) VALUES (?, ?)',
@@ -74,6 +78,14 @@ export function completeLayer(store: Store, id: LayerId, done: CompletedLayer): 
     );
     return kept;
   });
+}
+
+/** A layer that is not trusted gives way to a new one of the same content: whatever needs it needs that one. */
+function replaceLayer(store: Store, old: LayerId, fresh: LayerId): void {
+  for (const table of ['steps', 'image_layers']) {
+    store.database.run(`UPDATE ${table} SET layer = ? WHERE layer = ?`, layerRowOf(fresh), layerRowOf(old));
+  }
+  store.database.run("UPDATE layers SET state = 'removing', lease = NULL WHERE id = ?", layerRowOf(old));
 }
 
 function writeLayer(store: Store, id: LayerId, done: CompletedLayer): void {

@@ -49,6 +49,13 @@ test('a result that was never synced is trusted until the machine is started aga
   expect(cache.lookup('k')).toBeUndefined();
 });
 
+test('a step that runs again puts its new layer in the place of one that is not trusted', () => {
+  const first = recordStep().lookup('k')!.layer.stack;
+  reboot();
+  const again = recordStep().lookup('k')!.layer.stack;
+  expect(again).not.toEqual(first);
+});
+
 test('a result that was synced outlives that', () => {
   const cache = recordStep();
   cache.markDurable();
