@@ -24,8 +24,6 @@ export function copyFileContent(
 ): void {
   const input = openSource(from);
   try {
-    const stat = fstatSync(input);
-    if (!stat.isFile()) throw changed(from);
     const output = openSync(
       bufferOf(to),
       constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
@@ -41,14 +39,19 @@ export function copyFileContent(
   }
 }
 
-function openSource(path: BytePath): number {
+/** Opens a regular file for reading; throws `changed` for anything else, and never waits on it. */
+export function openSource(path: BytePath): number {
+  let fd: number;
   try {
-    return openSync(bufferOf(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    fd = openSync(bufferOf(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENOTDIR') throw changed(path);
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (['ENOENT', 'ELOOP', 'ENOTDIR', 'ENXIO'].includes(code)) throw changed(path);
     throw error;
   }
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw changed(path);
 }
 
 /** SHA-256 of what was copied, hex. */

@@ -52,7 +52,7 @@ export async function copyStep(
       if (type === 'file' && (await isArchive(from))) {
         const target = ensureDirectory(root, destination, onCreate);
         const { sha256 = '' } = source.files[0]!;
-        await extractArchive(sys, { archive: from, sha256, root, target, owner, keeper });
+        await extractArchive(sys, { archive: from, sha256, target, owner, keeper, aborted });
         continue;
       }
     }

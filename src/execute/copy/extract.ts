@@ -13,16 +13,18 @@ import {
 } from 'node:fs';
 import { Transform } from 'node:stream';
 import { SlipwayError } from '../../errors/index.ts';
+import { type Aborted, throwIfAborted } from '../../layer/abort.ts';
 import { decompress } from '../../layer/compress.ts';
 import type { TarHeader } from '../../layer/tar-format.ts';
 import { TarReader } from '../../layer/tar-read.ts';
+import { UnpackLimits } from '../../layer/unpack-limits.ts';
 import { xattrTravels } from '../../layer/xattr-rules.ts';
 import { type BytePath, bufferOf, textOf } from '../../sys/bytes.ts';
 import { S_IFIFO } from '../../sys/constants.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { MetadataKeeper } from '../step/metadata-keeper.ts';
-import { ensureDirectory, joinRoot } from '../step/root-path.ts';
-import { changed } from './copy-file.ts';
+import { ensureDirectory, resolveInRoot } from '../step/root-path.ts';
+import { changed, openSource } from './copy-file.ts';
 import { refuseWhiteoutName } from './copy-tree.ts';
 
 const CHUNK = 1024 * 1024;
@@ -32,7 +34,7 @@ const CHUNK = 1024 * 1024;
  * Anything else, an empty or broken archive included, is a plain file.
  */
 export async function isArchive(path: BytePath): Promise<boolean> {
-  const input = createReadStream(bufferOf(path), { highWaterMark: 64 * 1024 });
+  const input = createReadStream('', { fd: openSource(path), highWaterMark: 64 * 1024 });
   let found = false;
   const reader = new TarReader({
     entry: () => {
@@ -58,13 +60,13 @@ export interface ExtractRequest {
   archive: BytePath;
   /** Of the archive file as it is, hex: what the cache key was made of. */
   sha256: string;
-  /** Absolute path of the root file system. */
-  root: BytePath;
-  /** Absolute real path of the destination directory, inside `root`. */
+  /** Absolute real path of the destination directory. */
   target: BytePath;
   /** `--chown`; undefined keeps the archive's owners. */
   owner: { uid: number; gid: number } | undefined;
   keeper: MetadataKeeper;
+  /** Looked at for every MiB. */
+  aborted: Aborted;
 }
 
 /**
@@ -72,11 +74,11 @@ export interface ExtractRequest {
  * inside the root when its entry comes, so that a link made by an earlier entry leads nowhere else.
  *
  * Throws `invalid` for an archive that names things outside itself or is broken, `changed` when it is not the file
- * that the key was made of.
+ * that the key was made of, `exhausted` beyond the limits of a layer.
  */
 export async function extractArchive(sys: Sys, request: ExtractRequest): Promise<void> {
   const digest = createHash('sha256');
-  const input = createReadStream(bufferOf(request.archive), { highWaterMark: CHUNK });
+  const input = createReadStream('', { fd: openSource(request.archive), highWaterMark: CHUNK });
   const hashing = new Transform({
     highWaterMark: CHUNK,
     transform: (chunk: Buffer, _encoding, done) => {
@@ -88,7 +90,10 @@ export async function extractArchive(sys: Sys, request: ExtractRequest): Promise
   const extractor = new Extractor(sys, request);
   const reader = new TarReader(extractor);
   const tar = await decompress(input.pipe(hashing));
-  for await (const chunk of tar) reader.write(chunk as Buffer);
+  for await (const chunk of tar) {
+    throwIfAborted(request.aborted);
+    reader.write(chunk as Buffer);
+  }
   reader.end();
   extractor.finish();
   // What follows the archive's end still belongs to the file.
@@ -99,6 +104,7 @@ export async function extractArchive(sys: Sys, request: ExtractRequest): Promise
 class Extractor {
   readonly #sys: Sys;
   readonly #request: ExtractRequest;
+  readonly #limits = new UnpackLimits({});
   readonly #parents = new Map<BytePath, BytePath>();
   readonly #directories: { path: BytePath; mtimeNs: bigint }[] = [];
   #file: { fd: number; header: TarHeader; path: BytePath } | undefined;
@@ -109,8 +115,11 @@ class Extractor {
   }
 
   entry(header: TarHeader): void {
+    this.#limits.count(header);
     const parts = cleanParts(header.path);
     refuseWhiteoutName(parts.join('/'));
+    // The archive's own root says nothing about the destination, as in Docker.
+    if (parts.length === 0) return;
     const path = this.#place(parts);
     const existing = lstatSync(bufferOf(path), { throwIfNoEntry: false });
     if (header.type === 'directory') {
@@ -127,7 +136,8 @@ class Extractor {
   }
 
   data(chunk: Buffer, offset: number): void {
-    const { fd } = this.#file!;
+    if (!this.#file) return;
+    const { fd } = this.#file;
     for (let done = 0; done < chunk.length; ) {
       done += writeSync(fd, chunk, done, chunk.length - done, offset + done);
     }
@@ -187,15 +197,25 @@ class Extractor {
     this.#attributes(header, path);
   }
 
-  /** Absolute path of an entry; its parents exist and are real directories inside the root. */
+  /**
+   * Absolute path of an entry; its parents exist and are real directories inside the destination, which links on the
+   * way see as their root. A link that leads to nothing is not filled in.
+   */
   #place(parts: BytePath[]): BytePath {
-    const { root, target } = this.#request;
+    const { target } = this.#request;
     if (parts.length === 0) return target;
     const parent = parts.slice(0, -1).join('/');
     let real = this.#parents.get(parent);
     if (real === undefined) {
-      const inside = target.slice(root.length);
-      real = parent === '' ? target : ensureDirectory(root, joinRoot(inside, [parent]));
+      const { existing, missing } = resolveInRoot(target, parent);
+      if (missing.length > 0 && [...existing, ...missing].join('/') !== parent) {
+        const path = textOf(parts.join('/'));
+        throw new SlipwayError('invalid', `cannot extract ${path}: no such file or directory behind a link`, {
+          code: 'ARCHIVE_LINK',
+          hint: 'Links in an archive are followed inside the destination of ADD only.',
+        });
+      }
+      real = ensureDirectory(target, parent);
       this.#parents.set(parent, real);
     }
     return `${real}/${parts.at(-1)!}`;
