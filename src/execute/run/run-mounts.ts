@@ -1,14 +1,14 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlipwayError } from '../../errors/index.ts';
 import type { RunMount, RunOperation } from '../../plan/types.ts';
 import type { Mount } from '../../runtime/types.ts';
-import { bufferOf, bytesOf } from '../../sys/bytes.ts';
+import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import { MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../sys/constants.ts';
 import { copyTree } from '../copy/copy-tree.ts';
 import type { BoundSource, StepSource } from '../executor.ts';
 import { MetadataKeeper } from '../step/metadata-keeper.ts';
-import { joinRoot } from '../step/root-path.ts';
+import { joinRoot, resolveInRoot } from '../step/root-path.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { holdCache } from './cache-mount.ts';
 
@@ -20,6 +20,8 @@ export interface RunMountsRequest {
   operation: RunOperation;
   sources: BoundSource[];
   secrets: Secrets;
+  /** Absolute path of the root file system that the mounts go into. */
+  root: BytePath;
   /** Directory outside the root file system for what has to be made. */
   scratch: string;
   signal: AbortSignal;
@@ -81,7 +83,12 @@ async function prepareMount(
         type: 'tmpfs',
         source: 'tmpfs',
         target: mount.target,
-        options: ['nosuid', 'nodev', ...(mount.size === undefined ? [] : [`size=${mount.size}`])],
+        options: [
+          'nosuid',
+          'nodev',
+          `mode=${tmpfsMode(request.root, mount.target)}`,
+          ...(mount.size === undefined ? [] : [`size=${mount.size}`]),
+        ],
       };
     case 'bind': {
       const { root, path } = bindSource(context, mount.readWrite);
@@ -169,6 +176,13 @@ function copySource(host: WorkerHost, source: StepSource, to: string): void {
   }
 }
 
+/** A tmpfs has the mode of the directory that it covers; a new one is for everybody, as the kernel has it. */
+function tmpfsMode(root: BytePath, target: string): string {
+  const { existing, missing } = resolveInRoot(root, bytesOf(target));
+  if (missing.length > 0) return '1777';
+  return (lstatSync(bufferOf(joinRoot(root, existing))).mode & 0o7777).toString(8);
+}
+
 /** A secret's file lies on a tmpfs of its own: its bytes never reach a disk. */
 function prepareSecret(
   mount: Extract<RunMount, { type: 'secret' }>,
@@ -181,6 +195,12 @@ function prepareSecret(
     throw new SlipwayError('not-found', `secret ${mount.id}: not found`, {
       code: 'SECRET_NOT_FOUND',
       hint: `Pass it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME.`,
+    });
+  }
+  if (mount.env !== undefined && value.includes(0)) {
+    throw new SlipwayError('invalid', `secret ${mount.id} holds a NUL byte and cannot be a variable`, {
+      code: 'SECRET_NUL',
+      hint: 'Mount it as a file: leave out env=.',
     });
   }
   const env = mount.env === undefined ? [] : [`${mount.env}=${value.toString('utf8')}`];

@@ -38,19 +38,19 @@ RUN echo shell $0; echo $-
     const built = await store.build(`FROM ${BASE}
 RUN <<SCRIPT
 #!/bin/sh
-stat -c '%n %A %u:%g' $0; echo changed > $0 || echo refused; touch /dev/pipes/x || echo refused
+stat -c '%n %A %u:%g' $0; (echo changed > $0) 2>&1 || echo refused; touch /dev/pipes/x 2>&1 || echo refused
 SCRIPT
-RUN ls -d /dev/pipes || echo none
+RUN ls -d /dev/pipes 2>/dev/null || echo none
 `);
     expect(built.log('<<SCRIPT')).toMatchInlineSnapshot(`
       "/dev/pipes/SCRIPT -rwxr-xr-x 0:0
       /dev/pipes/SCRIPT: line 2: can't create /dev/pipes/SCRIPT: Read-only file system
-      touch: /dev/pipes/x: Read-only file system
       refused
+      touch: /dev/pipes/x: Read-only file system
       refused
       "
     `);
-    expect(built.log('ls -d')).toContain('none\n');
+    expect(built.log('ls -d')).toBe('none\n');
     // The directory that the mount points were made in shows in the layer, as it does in Docker's.
     expect([built.layer(-2), built.layer(-1)]).toEqual([['etc/'], ['etc/']]);
   });
