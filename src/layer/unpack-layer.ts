@@ -220,8 +220,16 @@ export class LayerWriter implements TarHandler {
       return;
     }
     const path = joinPath(parent.path, name);
-    this.#sys.mknod(fsPath(this.#full(path)), S_IFCHR, 0, 0);
-    const { path: _, ...inode } = whiteoutEntry(path);
+    const { path: _, ...entry } = whiteoutEntry(path);
+    const inode: Inode = entry;
+    try {
+      this.#sys.mknod(fsPath(this.#full(path)), S_IFCHR, 0, 0);
+    } catch (error) {
+      // On an overlayfs a whiteout would be its own.
+      if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+      inode.refused = true;
+      new ContentWriter(this.#full(path), 0, { mode: 0, aborted: undefined }).close();
+    }
     parent.children!.set(name, { path, parent, inode });
   }
 

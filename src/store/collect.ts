@@ -55,7 +55,7 @@ const MAX_DEPTH = 64;
  * Deletes a file or a directory with all it holds; returns how many names went. Works on open directories, so that
  * a directory swapped for a link under it is not followed and no path is too long.
  */
-export function deleteTree(path: string, options: DeleteOptions = {}): number {
+export function deleteTree(path: string | Buffer, options: DeleteOptions = {}): number {
   if (unlinkUnlessDirectory(path)) return 1;
   let removed = 0;
   const top = openDirectory(path);

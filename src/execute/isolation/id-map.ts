@@ -79,9 +79,19 @@ export function parseIdMap(text: string): IdRange[] {
     });
 }
 
-/** Each id of a namespace as itself, as far as the namespace has ids: for whoever may map any of them. */
+/** All ids that there are. */
+const ALL_IDS = 0xffff_ffff;
+
+/**
+ * Each id of a namespace as itself, as far as the namespace has ids: for whoever may map any of them. A map of all
+ * ids is what the first namespace has; the last one is left out, so that nobody takes this for it.
+ */
 export function identity(ranges: readonly IdRange[]): IdRange[] {
-  return ranges.map(({ inside, count }) => ({ inside, outside: inside, count }));
+  return ranges.map(({ inside, count }) => ({
+    inside,
+    outside: inside,
+    count: count === ALL_IDS ? count - 1 : count,
+  }));
 }
 
 /** One word for a store's format file (`StoreOptions.idMap`). */

@@ -27,10 +27,7 @@ export interface OverlayOptions {
 export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
   const { sys, layers, active } = options;
   let count = 0;
-  // `redirect_dir=nofollow` is refused together with `userxattr`, which implies it.
-  const fixed = options.userNamespace
-    ? 'userxattr,metacopy=off,index=off'
-    : 'redirect_dir=nofollow,metacopy=off,index=off';
+  const fixed = fixedOptions(options.userNamespace);
   const origin = options.userNamespace ? 'user.overlay.origin' : 'trusted.overlay.origin';
   const empty = join(active, 'empty');
   mkdirSync(empty, { recursive: true, mode: 0o755 });
@@ -133,6 +130,12 @@ function hasXattr(sys: Sys, path: BytePath, name: string): boolean {
   }
 }
 
+/** The options of every overlay (DESIGN, decision 3). */
+export function fixedOptions(userNamespace: boolean): string {
+  // `redirect_dir=nofollow` is refused together with `userxattr`, which implies it.
+  return userNamespace ? 'userxattr,metacopy=off,index=off' : 'redirect_dir=nofollow,metacopy=off,index=off';
+}
+
 /** The upper root hides the lower one's owner, mode and time: it must start with them. */
 function copyRootAttributes(sys: Sys, from: string | undefined, to: string): void {
   if (from === undefined) {
@@ -146,6 +149,6 @@ function copyRootAttributes(sys: Sys, from: string | undefined, to: string): voi
 }
 
 /** overlayfs splits its options at commas and colons; a backslash protects them. */
-function escapeOption(path: string): string {
+export function escapeOption(path: string): string {
   return path.replace(/[\\,:]/g, (c) => `\\${c}`);
 }

@@ -1,6 +1,7 @@
 import type { ContainerRuntime } from '../../runtime/types.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { Tier } from '../isolation.ts';
+import type { ChosenSnapshotter } from '../snapshot/choose.ts';
 import type { Snapshotter } from '../snapshot/snapshotter.ts';
 
 /** What every operation of a worker works with; made once, when the front says hello. */
@@ -16,7 +17,9 @@ export interface WorkerHost {
   userNamespace: boolean;
   /** /proc is that of the worker's own pid namespace. */
   ownProc: boolean;
-  snapshotter: Snapshotter;
+  /** Chosen on first use, by a mount that an import need not try. */
+  readonly snapshotter: Snapshotter;
+  chosenSnapshotter(): ChosenSnapshotter;
   /** Chosen on first use: the self-test of an OCI runtime takes time that a COPY need not pay. */
   runtime(): Promise<ContainerRuntime>;
 }

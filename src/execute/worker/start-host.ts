@@ -1,12 +1,12 @@
 import { mkdirSync, openSync, rmSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../../errors/index.ts';
 import type { ContainerRuntime } from '../../runtime/types.ts';
-import { activePath, layersPath, lockPath } from '../../store/layout.ts';
+import { activePath, lockPath } from '../../store/layout.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../sys/constants.ts';
 import { loadSys } from '../../sys/linux.ts';
 import type { Sys } from '../../sys/sys.ts';
 import { PROTOCOL_VERSION } from '../protocol/frames.ts';
-import { overlaySnapshotter } from '../snapshot/overlay.ts';
+import { type ChosenSnapshotter, chooseSnapshotter } from '../snapshot/choose.ts';
 import type { WorkerHost } from './host.ts';
 import type { WorkerInit } from './init.ts';
 
@@ -33,6 +33,7 @@ export function startHost(init: WorkerInit): WorkerHost {
   sys.flock(openSync(lockPath(init.store, init.lease), 'a', 0o600), 'exclusive');
   const active = activePath(init.store, init.lease, 'worker');
   mkdirSync(active, { recursive: true, mode: 0o700 });
+  let chosen: ChosenSnapshotter | undefined;
   let runtime: Promise<ContainerRuntime> | undefined;
   current = {
     sys,
@@ -42,12 +43,14 @@ export function startHost(init: WorkerInit): WorkerHost {
     tier: init.tier,
     userNamespace: init.userNamespace,
     ownProc,
-    snapshotter: overlaySnapshotter({
-      sys,
-      layers: layersPath(init.store),
-      active,
-      userNamespace: init.userNamespace,
-    }),
+    get snapshotter() {
+      return this.chosenSnapshotter().snapshotter;
+    },
+    chosenSnapshotter: () => {
+      const { store, tier, userNamespace } = init;
+      chosen ??= chooseSnapshotter({ sys, store, active, tier, userNamespace });
+      return chosen;
+    },
     runtime: () => {
       runtime ??= chooseRuntime(init, active);
       return runtime;
