@@ -69,7 +69,9 @@ async function decoded(kind: Exclude<Compression, 'none'>, input: Readable): Pro
       return joined(input, createZstdDecompress({ chunkSize }));
     }
     case 'xz': {
-      const { XzReadableStream } = await import('xz-decompress');
+      // A CommonJS module: Node has its exports under `default` alone, bundlers and test runners by name.
+      const library = await import('xz-decompress');
+      const { XzReadableStream } = (library as Partial<typeof library>).default ?? library;
       const web = new XzReadableStream(Readable.toWeb(input) as ReadableStream<Uint8Array>);
       return Readable.fromWeb(web as Parameters<typeof Readable.fromWeb>[0], { highWaterMark: chunkSize });
     }

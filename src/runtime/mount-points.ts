@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   closeSync,
   constants,
   lstatSync,
@@ -53,7 +54,8 @@ export function prepareMountPoints(rootfs: string, mounts: readonly Mount[]): Mo
       const path = posix.normalize(mount.target).replace(/(.)\/$/, '$1');
       if (!path.startsWith('/') || path === '/') continue; // the runtime refuses it
       if (!covered.some((prefix) => path.startsWith(prefix))) {
-        make(root, { path, kind: needsDirectory(mount) ? 'directory' : 'file', links: 0 }, result.created);
+        const kind = needsDirectory(mount) ? 'directory' : 'file';
+        make(root, { path, kind, links: 0, mode: tmpfsMode(mount) }, result.created);
       }
       covered.push(`${path}/`);
     }
@@ -84,15 +86,24 @@ interface Wanted {
   kind: 'file' | 'directory';
   /** Links followed so far. */
   links: number;
+  /** Of a directory; default 0755. */
+  mode?: number | undefined;
 }
 
 const MAX_LINKS = 40;
+
+/** The mode that a tmpfs is to have: runc gives it that of its mount point, whatever its options say. */
+function tmpfsMode({ type, options }: Mount): number | undefined {
+  const mode = type === 'tmpfs' ? options.find((option) => option.startsWith('mode=')) : undefined;
+  return mode === undefined ? undefined : Number.parseInt(mode.slice('mode='.length), 8);
+}
 
 /** Makes one path; a link whose end is missing is made at its end, as the kernel would see it. */
 function make(root: number, wanted: Wanted, created: MountPointStub[]): void {
   if (exists(root, wanted.path)) return;
   const directory = posix.dirname(wanted.path);
-  if (!exists(root, directory)) make(root, { ...wanted, path: directory, kind: 'directory' }, created);
+  if (!exists(root, directory))
+    make(root, { path: directory, kind: 'directory', links: wanted.links }, created);
   const parent = openInside(root, directory, 0);
   try {
     const name = posix.basename(wanted.path);
@@ -106,8 +117,10 @@ function make(root: number, wanted: Wanted, created: MountPointStub[]): void {
       return;
     }
     const times = statSync(inside, { bigint: true });
-    if (wanted.kind === 'directory') mkdirSync(target, 0o755);
-    else closeSync(openSync(target, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644));
+    if (wanted.kind === 'directory') {
+      mkdirSync(target, 0o755);
+      if (wanted.mode !== undefined) chmodSync(target, wanted.mode);
+    } else closeSync(openSync(target, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644));
     const { ino } = lstatSync(target, { bigint: true });
     created.push({ path: posix.join(pathBelow(root, parent), name), kind: wanted.kind, inode: ino });
     loadSys().utimens(`${inside}/.`, times.mtimeNs);

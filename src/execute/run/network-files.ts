@@ -8,7 +8,7 @@ export interface NetworkFilesRequest {
   hostname: string;
   /** `name` → address, from `--add-host`. */
   extraHosts: { name: string; address: string }[];
-  /** Mounted read-only; a build's RUN may write to its own copies, a change is lost with them. */
+  /** Mounted read-only, as a build's RUN has them; a container may write to its own copies. */
   readOnly?: boolean;
 }
 

@@ -34,10 +34,16 @@ export async function runStep(request: RunStepRequest): Promise<void> {
   const root = bytesOf(snapshot.root);
   const account = resolveMappedUser(host, root, operation.user);
   ensureDirectory(root, bytesOf(operation.cwd));
-  const prepared = await prepareRunMounts({ ...request, scratch: snapshot.scratch });
+  const prepared = await prepareRunMounts({ ...request, root, scratch: snapshot.scratch });
   try {
     const mounts = [
-      ...networkFiles({ scratch: snapshot.scratch, hostname: operation.hostname, extraHosts: [] }),
+      // Read-only, as in Docker: a change would be lost without a word.
+      ...networkFiles({
+        scratch: snapshot.scratch,
+        hostname: operation.hostname,
+        extraHosts: [],
+        readOnly: true,
+      }),
       ...prepared.mounts,
     ];
     const env = [...operation.env, ...operation.hiddenEnv, ...prepared.env];
