@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs';
 import { SlipwayError } from '../../errors/index.ts';
 import { type BytePath, bufferOf } from '../../sys/bytes.ts';
 import { joinRoot, resolveInRoot } from './root-path.ts';
@@ -125,10 +125,10 @@ function readAccountFile(root: BytePath, path: BytePath): string[][] {
   const end = [...existing, ...missing];
   if (KERNEL_DIRECTORIES.has(end[0] ?? '') && end.join('/') !== 'dev/null') throw notAFile(path);
   if (missing.length > 0) return [];
-  const fd = openSync(
-    bufferOf(joinRoot(root, existing)),
-    constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-  );
+  const file = bufferOf(joinRoot(root, existing));
+  // Nothing else is opened: a socket or device would fail with an error of its own.
+  if (!lstatSync(file).isFile()) throw notAFile(path);
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile() || stat.size > MAX_ACCOUNT_FILE) {
