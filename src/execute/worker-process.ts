@@ -13,6 +13,9 @@ import type { WorkerInit, WorkerReady } from './worker/init.ts';
 /** File descriptor of the protocol's socket in the worker. */
 export const PROTOCOL_FD = 3;
 
+/** A worker that was told to end has only its own directory to remove: whoever takes longer hangs. */
+const END_AFTER_MS = 5_000;
+
 export interface WorkerOptions extends Omit<WorkerInit, 'version' | 'tier' | 'userNamespace'> {
   env: NodeJS.ProcessEnv;
   /** `none` starts it without namespaces, as root of a container. Default `auto`. */
@@ -99,7 +102,9 @@ export class WorkerProcess {
   async close(): Promise<void> {
     this.client.fail(new SlipwayError('canceled', 'the worker is being closed', { code: 'WORKER_CLOSED' }));
     (this.#child.stdio[PROTOCOL_FD] as Duplex).destroy();
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), END_AFTER_MS);
     await this.#ended;
+    clearTimeout(timer);
   }
 
   /** Kills the worker and every process below it, now. Resolves when the kernel has taken it all away. */

@@ -21,7 +21,9 @@ export function explainStart(error: unknown, stderr: string, isolation: Isolatio
       },
     );
   }
-  if (error instanceof SlipwayError && error.code !== 'WORKER_LOST') return error;
+  // Somebody killed it: unshare says nothing then, or stumbles over the signal that it wants to pass on.
+  const killed = stderr === '' || /sigprocmask/.test(stderr);
+  if (error instanceof SlipwayError && (error.code !== 'WORKER_LOST' || killed)) return error;
   if (/unshare|setpriv/.test(stderr)) {
     const { obstacle } = isolation;
     const why = obstacle?.what ?? firstLine(stderr);

@@ -92,5 +92,8 @@ export class ProtocolClient {
 }
 
 function lostWorker(what: string): SlipwayError {
-  return new SlipwayError('internal', `the worker process is gone: ${what}`, { code: 'WORKER_LOST' });
+  return new SlipwayError('unavailable', `the worker process is gone: ${what}`, {
+    code: 'WORKER_LOST',
+    hint: 'It was killed: by the kernel when memory ran out (see dmesg), or from outside. What was finished is kept: run the command again.',
+  });
 }

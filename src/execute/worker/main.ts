@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import { serve } from '../protocol/server.ts';
+import { endProcess } from './end-process.ts';
 import { operations } from './operations.ts';
 import { endHost } from './start-host.ts';
 
@@ -12,4 +13,4 @@ process.on('SIGTERM', () => {});
 
 await serve(new Socket({ fd: PROTOCOL_FD, readable: true, writable: true }), operations);
 endHost();
-process.exit(0);
+endProcess();

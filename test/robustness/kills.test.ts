@@ -1,0 +1,161 @@
+import type { ChildProcess } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
+import { checkIndex, layerChecks } from '../../src/store/check-index.ts';
+import { checkLayers } from '../../src/store/check-layers.ts';
+import { endLease, startLease } from '../../src/store/leases.ts';
+import type { Store } from '../../src/store/store.ts';
+import { suiteFolder } from '../support/folders.ts';
+import { leftovers } from '../support/leftovers.ts';
+import { type CommandResult, command, resultOf, startCommand } from './command.ts';
+import { workerOf } from './processes.ts';
+import { randomOf, testSeed } from './random.ts';
+import { forget, type Ground, makeGround, type Scenario, stepKeys } from './scenarios.ts';
+
+const KILLS = Number(process.env.SLIPWAY_TEST_KILLS ?? 200);
+const NAMES = ['run', 'copy', 'commit', 'import', 'load', 'save'];
+const VICTIMS = ['front', 'worker', 'middle'] as const;
+const seed = testSeed();
+
+/** What a scenario gives when nobody disturbs it. */
+interface Undisturbed {
+  visible: string;
+  /** Milliseconds from its start. */
+  durationMs: number;
+  workerMs: number;
+}
+
+interface Killed {
+  result: CommandResult;
+  /** False when it was through before. */
+  hit: boolean;
+}
+
+describe(`${KILLS} kill -9 at random moments (SLIPWAY_TEST_SEED=${seed})`, () => {
+  const folder = suiteFolder('big');
+  const known = new Map<string, Undisturbed>();
+  const tally = { hit: 0, missed: 0, reused: 0 };
+  let ground: Ground;
+
+  beforeAll(async () => {
+    ground = await makeGround(folder.path);
+    for (const scenario of ground.scenarios) known.set(scenario.name, await measure(ground, scenario));
+  });
+  afterAll(() => {
+    process.stderr.write(`seed ${seed}: ${JSON.stringify(tally)}\n`);
+    ground?.store.close();
+  });
+
+  describe.each(NAMES)('%s', (name) => {
+    const count = Math.ceil(KILLS / NAMES.length);
+    it.each(Array.from({ length: count }, (_, round) => round))('round %i', async (round) => {
+      onTestFailed(() => {
+        process.stderr.write(`SLIPWAY_TEST_SEED=${seed}\n`);
+      });
+      const scenario = ground.scenarios.find((each) => each.name === name)!;
+      const undisturbed = known.get(name)!;
+      const random = randomOf(seed + 1000 * NAMES.indexOf(name) + round);
+      const victim = VICTIMS[round % VICTIMS.length]!;
+      const span =
+        victim === 'front' ? undisturbed.durationMs : undisturbed.durationMs - undisturbed.workerMs;
+      // Some workers die before they have said a word.
+      const early = round % 8 === 1;
+      const delayMs = early ? 0 : span * random();
+      const { result, hit } = await killOnce(ground, scenario, { victim, delayMs, early });
+      const what = `${victim} killed after ${delayMs.toFixed(0)} of ${span.toFixed(0)} ms\n${result.stderr}`;
+      tally[hit ? 'hit' : 'missed']++;
+      try {
+        await expect.poll(() => leftovers(folder.path), { timeout: 5_000, interval: 20 }).toEqual([]);
+        // A name stands for the whole thing or is not there.
+        expect([undefined, undisturbed.visible], what).toContain(scenario.visible());
+        // What the dead left is told and cleared away; anything else gives another exit code.
+        const checked = await command(['system', 'check'], ground.options);
+        expect(checked.exitCode, what + checked.stdout).toBe(0);
+        const whole = stepKeys(ground.store).length;
+        tally.reused += whole;
+        const again = await command(scenario.args, ground.options);
+        expect(again.exitCode, what + again.stderr).toBe(0);
+        expect(scenario.visible(), what).toBe(undisturbed.visible);
+        expect(cachedSteps(again.stderr), what + again.stderr).toBe(whole);
+        expect(await problems(ground.store), what).toEqual([]);
+        if (hit && victim !== 'front') expect(result, what).toSatisfy(saysWhatHappened);
+      } finally {
+        forget(ground, scenario);
+      }
+    });
+  });
+});
+
+/** Steps in the plain output of a build whose result was there; a base image is no step. */
+function cachedSteps(output: string): number {
+  const count = (pattern: RegExp): number => [...output.matchAll(pattern)].length;
+  return count(/^#\d+ CACHED$/gm) - count(/^#\d+ \[[^\]]*\] FROM /gm);
+}
+
+/** All that `system check` looks at, without a worker of its own and without clearing anything away. */
+async function problems(store: Store): Promise<unknown[]> {
+  const lease = startLease(store);
+  try {
+    return [...checkIndex(store), ...(await checkLayers(store.root, lease, layerChecks(store)))];
+  } finally {
+    endLease(store, lease);
+  }
+}
+
+/** The front that lost its worker ends by itself, with an error that people understand. */
+function saysWhatHappened({ exitCode, stderr }: CommandResult): boolean {
+  if (exitCode === 0) return true;
+  return exitCode === 1 && /the worker process is gone/.test(stderr);
+}
+
+async function measure(ground: Ground, scenario: Scenario): Promise<Undisturbed> {
+  const start = performance.now();
+  const child = startCommand(scenario.args, { ...ground.options, stdio: 'ignore' });
+  const ended = resultOf(child);
+  await workerAtWork(child, ground);
+  const workerMs = performance.now() - start;
+  expect((await ended).exitCode).toBe(0);
+  const durationMs = performance.now() - start;
+  const visible = scenario.visible();
+  if (scenario.steps > 0) expect(stepKeys(ground.store)).toHaveLength(scenario.steps);
+  forget(ground, scenario);
+  return { visible: visible!, durationMs, workerMs };
+}
+
+async function killOnce(
+  ground: Ground,
+  scenario: Scenario,
+  plan: { victim: (typeof VICTIMS)[number]; delayMs: number; early: boolean },
+): Promise<Killed> {
+  const child = startCommand(scenario.args, ground.options);
+  child.stdin!.end();
+  const ended = resultOf(child);
+  let pid: number | undefined = child.pid!;
+  if (plan.victim !== 'front')
+    pid = (await workerAtWork(child, plan.early ? undefined : ground))?.[plan.victim];
+  await Promise.race([sleep(plan.delayMs), ended]);
+  const hit = pid !== undefined && kill(pid);
+  return { result: await ended, hit };
+}
+
+/** The worker of a command, once it has opened the store (with `ground`) or is there at all. */
+async function workerAtWork(child: ChildProcess, ground?: Ground): Promise<ReturnType<typeof workerOf>> {
+  let found: ReturnType<typeof workerOf>;
+  while (child.exitCode === null && child.signalCode === null) {
+    found ??= workerOf(child.pid!);
+    if (found && (!ground || readdirSync(join(ground.store.root, 'active')).length > 0)) break;
+    await sleep(1);
+  }
+  return found;
+}
+
+function kill(pid: number): boolean {
+  try {
+    process.kill(pid, 'SIGKILL');
+    return true;
+  } catch {
+    return false;
+  }
+}
