@@ -49,7 +49,8 @@ async function main(): Promise<number> {
   } catch (error) {
     if (stoppedBy === EXIT_BROKEN_PIPE) return EXIT_BROKEN_PIPE;
     if (isCommandLineError(error)) {
-      stderr.write(error.text);
+      const { safeLines } = await import('../progress/safe-text.ts');
+      stderr.write(safeLines(error.text));
       return error.exitCode;
     }
     const { renderError } = await import('./render-error.ts');

@@ -1,5 +1,5 @@
 import { excerpt, SlipwayError } from '../errors/index.ts';
-import { safeText } from '../progress/safe-text.ts';
+import { safeLines } from '../progress/safe-text.ts';
 
 /** How a command ended that could not do its work. */
 export interface RenderedError {
@@ -58,10 +58,6 @@ function buildPrefix(error: SlipwayError): string {
   if (error.kind === 'usage') return '';
   if (error.message.startsWith('unable to prepare context')) return 'failed to build: ';
   return 'failed to build: failed to solve: ';
-}
-
-function safeLines(text: string): string {
-  return text.split('\n').map(safeText).join('\n');
 }
 
 function stackText(error: unknown): string {

@@ -19,6 +19,11 @@ export function safeText(text: string): string {
   return showControls(text.replace(SEQUENCES, ''));
 }
 
+/** `safeText` of text in several lines. */
+export function safeLines(text: string): string {
+  return text.split('\n').map(safeText).join('\n');
+}
+
 /** As `safeText`, but colours (SGR sequences) stay and end with the text. For one line of a log. */
 export function safeColouredText(text: string): string {
   if (!ANY_UNSAFE.test(text)) return text;

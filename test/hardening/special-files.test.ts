@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -72,17 +72,14 @@ describeWith({ needs: [root()] }, 'special files', () => {
     ['a link to itself', { type: 'symlink', link: 'passwd' }],
   ];
   describe.each(inImage)('%s of an image as account file', (kind, part) => {
-    it.each(RUNTIMES)('is refused, not opened, by RUN, --chown and run (%s)', async (runtime) => {
+    it.each(RUNTIMES)('is refused, not opened, by RUN and --chown (%s)', async (runtime) => {
       for (const file of ['passwd', 'group']) {
         const link = part.link === 'passwd' ? { link: file } : {};
         const layer = makeTar([{ path: `etc/${file}`, ...part, ...link }]);
         const tag = `test/account-${file}`;
         await store.ok(['load'], { input: dockerArchive({ tag, layers: [layer] }) });
-        for (const line of [
-          'USER 7\nRUN id',
-          'USER ann:crew\nRUN id',
-          'COPY --chown=ann:crew Dockerfile /x',
-        ]) {
+        const last = file === 'passwd' ? 'COPY --chown=ann:crew Dockerfile /x' : 'USER ann:crew\nRUN id';
+        for (const line of ['USER 7\nRUN id', last]) {
           const dockerfile = `FROM ${tag}\nCOPY --from=test/base /bin /bin\n${line}\n`;
           const { exitCode, stderr } = await store.build(dockerfile, {
             flags: ['--no-cache', '--runtime', runtime],
@@ -100,6 +97,5 @@ describeWith({ needs: [root()] }, 'special files', () => {
     execFileSync('mkfifo', [join(layout, 'index.json')]);
     const result = await store.run(['load', '-i', layout]);
     expect(result.exitCode).toBe(1);
-    mkdirSync(join(layout, 'blobs'));
   });
 });
