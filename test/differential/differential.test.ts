@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { suiteFolder } from '../support/folders.ts';
+import { describeWith, root } from '../support/need.ts';
+import { type Builder, makeBuilder } from './builder.ts';
+import {
+  buildFlags,
+  type Case,
+  type Difference,
+  type Expected,
+  readBases,
+  readCases,
+  readExpected,
+  readIgnored,
+  readRecording,
+} from './cases.ts';
+import { type Compared, compared, withoutIgnored } from './compare.ts';
+import { listFiles } from './listing.ts';
+import { makeTar } from './make-tar.ts';
+import { makeTree } from './make-tree.ts';
+import { readImage } from './read-image.ts';
+
+const cases = readCases();
+const { bases } = readRecording();
+const rules = { bases, ignored: readIgnored() };
+const documents = readFileSync(join(import.meta.dirname, '../../docs/compatibility.md'), 'utf8');
+
+describeWith({ needs: [root()] }, 'builds equal what an engine recorded', () => {
+  const folder = suiteFolder('big');
+  let builder: Builder;
+
+  beforeAll(async () => {
+    builder = makeBuilder(folder.path);
+    for (const [name, entries] of Object.entries(readBases())) await builder.import(name, makeTar(entries));
+  });
+
+  test.each(Object.keys(bases))('the base %s', async (name) => {
+    expect(listFiles(readImage(await builder.save(name)).layers)).toEqual(bases[name]!.files);
+  });
+
+  test.each(cases.map((one) => [one.name, one] as const))('%s', async (name, one) => {
+    const context = join(folder.path, name);
+    await makeTree(context, one.context ?? {});
+    if (one.first !== undefined) {
+      const first = await builder.build(context, one.first, ['-t', `slipway.test/first-${name}:1`]);
+      expect(first, 'the first Dockerfile').not.toHaveProperty('error');
+    }
+    const built = await builder.build(context, one.dockerfile, buildFlags(one));
+    const expected = readExpected(name);
+    const failure = one.differs?.succeeds === undefined ? (one.differs?.fails ?? one.fails) : undefined;
+    if (failure !== undefined) {
+      expect('error' in built ? built.error : 'it was built').toContain(failure);
+      return;
+    }
+    if ('error' in built) throw new Error(built.error);
+    const ours = compared(readImage(built.archive), bases);
+    if (one.differs?.succeeds !== undefined) {
+      expect({ root: ours.root, removed: ours.removed }).toEqual(one.differs.succeeds);
+      return;
+    }
+    expect(withoutIgnored(ours, one, rules)).toEqual(wanted(expected, one));
+  });
+});
+
+describe('the data', () => {
+  test('there are as many cases as there have to be', () => expect(cases.length).toBeGreaterThanOrEqual(40));
+
+  test.each(
+    cases
+      .filter(({ differs }) => differs !== undefined)
+      .map(({ name, differs }) => [name, differs!] as const),
+  )('the difference of %s is documented', (_, { documented }) =>
+    expect(documents).toContain(`**${documented}`),
+  );
+
+  test.each(rules.ignored)('$path is ignored for a reason', ({ reason, cases: only = [] }) => {
+    expect(reason).not.toBe('');
+    expect(cases.map(({ name }) => name)).toEqual(expect.arrayContaining(only));
+  });
+});
+
+/** What the engine recorded, with what is another way here on purpose. */
+function wanted(expected: Expected, one: Case): Compared {
+  if ('error' in expected) throw new Error(`${one.name} failed in the engine: ${expected.error}`);
+  const { root, ...rest } = withoutIgnored(expected, one, rules);
+  return { ...rest, root: withDifference(root, one.differs) };
+}
+
+function withDifference(
+  root: Record<string, string>,
+  differs: Difference | undefined,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries({ ...root, ...differs?.root }).filter(
+      (entry): entry is [string, string] => entry[1] !== null,
+    ),
+  );
+}

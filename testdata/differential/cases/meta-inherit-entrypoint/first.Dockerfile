@@ -1,0 +1,3 @@
+FROM slipway.test/base:1
+ENTRYPOINT ["/bin/echo"]
+CMD ["hi"]
