@@ -1,5 +1,6 @@
 import type { SecretSource } from '../engine/secrets.ts';
 import type { ProgressMode } from '../progress/create-sink.ts';
+import type { IsolationChoice } from './isolation-choice.ts';
 import type { OutputSpec } from './output-spec.ts';
 import type { RuntimeName } from './runtime-name.ts';
 
@@ -22,6 +23,8 @@ export interface BuildRequest {
   /** For RUN without `--network`. */
   network: 'default' | 'none' | 'host';
   runtime: RuntimeName;
+  /** Undefined leaves it to SLIPWAY_ISOLATION. */
+  isolation: IsolationChoice | undefined;
   /** As given; empty is this machine's. */
   platforms: string[];
   progress: ProgressMode;

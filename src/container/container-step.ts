@@ -1,8 +1,10 @@
 import { closeSync, mkdirSync, write } from 'node:fs';
 import { Socket } from 'node:net';
 import { ReadStream } from 'node:tty';
+import { SlipwayError } from '../errors/index.ts';
 import { networkFiles } from '../execute/run/network-files.ts';
 import { outputPipe } from '../execute/run/output.ts';
+import { placeMounts } from '../execute/run/placed-mounts.ts';
 import { resolveMappedUser } from '../execute/step/mapped-account.ts';
 import { ensureDirectory } from '../execute/step/root-path.ts';
 import type { WorkerHost } from '../execute/worker/host.ts';
@@ -13,10 +15,19 @@ import { openPipe } from '../sys/pipe.ts';
 import type { ContainerRequest } from './container-request.ts';
 
 let running: RunningContainer | undefined;
+/** Signals that came while the container was being started: its output may be seen before the start is over. */
+const early: NodeJS.Signals[] = [];
 
-/** Sends a signal to the container that runs in this worker, if one does. */
+/** Sends a signal to the container that runs in this worker, or that is about to. */
 export function signalContainer(signal: NodeJS.Signals): void {
-  running?.kill(signal);
+  if (running) running.kill(signal);
+  else early.push(signal);
+}
+
+function started(container: RunningContainer): RunningContainer {
+  running = container;
+  for (const signal of early.splice(0)) container.kill(signal);
+  return container;
 }
 
 /** Tells the container's terminal its new size. */
@@ -59,17 +70,39 @@ export async function runContainer(
       security: 'sandbox',
     };
     const points = prepareMountPoints(snapshot.root, mounts);
+    let takeOut = (): void => {};
     try {
+      if (host.tier === 'none') {
+        refuseWritableVolumes(request);
+        takeOut = placeMounts(host, snapshot, mounts);
+        spec.mounts = [];
+      }
       return request.terminal
         ? await withTerminal({ host, request, spec, signal, runtime })
         : await withPipes({ host, request, spec, signal, runtime });
     } finally {
       running = undefined;
+      early.length = 0;
+      takeOut();
       removeMountPoints(points);
     }
   } finally {
     snapshot.discard();
   }
+}
+
+/** Where nothing can be mounted a container gets a copy, and what it wrote there would be lost. */
+function refuseWritableVolumes({ volumes }: ContainerRequest): void {
+  const writable = volumes.find(({ readOnly }) => !readOnly);
+  if (!writable) return;
+  throw new SlipwayError(
+    'unsupported',
+    `the volume ${writable.target} cannot be mounted with --isolation=none`,
+    {
+      code: 'MOUNT_UNSUPPORTED',
+      hint: 'Add :ro for a copy that the container may read.',
+    },
+  );
 }
 
 interface Start {
@@ -84,9 +117,10 @@ async function withPipes({ host, request, spec, signal, runtime }: Start): Promi
   const input = openPipe(host.sys);
   const stdout = outputPipe(host.sys, (data) => relay(1, data));
   const stderr = outputPipe(host.sys, (data) => relay(2, data));
+  let container: RunningContainer;
   try {
     const io = { kind: 'files', stdin: input.read, stdout: stdout.write, stderr: stderr.write } as const;
-    running = await runtime.start(spec, io, signal);
+    container = started(await runtime.start(spec, io, signal));
   } finally {
     for (const fd of [input.read, stdout.write, stderr.write]) closeSync(fd);
   }
@@ -95,38 +129,43 @@ async function withPipes({ host, request, spec, signal, runtime }: Start): Promi
   sink.on('error', () => {});
   if (request.interactive) process.stdin.on('error', () => {}).pipe(sink);
   else sink.end();
-  const exit = await running.exited;
+  const exit = await container.exited;
   await Promise.all([stdout.drained, stderr.drained]);
   return exit;
 }
 
 async function withTerminal({ request, spec, signal, runtime }: Start): Promise<ContainerExit> {
-  running = await runtime.start(spec, { kind: 'terminal', ...request.terminal! }, signal);
-  const master = running.terminal!.fd;
+  const container = started(await runtime.start(spec, { kind: 'terminal', ...request.terminal! }, signal));
+  const master = container.terminal!.fd;
   const output = new ReadStream(master);
   const drained = new Promise<void>((resolve) => {
     output.on('data', (data: Buffer) => {
       output.pause();
-      void relay(1, data).then(() => output.resume());
+      const next = (): unknown => output.resume();
+      // The program goes on without a reader, as on a terminal whose window is closed.
+      relay(1, data).then(next, next);
     });
     // Reading a master whose last slave is closed fails with EIO: that is its end.
     output.once('error', () => resolve());
     output.once('close', () => resolve());
   });
   if (request.interactive)
-    process.stdin.on('error', () => {}).on('data', (data: Buffer) => void relay(master, data));
-  const exit = await running.exited;
+    process.stdin
+      .on('error', () => {})
+      .on('data', (data: Buffer) => void relay(master, data).catch(() => {}));
+  const exit = await container.exited;
   await drained;
   return exit;
 }
 
-/** Writes all of `data`; resolves also when the other end is gone. */
+/** Writes all of `data`. Rejects when the other end is gone. */
 function relay(fd: number, data: Buffer): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const next = (offset: number): void => {
       write(fd, data, offset, data.length - offset, null, (error, written) => {
         if (error?.code === 'EAGAIN') setTimeout(next, 5, offset);
-        else if (error || offset + written >= data.length) resolve();
+        else if (error) reject(error);
+        else if (offset + written >= data.length) resolve();
         else next(offset + written);
       });
     };

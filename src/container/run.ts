@@ -1,6 +1,6 @@
 import { openStoreForWork } from '../engine/open-store.ts';
 import { StoreSession } from '../engine/session.ts';
-import type { IsolationChoice } from '../execute/isolation.ts';
+import { type IsolationChoice, NO_ISOLATION_WARNING } from '../execute/isolation.ts';
 import type { ContainerExit } from '../runtime/types.ts';
 import { findImage } from '../store/find-image.ts';
 import { imageDocuments, imageLayers } from '../store/images.ts';
@@ -18,6 +18,8 @@ export interface RunContainerOptions extends RunOptions {
   /** Environment of the builder itself; default `process.env`. */
   hostEnv?: NodeJS.ProcessEnv;
   signal?: AbortSignal;
+  /** Told once of what a user should know before it starts. */
+  onWarning?: (text: string) => void;
   /** Called once the container can take signals and sizes. */
   onStart?: (control: ContainerControl) => void;
 }
@@ -51,7 +53,8 @@ export async function run(options: RunContainerOptions): Promise<ContainerExit> 
   if (options.signal) session.killAfterAbort(options.signal);
   try {
     holdLayers(store, session.lease(), layers);
-    const { client } = await session.worker();
+    const { client, isolation } = await session.worker();
+    if (isolation.tier === 'none') options.onWarning?.(NO_ISOLATION_WARNING);
     options.onStart?.({
       kill: (signal) => void client.call('container-signal', { signal }).catch(() => {}),
       resize: (rows, columns) => void client.call('container-resize', { rows, columns }).catch(() => {}),

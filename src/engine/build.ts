@@ -4,6 +4,7 @@ import { chainId } from '../cache/keys.ts';
 import { storeCache } from '../cache/store-cache.ts';
 import type { ContextSource } from '../context/context-source.ts';
 import { SlipwayError } from '../errors/index.ts';
+import { NO_ISOLATION_WARNING } from '../execute/isolation.ts';
 import { localExecutor } from '../execute/local-executor.ts';
 import { localPlatform } from '../image/platform.ts';
 import { normalizeReference } from '../image/reference.ts';
@@ -92,6 +93,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     onLease: () => cache.hold(),
   });
   session.killAfterAbort(job.signal);
+  let warned = false;
   try {
     const solved = await solve({
       plan,
@@ -107,7 +109,14 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
         secretsOf: (operation) => job.secrets.of(operation),
         signal: job.signal,
       }),
-      executor: async () => localExecutor(await session.worker()),
+      executor: async () => {
+        const worker = await session.worker();
+        if (worker.isolation.tier === 'none' && !warned) {
+          warned = true;
+          emit({ type: 'warning', code: 'ISOLATION_NONE', message: NO_ISOLATION_WARNING });
+        }
+        return localExecutor(worker);
+      },
       onEvent: emit,
       signal: job.signal,
       jobs: options.jobs ?? availableParallelism(),

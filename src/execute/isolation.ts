@@ -17,6 +17,10 @@ export type IsolationChoice = 'auto' | 'none';
  */
 export type Tier = 'root' | 'ids' | 'single' | 'none';
 
+/** For whoever builds so: what is missing. */
+export const NO_ISOLATION_WARNING =
+  'isolation is off: RUN shares the network, the processes, the users and the kernel interfaces of this container, and only chroot keeps it from its files. It has no /proc and no /sys, mounts are copies, secrets lie in the build while it uses them. Build only what you trust.';
+
 /** How the user namespace gets its map. */
 export type Mapping =
   /** By unshare itself: the user's own id, as 0. */
@@ -46,11 +50,12 @@ export interface Isolation {
  * Finds out what this process may do; reads a few small files and starts nothing. What the kernel then really
  * allows shows when the worker starts.
  *
+ * Without a choice SLIPWAY_ISOLATION=none in the environment makes it.
  * Throws `denied` (`ISOLATION_NONE`) when `none` is asked for and this process is not a container's root.
  */
 export function detectIsolation(
   env: NodeJS.ProcessEnv = process.env,
-  choice: IsolationChoice = 'auto',
+  choice: IsolationChoice = env.SLIPWAY_ISOLATION === 'none' ? 'none' : 'auto',
 ): Isolation {
   const facts = readProcessFacts();
   if (choice === 'none') return withoutIsolation(facts);

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +17,7 @@ export const PROTOCOL_FD = 3;
 /** A worker that was told to end has only its own directory to remove: whoever takes longer hangs. */
 const END_AFTER_MS = 5_000;
 
-export interface WorkerOptions extends Omit<WorkerInit, 'version' | 'tier' | 'userNamespace'> {
+export interface WorkerOptions extends Omit<WorkerInit, 'version' | 'tier' | 'userNamespace' | 'mark'> {
   env: NodeJS.ProcessEnv;
   /** `none` starts it without namespaces, as root of a container. Default `auto`. */
   isolation?: IsolationChoice;
@@ -28,6 +29,8 @@ export interface WorkerOptions extends Omit<WorkerInit, 'version' | 'tier' | 'us
 }
 
 interface Started {
+  /** Kills it with all below it. */
+  kill: () => void;
   client: ProtocolClient;
   ready: WorkerReady;
   isolation: Isolation;
@@ -40,10 +43,12 @@ export class WorkerProcess {
   readonly ready: WorkerReady;
   readonly isolation: Isolation;
   readonly #child: ChildProcess;
+  readonly #kill: () => void;
   readonly #ended: Promise<void>;
 
   private constructor(child: ChildProcess, started: Started) {
     this.#child = child;
+    this.#kill = started.kill;
     this.client = started.client;
     this.ready = started.ready;
     this.isolation = started.isolation;
@@ -60,10 +65,13 @@ export class WorkerProcess {
     const { env, inheritStdio, isolation: choice, ...init } = options;
     const isolation = detectIsolation(env, choice);
     const stream = inheritStdio ? 'inherit' : 'ignore';
-    const { child, mapped } = startIsolated(isolation, {
+    // Below 2^48, and nothing that anybody else would set.
+    const mark = 2 ** 47 + randomInt(2 ** 40);
+    const { child, mapped, kill } = startIsolated(isolation, {
       command: [process.execPath, workerEntry()],
       stdio: [stream, stream, inheritStdio ? 'inherit' : 'pipe', 'pipe'],
       env: workerEnvironment(env),
+      mark,
     });
     let stderr = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -80,6 +88,7 @@ export class WorkerProcess {
       version: PROTOCOL_VERSION,
       tier: isolation.tier,
       userNamespace: isolation.userNamespace,
+      mark,
     } satisfies WorkerInit);
     const first = await Promise.race([
       hello.then(
@@ -92,8 +101,9 @@ export class WorkerProcess {
         (error: unknown) => ({ error }),
       ),
     ]);
-    if ('ready' in first) return new WorkerProcess(child, { client, ready: first.ready, ended, isolation });
-    child.kill('SIGKILL');
+    if ('ready' in first)
+      return new WorkerProcess(child, { client, kill, ready: first.ready, ended, isolation });
+    kill();
     await ended;
     throw explainStart(first.error, stderr.trim(), isolation);
   }
@@ -102,14 +112,14 @@ export class WorkerProcess {
   async close(): Promise<void> {
     this.client.fail(new SlipwayError('canceled', 'the worker is being closed', { code: 'WORKER_CLOSED' }));
     (this.#child.stdio[PROTOCOL_FD] as Duplex).destroy();
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), END_AFTER_MS);
+    const timer = setTimeout(this.#kill, END_AFTER_MS);
     await this.#ended;
     clearTimeout(timer);
   }
 
   /** Kills the worker and every process below it, now. Resolves when the kernel has taken it all away. */
   async kill(): Promise<void> {
-    this.#child.kill('SIGKILL');
+    this.#kill();
     await this.#ended;
   }
 }

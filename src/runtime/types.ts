@@ -74,7 +74,7 @@ export interface RunningContainer {
  * stand. One conformance suite (test/runtime) takes a factory for it.
  */
 export interface ContainerRuntime {
-  readonly name: 'crun' | 'runc' | 'embedded';
+  readonly name: 'crun' | 'runc' | 'embedded' | 'chroot';
   /**
    * Starts the container. Rejects with a `SlipwayError` when it cannot be set up (a program that is not found in
    * it has the code `EXEC_NOT_FOUND`, one that may not be executed `EXEC_DENIED`, a wrong format `EXEC_FORMAT`);

@@ -4,6 +4,7 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -14,7 +15,7 @@ import { join, resolve } from 'node:path';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { Database } from './database.ts';
 import { containsIdMap } from './id-map.ts';
-import { formatPath, indexPath, STORE_FOLDERS } from './layout.ts';
+import { formatPath, indexPath, layersPath, STORE_FOLDERS } from './layout.ts';
 import { SCHEMA, STORE_FORMAT } from './schema.ts';
 
 /** A store that is open in this process. The functions of this folder take it. */
@@ -33,7 +34,7 @@ export interface StoreOptions {
   /**
    * How owners of files in layers are stored: `host` for real root, or the maps of the user namespace, uids and gids
    * (`0:1000:1,1:100000:65536/0:1000:1,1:100000:65536`). A store made with another map is refused, since its files
-   * would have other owners; one whose ids are all in the map as they were takes the larger map over. Undefined takes
+   * would have other owners; one whose ids are all in the map as they were takes the larger map over, and an empty one any. Undefined takes
    * the store as it is.
    */
   idMap?: string;
@@ -63,7 +64,8 @@ export function openStore(root: string, options: StoreOptions = {}): Store {
   }
   checkVersion(path, format);
   if (options.idMap !== undefined && options.idMap !== format.idMap) {
-    if (!containsIdMap(options.idMap, format.idMap)) throw otherIdMap(path, format.idMap, options.idMap);
+    if (!containsIdMap(options.idMap, format.idMap) && !isEmpty(path))
+      throw otherIdMap(path, format.idMap, options.idMap);
     format = { ...format, idMap: options.idMap };
     replaceFormat(path, format);
   }
@@ -110,6 +112,15 @@ function otherIdMap(root: string, made: string, now: string): SlipwayError {
     `the store ${root} was made with the id map ${made} and this process has ${now}: use another --root, or the same user and subordinate ids as before`,
     { code: 'STORE_ID_MAP' },
   );
+}
+
+/** No layer has been made in it yet, so no file has an owner by its map. */
+function isEmpty(root: string): boolean {
+  try {
+    return readdirSync(layersPath(root)).length === 0;
+  } catch {
+    return false;
+  }
 }
 
 /** Somebody else may do the same at the same time. */

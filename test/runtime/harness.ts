@@ -6,7 +6,7 @@ import type { ContainerExit, ContainerRuntime, ContainerSpec } from '../../src/r
 
 /** What a worker of the tests is started with. */
 export interface WorkerOptions {
-  runtime: ContainerRuntime['name'];
+  runtime: Exclude<ContainerRuntime['name'], 'chroot'>;
   /** A directory for everything that the runs write. */
   directory: string;
   /** The root file system that is the lower layer of every run. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -54,6 +54,7 @@ describe('openStore', () => {
   test('a newer format and another id map are refused in one line', () => {
     const root = join(base, 's');
     openStore(root, { idMap: 'host' }).close();
+    mkdirSync(join(root, 'layers/1'));
     expect(() => openStore(root, { idMap: '0:100000:65536' })).toThrowErrorMatchingInlineSnapshot(
       `[SlipwayError: the store ${root} was made with the id map host and this process has 0:100000:65536: use another --root, or the same user and subordinate ids as before]`.replace(
         root,

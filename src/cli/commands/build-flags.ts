@@ -15,6 +15,10 @@ export const buildFlags = {
   debug: { type: 'bool', short: 'D', usage: 'Enable debug logging' },
   file: { type: 'string', short: 'f', usage: 'Name of the Dockerfile (default: "PATH/Dockerfile")' },
   iidfile: { type: 'string', usage: 'Write the image ID to a file' },
+  isolation: {
+    type: 'string',
+    usage: 'Isolation of the "RUN" instructions ("auto", "none"); none is for the root of a container',
+  },
   jobs: { type: 'int', usage: 'Steps to run at the same time (default: by the number of processors)' },
   label: { type: 'list', usage: 'Set metadata for an image' },
   load: { type: 'bool', usage: 'Shorthand for "--output=type=docker"' },
@@ -71,7 +75,6 @@ export const buildFlags = {
   'cpu-shares': { ...refused(NO_LIMITS), short: 'c' },
   'cpuset-cpus': refused(NO_LIMITS),
   'cpuset-mems': refused(NO_LIMITS),
-  isolation: refused('this version picks the isolation itself'),
   memory: { ...refused(NO_LIMITS), short: 'm' },
   'memory-swap': refused(NO_LIMITS),
   'metadata-file': refused('this version writes no metadata file; --iidfile gives the image id'),

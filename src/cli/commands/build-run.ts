@@ -49,6 +49,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     ...(request.outputs.length === 0 || stores ? { store: true } : {}),
     root,
     runtime: request.runtime,
+    isolation: request.isolation,
     progress,
     signal,
     env,

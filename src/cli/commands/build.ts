@@ -5,6 +5,7 @@ import type { BuildRequest } from '../build-request.ts';
 import { defineCommand } from '../command.ts';
 import type { FlagValues } from '../flags/definition.ts';
 import { goQuote } from '../flags/go-values.ts';
+import { isolationChoice } from '../isolation-choice.ts';
 import { keyValues } from '../key-values.ts';
 import { parseOutput } from '../output-spec.ts';
 import { runtimeName } from '../runtime-name.ts';
@@ -63,6 +64,7 @@ export function buildRequest(
     pull: flags.pull,
     network,
     runtime: runtimeName(flags.runtime),
+    isolation: isolationChoice(flags.isolation),
     platforms: platforms.filter((platform) => platform !== ''),
     progress: flags.quiet ? 'quiet' : progress,
     quiet: flags.quiet,

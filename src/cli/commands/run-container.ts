@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { type ContainerControl, run } from '../../container/run.ts';
 import { SlipwayError } from '../../errors/index.ts';
 import type { CommandContext } from '../command.ts';
@@ -5,7 +6,7 @@ import type { RunRequest } from './run.ts';
 
 /** Runs a container on the terminal or the pipes of this process; resolves to its exit code. */
 export async function runInTerminal(request: RunRequest, context: CommandContext): Promise<number> {
-  const { stdout, root, env, signal } = context;
+  const { stdout, stderr, root, env, signal, takeSignals } = context;
   const stdin = request.interactive ? context.stdin() : undefined;
   if (request.tty && stdin && !stdin.isTTY) {
     throw new SlipwayError('usage', 'the input device is not a TTY', {
@@ -16,9 +17,17 @@ export async function runInTerminal(request: RunRequest, context: CommandContext
   const raw = request.tty && stdin?.isTTY === true;
   let control: ContainerControl | undefined;
   const onResize = (): void => control?.resize(stdout.rows, stdout.columns);
-  // The first interrupt is the container's; the second ends this process and all below it.
-  const onAbort = (): void => control?.kill('SIGINT');
-  signal.addEventListener('abort', onAbort, { once: true });
+  const stop = new AbortController();
+  signal.addEventListener('abort', () => stop.abort(), { once: true });
+  let received: NodeJS.Signals | undefined;
+  // The first signal is the program's; a second one, or a terminal that is gone, ends it whatever it does.
+  const endTaking = takeSignals?.((name) => {
+    if (received !== undefined || control === undefined || name === 'SIGHUP') stop.abort();
+    else control.kill(name);
+    received = name;
+  });
+  const stoppedBy = (): number | undefined =>
+    received !== undefined && stop.signal.aborted ? 128 + constants.signals[received] : undefined;
   stdout.on('resize', onResize);
   if (raw) stdin.setRawMode(true);
   try {
@@ -35,16 +44,23 @@ export async function runInTerminal(request: RunRequest, context: CommandContext
       terminal: request.tty ? { rows: stdout.rows || 24, columns: stdout.columns || 80 } : undefined,
       root,
       runtime: request.runtime,
+      isolation: request.isolation,
+      onWarning: (text) => void stderr.write(`WARNING: ${text}\n`),
       hostEnv: env,
+      signal: stop.signal,
       onStart: (started) => {
         control = started;
       },
     });
-    return exit.exitCode;
+    return stoppedBy() ?? exit.exitCode;
+  } catch (error) {
+    const exitCode = stoppedBy();
+    if (exitCode === undefined) throw error;
+    return exitCode;
   } finally {
     if (raw) stdin.setRawMode(false);
     stdout.off('resize', onResize);
-    signal.removeEventListener('abort', onAbort);
+    endTaking?.();
     // Nothing of it was read here, but an open terminal keeps the process alive.
     stdin?.destroy();
   }

@@ -2,6 +2,7 @@ import { SlipwayError } from '../../errors/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import type { FlagDefinition } from '../flags/definition.ts';
 import { goQuote } from '../flags/go-values.ts';
+import { type IsolationChoice, isolationChoice } from '../isolation-choice.ts';
 import { keyValues } from '../key-values.ts';
 import { type RuntimeName, runtimeName } from '../runtime-name.ts';
 
@@ -24,6 +25,7 @@ export interface RunRequest {
   entrypoint: string | undefined;
   network: 'default' | 'none' | 'host';
   runtime: RuntimeName;
+  isolation: IsolationChoice | undefined;
 }
 
 const FOREGROUND = 'this version runs containers in the foreground and keeps none';
@@ -36,6 +38,10 @@ export const run = defineCommand({
     entrypoint: { type: 'string', usage: 'Overwrite the default ENTRYPOINT of the image' },
     env: { type: 'list', short: 'e', usage: 'Set environment variables' },
     interactive: { type: 'bool', short: 'i', usage: 'Keep STDIN open even if not attached' },
+    isolation: {
+      type: 'string',
+      usage: 'Isolation of the container ("auto", "none"); none is for the root of a container',
+    },
     network: {
       type: 'string',
       default: 'default',
@@ -85,6 +91,7 @@ export const run = defineCommand({
       entrypoint: given.has('entrypoint') ? values.entrypoint : undefined,
       network,
       runtime: runtimeName(values.runtime),
+      isolation: isolationChoice(values.isolation),
     };
     return perform(request, context);
   },

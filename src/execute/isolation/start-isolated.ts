@@ -5,6 +5,28 @@ import { SlipwayError } from '../../errors/index.ts';
 import type { Isolation, Mapping } from '../isolation.ts';
 import { type IdRange, mapLines } from './id-map.ts';
 
+/** File descriptor over which a supervisor learns that the front has died or wants the end. */
+const LIFE_FD = 4;
+
+/**
+ * Without a pid namespace nobody kills what a worker leaves behind when it dies: this waits for the worker, kills it
+ * when the front is gone, and then all processes that carry the mark of its containers (see src/runtime/chroot).
+ */
+const SUPERVISE = `mark=$1; shift; exec 5<&0
+"$@" <&5 4>&- 5<&- &
+worker=$!
+(read -r word <&${LIFE_FD}; kill -9 $worker) 3>&- 5<&- >/dev/null 2>&1 &
+watch=$!
+exec 3>&- 5<&- >/dev/null 2>&1
+wait $worker; code=$?
+kill -9 $watch 2>/dev/null
+for round in 1 2 3 4 5 6 7 8 9 10; do
+  left=$(grep -lE "^Max file locks +[0-9]+ +$mark " /proc/[0-9]*/limits 2>/dev/null)
+  [ -n "$left" ] || break
+  for file in $left; do pid=\${file#/proc/}; kill -9 \${pid%/limits}; done 2>/dev/null
+done
+exit $code`;
+
 /** File descriptor over which a process in a fresh user namespace waits for its map. */
 const MAP_FD = 4;
 
@@ -25,32 +47,46 @@ export interface StartOptions {
   /** Of descriptors 0 to 3. */
   stdio: Extract<StdioOptions, readonly unknown[]>;
   env: NodeJS.ProcessEnv;
+  /** See `WorkerInit.mark`. */
+  mark: number;
+}
+
+/** A command that was started. */
+export interface IsolatedProcess {
+  child: ChildProcess;
+  /** Settles when its ids are mapped; rejects when they cannot be. */
+  mapped: Promise<void>;
+  /** Kills it and all that it has started. */
+  kill(): void;
 }
 
 /**
  * Starts a command in new namespaces: mount and pid for `root`, user too for `ids` and `single`, none for `none`.
- * `mapped` settles when its ids are mapped; it rejects when they cannot be.
  */
 export function startIsolated(
   isolation: Isolation,
-  { command, stdio, env }: StartOptions,
-): { child: ChildProcess; mapped: Promise<void> } {
-  const { mapping } = isolation;
-  const [program, ...args] = commandLine(isolation, command) as [string, ...string[]];
+  { command, stdio, env, mark }: StartOptions,
+): IsolatedProcess {
+  const { mapping, tier } = isolation;
+  const [program, ...args] = commandLine(isolation, command, mark) as [string, ...string[]];
   const waits = mapping !== undefined && mapping.by !== 'unshare';
+  const supervised = tier === 'none';
   const child = spawn(program, args, {
-    stdio: waits ? [...stdio, 'pipe'] : stdio,
+    stdio: waits || supervised ? [...stdio, 'pipe'] : stdio,
     env,
     // A session of its own: Ctrl-C in the terminal reaches the front alone, which then decides.
     detached: true,
   });
-  if (!waits) return { child, mapped: Promise.resolve() };
-  return { child, mapped: giveIds(child, mapping) };
+  const kill = (): void => {
+    if (supervised) (child.stdio[LIFE_FD] as Duplex).destroy();
+    else child.kill('SIGKILL');
+  };
+  return { child, kill, mapped: waits ? giveIds(child, mapping) : Promise.resolve() };
 }
 
-function commandLine({ tier, mapping }: Isolation, command: readonly string[]): string[] {
+function commandLine({ tier, mapping }: Isolation, command: readonly string[], mark: number): string[] {
   const inside = [...TIED, 'unshare', ...NAMESPACES, ...command];
-  if (tier === 'none') return [...TIED, ...command];
+  if (tier === 'none') return ['sh', '-c', SUPERVISE, 'sh', String(mark), ...TIED, ...command];
   if (mapping === undefined) return inside;
   if (mapping.by === 'unshare') {
     return [...TIED, 'unshare', '--user', '--map-root-user', ...NAMESPACES, ...command];

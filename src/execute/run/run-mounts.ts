@@ -102,7 +102,11 @@ async function prepareMount(
       const held = await holdCache({
         sys: request.host.sys,
         caches: join(request.host.store, 'cache'),
-        mount,
+        // Without mounts a cache is moved into the step: there is one at a time.
+        mount:
+          request.host.tier === 'none' && mount.sharing === 'shared'
+            ? { ...mount, sharing: 'locked' }
+            : mount,
         seed,
         signal: request.signal,
       });
@@ -183,7 +187,7 @@ function tmpfsMode(root: BytePath, target: string): string {
   return (lstatSync(bufferOf(joinRoot(root, existing))).mode & 0o7777).toString(8);
 }
 
-/** A secret's file lies on a tmpfs of its own: its bytes never reach a disk. */
+/** A secret's file lies on a tmpfs of its own: its bytes never reach a disk, unless nothing can be mounted. */
 function prepareSecret(
   mount: Extract<RunMount, { type: 'secret' }>,
   context: MountContext,
@@ -208,8 +212,10 @@ function prepareSecret(
   const { sys } = request.host;
   const directory = join(request.scratch, `secret-${index}`);
   mkdirSync(directory, { mode: 0o700 });
-  sys.mount('tmpfs', directory, 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'mode=0700,size=1m');
-  releases.push(() => sys.umount(directory, MNT_DETACH));
+  if (request.host.tier !== 'none') {
+    sys.mount('tmpfs', directory, 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'mode=0700,size=1m');
+    releases.push(() => sys.umount(directory, MNT_DETACH));
+  }
   const file = join(directory, 'secret');
   writeFileSync(file, value, { mode: 0o600 });
   // With a single id everything belongs to root, who runs the step.

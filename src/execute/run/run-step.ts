@@ -11,6 +11,7 @@ import { ensureDirectory } from '../step/root-path.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { networkFiles } from './network-files.ts';
 import { outputPipe } from './output.ts';
+import { placeMounts } from './placed-mounts.ts';
 import { OwnerRefusals } from './refused-owner.ts';
 import { prepareRunMounts, type Secrets } from './run-mounts.ts';
 
@@ -60,7 +61,12 @@ export async function runStep(request: RunStepRequest): Promise<void> {
       security: operation.security,
     };
     const points = prepareMountPoints(snapshot.root, spec.mounts);
+    let takeOut = (): void => {};
     try {
+      if (host.tier === 'none') {
+        takeOut = placeMounts(host, snapshot, mounts);
+        spec.mounts = [];
+      }
       const stdin = openSync('/dev/null', 'r');
       const refusals = host.tier === 'single' ? new OwnerRefusals() : undefined;
       const onLog = (stream: 'stdout' | 'stderr') => (data: Buffer) => {
@@ -81,6 +87,7 @@ export async function runStep(request: RunStepRequest): Promise<void> {
       signal.throwIfAborted();
       if (exit.exitCode !== 0) throw failed(operation, exit.exitCode, refusals?.seen);
     } finally {
+      takeOut();
       removeMountPoints(points);
     }
   } finally {

@@ -114,6 +114,7 @@ export function copySnapshotter(options: CopyOptions): Snapshotter {
         keep({ chain: [...parent, layer], path, users: 0 });
         return { overrides, hasChanged: (name) => changed.has(name) };
       },
+      unchanged: (path) => index.refresh(path),
       discard: () => {
         unmount();
         deleteTree(scratch);

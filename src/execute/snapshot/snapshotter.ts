@@ -13,6 +13,8 @@ export interface ActiveSnapshot {
    * a parent at once.
    */
   commit(layer: LayerId): CommittedSnapshot;
+  /** What is at a path of the root now counts as what was there at first. Only where changes are found by looking. */
+  unchanged?(path: BytePath): void;
   /** Drops the changes. Idempotent, also after `commit`. */
   discard(): void;
 }

@@ -18,11 +18,18 @@ export interface TreeIndex {
   names: Map<BytePath, Seen>;
   children: Map<BytePath, BytePath[]>;
   latestNs: bigint;
+  /** Takes a name that was in the tree as it is now. */
+  refresh(path: BytePath): void;
 }
 
 /** Looks at every name of a tree. */
 export function indexTree(root: BytePath): TreeIndex {
-  const index: TreeIndex = { names: new Map(), children: new Map(), latestNs: 0n };
+  const refresh = (path: BytePath): void => {
+    const { ino, ctimeNs } = lstatSync(fsPath(at(root, path)), { bigint: true });
+    const seen = index.names.get(path);
+    if (seen?.inode === ino) seen.ctimeNs = ctimeNs;
+  };
+  const index: TreeIndex = { names: new Map(), children: new Map(), latestNs: 0n, refresh };
   const visit = (path: BytePath): void => {
     const stat = lstatSync(fsPath(at(root, path)), { bigint: true });
     const directory = stat.isDirectory();

@@ -11,6 +11,8 @@ export interface WorkerInit {
   tier: Tier;
   /** Overlayfs and layers keep their marks in `user.*` attributes: the worker is not root of the machine. */
   userNamespace: boolean;
+  /** Marks processes of its containers where they have no pid namespace. */
+  mark: number;
   runtime: 'auto' | 'crun' | 'runc' | 'embedded';
 }
 

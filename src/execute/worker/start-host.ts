@@ -5,7 +5,9 @@ import { activePath, lockPath } from '../../store/layout.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../sys/constants.ts';
 import { loadSys } from '../../sys/linux.ts';
 import type { Sys } from '../../sys/sys.ts';
+import { makeDevices } from '../isolation/device-nodes.ts';
 import { PROTOCOL_VERSION } from '../protocol/frames.ts';
+import { devicesOf } from '../run/placed-mounts.ts';
 import { type ChosenSnapshotter, chooseSnapshotter } from '../snapshot/choose.ts';
 import type { WorkerHost } from './host.ts';
 import type { WorkerInit } from './init.ts';
@@ -33,6 +35,7 @@ export function startHost(init: WorkerInit): WorkerHost {
   sys.flock(openSync(lockPath(init.store, init.lease), 'a', 0o600), 'exclusive');
   const active = activePath(init.store, init.lease, 'worker');
   mkdirSync(active, { recursive: true, mode: 0o700 });
+  if (init.tier === 'none') makeDevices(sys, devicesOf({ active }));
   let chosen: ChosenSnapshotter | undefined;
   let runtime: Promise<ContainerRuntime> | undefined;
   current = {
@@ -79,6 +82,10 @@ export function endHost(): void {
 }
 
 async function chooseRuntime(init: WorkerInit, directory: string): Promise<ContainerRuntime> {
+  if (init.tier === 'none') {
+    const { ChrootRuntime } = await import('../../runtime/chroot/chroot-runtime.ts');
+    return new ChrootRuntime(init.mark);
+  }
   const { selectRuntime } = await import('../../runtime/select-runtime.ts');
   const { runtime } = await selectRuntime(init.runtime, {
     directory,

@@ -83,7 +83,7 @@ export function startProcess(script: SyscallScript, spec: ContainerSpec, options
     // Who may not open root's pipe could not open /dev/stdout. Not every file system lets it be given.
     for (const fd of options.pipes) script.call('fchown', [fd, spec.user.uid, -1], 'any');
   }
-  if (spec.security === 'sandbox') restrict(script, spec, options.arch);
+  if (spec.security === 'sandbox') restrict(script, spec, options);
 
   const cwd = script.string(spec.cwd);
   // As root first: /root is of use as a working directory to other users too, as in Docker. Where root may not
@@ -117,15 +117,21 @@ function setLimits(script: SyscallScript, rlimits: NonNullable<ContainerSpec['rl
 }
 
 /** The filter must come before the user changes: it needs CAP_SYS_ADMIN, or no_new_privs, which breaks setuid. */
-function restrict(script: SyscallScript, spec: ContainerSpec, arch: ScriptArch): void {
+function restrict(
+  script: SyscallScript,
+  spec: ContainerSpec,
+  { arch, confined = true }: ScriptOptions,
+): void {
+  const refused = confined ? [] : [errnos.EPERM];
   const capabilities = containerCapabilities(spec);
   const mask = capabilityMask(capabilities);
   script.purpose('drop capabilities');
   for (let bit = 0; bit < 64; bit++) {
     if (mask & (1n << BigInt(bit))) continue;
-    script.call('prctl', [PR_CAPBSET_DROP, bit, 0, 0, 0], bit < 32 ? [] : [errnos.EINVAL]);
+    script.call('prctl', [PR_CAPBSET_DROP, bit, 0, 0, 0], bit < 32 ? refused : [...refused, errnos.EINVAL]);
   }
   script.call('prctl', [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0]);
+  if (!confined) return;
   script.purpose('install the seccomp filter');
   const filter = seccompFilter(arch, spec.network, () => buildSeccompFilter(arch, capabilities));
   const program = script.words([filter.length / 8, script.bytes(filter)]); // struct sock_fprog

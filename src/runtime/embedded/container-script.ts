@@ -44,6 +44,8 @@ export interface ScriptOptions {
   console?: string;
   /** Which of descriptors 0 to 2 are pipes: they are given to the container's user, who may reopen them. */
   pipes: readonly number[];
+  /** False: a filter of system calls cannot be set. Default true. */
+  confined?: boolean;
 }
 
 /**

@@ -87,7 +87,8 @@ export class EmbeddedRuntime implements ContainerRuntime {
   }
 }
 
-function scriptArch(): ScriptArch | undefined {
+/** The processor that programs are written for, or undefined. */
+export function scriptArch(): ScriptArch | undefined {
   if (process.arch === 'x64') return 'x86_64';
   return process.arch === 'arm64' ? 'arm64' : undefined;
 }
@@ -126,7 +127,7 @@ function launch(sys: Sys, program: ScriptProgram, io: ContainerIo): ChildProcess
 }
 
 /** A program in memory that nobody can change any more: /proc/PID/exe leads to no file of the host. */
-function sealedProgram(sys: Sys, elf: Buffer): number {
+export function sealedProgram(sys: Sys, elf: Buffer): number {
   let file: number;
   try {
     file = sys.memfdCreate('slipway-container', MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
@@ -145,7 +146,7 @@ function sealedProgram(sys: Sys, elf: Buffer): number {
 }
 
 /** Waits until the program of the image runs: the report's end is closed by its execution. */
-async function started(
+export async function started(
   child: ChildProcess,
   exited: Promise<unknown>,
   context: { program: ScriptProgram; spec: ContainerSpec; signal: AbortSignal },
