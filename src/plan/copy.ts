@@ -111,9 +111,11 @@ export function applyWorkdir(step: Step<ValueInstruction>): void {
     builder.report.add('WorkdirRelativePath', place(command), written);
   }
   state.workdirGiven = true;
-  const path = resolveWorkdir(state.config.WorkingDir ?? '/', written);
-  // The engine stores an absolute path as it is written (`/app/`), and cleans it only where it is used.
-  const stored = written.startsWith('/') ? written : path;
+  const current = state.config.WorkingDir ?? '/';
+  const path = resolveWorkdir(current, written);
+  // The engine stores an absolute path as it is written (`/app/`), and cleans it only where it is used. An empty one
+  // changes nothing.
+  const stored = written.startsWith('/') ? written : written === '' ? current : path;
   state.config.WorkingDir = stored;
   if (path === '/') {
     commit(state, `WORKDIR ${stored}`);
