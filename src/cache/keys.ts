@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Digest } from '../image/types.ts';
 
 /** Version of the derivation below: a change of any rule must change it, or old results would be reused wrongly. */
-export const KEY_FORMAT = 1;
+const KEY_FORMAT = 1;
 
 /**
  * What a step can observe beside its parent, as named values that people can read and compare (DESIGN, decision

@@ -12,7 +12,7 @@ export interface ArchiveLimits {
   bytes: number;
 }
 
-export const DEFAULT_ARCHIVE_LIMITS: ArchiveLimits = { entries: 5_000_000, bytes: 64 * 2 ** 30 };
+const DEFAULT_ARCHIVE_LIMITS: ArchiveLimits = { entries: 5_000_000, bytes: 64 * 2 ** 30 };
 
 /** An entry's header with the PAX values that tar-stream hands on beside it. */
 type PaxHeader = Omit<Header, 'type'> & { type: string | null; pax?: Record<string, string> | null };

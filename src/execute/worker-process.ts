@@ -9,10 +9,7 @@ import { startIsolated } from './isolation/start-isolated.ts';
 import { detectIsolation, type Isolation, type IsolationChoice } from './isolation.ts';
 import { ProtocolClient } from './protocol/client.ts';
 import { PROTOCOL_VERSION } from './protocol/frames.ts';
-import type { WorkerInit, WorkerReady } from './worker/init.ts';
-
-/** File descriptor of the protocol's socket in the worker. */
-export const PROTOCOL_FD = 3;
+import { PROTOCOL_FD, type WorkerInit, type WorkerReady } from './worker/init.ts';
 
 /** A worker that was told to end has only its own directory to remove: whoever takes longer hangs. */
 const END_AFTER_MS = 5_000;

@@ -5,7 +5,7 @@ import { lastOverprint, safeColouredText, safeText } from './safe-text.ts';
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'];
 
 /** Bytes as BuildKit shows them: `461B`, `1.98MB`. */
-export function progressBytes(bytes: number): string {
+function progressBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
   while (value >= 1000 && unit < UNITS.length - 1) {

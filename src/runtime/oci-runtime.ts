@@ -89,9 +89,13 @@ export class OciRuntime implements ContainerRuntime {
         if (pid !== undefined && signal.aborted) kill();
         await Promise.race([exited, delay(POLL)]);
       }
+      if (signal.aborted) {
+        kill();
+        await exited;
+        throw canceled();
+      }
       if (ended) {
         const { exitCode } = await exited;
-        if (signal.aborted) throw canceled();
         if (failure !== undefined) throw startError(this.name, failure, spec);
         // A program that could not be executed after all shows in nothing but this exit code and a line of output.
         const unexecuted = exitCode === 1 ? executionFailure(spec) : undefined;

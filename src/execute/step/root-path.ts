@@ -1,5 +1,5 @@
 import { lstatSync, mkdirSync, readlinkSync } from 'node:fs';
-import { isErrno, SlipwayError } from '../../errors/index.ts';
+import { SlipwayError } from '../../errors/index.ts';
 import { type BytePath, bufferOf, textOf } from '../../sys/bytes.ts';
 
 /** As many links as the kernel follows (MAXSYMLINKS). */
@@ -92,14 +92,4 @@ function cleanMissing(parts: BytePath[]): BytePath[] {
 
 function refused(path: BytePath, why: string, code: string): SlipwayError {
   return new SlipwayError('invalid', `cannot use ${textOf(path) || '/'}: ${why}`, { code });
-}
-
-/** True when the name does not exist; other errors are thrown. */
-export function isMissing(path: BytePath): boolean {
-  try {
-    return lstatSync(bufferOf(path), { throwIfNoEntry: false }) === undefined;
-  } catch (error) {
-    if (isErrno(error, 'ENOTDIR')) return true;
-    throw error;
-  }
 }

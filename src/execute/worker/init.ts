@@ -1,5 +1,8 @@
 import type { Tier } from '../isolation.ts';
 
+/** File descriptor of the protocol's socket in the worker. */
+export const PROTOCOL_FD = 3;
+
 /** First message of the front: where and how the worker works. */
 export interface WorkerInit {
   version: number;
