@@ -16,6 +16,8 @@ export interface CommandContext {
   env: NodeJS.ProcessEnv;
   /** Aborted at the first interrupt. */
   signal: AbortSignal;
+  /** Gives signals to `handler` from now on, in place of `signal`; the function that it returns ends that. */
+  takeSignals?: (handler: (signal: NodeJS.Signals) => void) => () => void;
   /** Directory of the store: `--root`, SLIPWAY_ROOT or the default for this user. */
   root: string;
   debug: boolean;

@@ -14,7 +14,12 @@ function stop(exitCode: number): void {
   controller.abort();
 }
 
-for (const [signal, exitCode] of Object.entries(EXIT_CODES)) process.on(signal, () => stop(exitCode));
+/** Set while a command takes signals itself, to pass them on to a container. */
+let takeSignal: ((signal: NodeJS.Signals) => void) | undefined;
+
+for (const [name, exitCode] of Object.entries(EXIT_CODES)) {
+  process.on(name, (signal: NodeJS.Signals) => (takeSignal ? takeSignal(signal) : stop(exitCode)));
+}
 
 // A reader that has gone (`slipway images | head`) is no error: nothing is said, the work ends.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -38,6 +43,12 @@ async function main(): Promise<number> {
       stderr,
       env,
       signal: controller.signal,
+      takeSignals(handler: (signal: NodeJS.Signals) => void) {
+        takeSignal = handler;
+        return () => {
+          takeSignal = undefined;
+        };
+      },
     };
     const invocation = await interpret(argv, outer);
     if (invocation.kind === 'print') {

@@ -34,7 +34,7 @@ export function prepareContainer(
     layers,
     args: argsOf(config, options),
     env: envOf(config, options, id),
-    cwd: posix.resolve('/', config.WorkingDir ?? '', options.workdir ?? ''),
+    cwd: cwdOf(config, options),
     user: options.user ?? config.User ?? '',
     hostname: id,
     volumes: (options.volumes ?? []).map(parseVolume),
@@ -42,6 +42,17 @@ export function prepareContainer(
     interactive: options.interactive ?? false,
     terminal: options.terminal,
   };
+}
+
+function cwdOf(config: ContainerConfig, { workdir }: RunOptions): string {
+  if (workdir !== undefined && !workdir.startsWith('/')) {
+    throw new SlipwayError(
+      'usage',
+      `the working directory '${workdir}' is invalid, it needs to be an absolute path`,
+      { code: 'WORKDIR_INVALID' },
+    );
+  }
+  return posix.resolve('/', workdir ?? config.WorkingDir ?? '');
 }
 
 function argsOf(config: ContainerConfig, { command, entrypoint }: RunOptions): string[] {

@@ -24,6 +24,11 @@ export interface SlipwayResult {
   signal: NodeJS.Signals | null;
 }
 
+/** The command line that starts the command as users do, through its launcher. */
+export function slipwayCommand(args: readonly string[]): string[] {
+  return [process.execPath, LAUNCHER, ...args];
+}
+
 /** Starts the command as users do, through its launcher, and leaves the running process to the caller. */
 export function startSlipway(args: readonly string[], options: SlipwayOptions): ChildProcess {
   return spawn(process.execPath, [LAUNCHER, ...args], {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
 import { type ContainerControl, run } from '../../container/run.ts';
 import { SlipwayError } from '../../errors/index.ts';
@@ -29,7 +30,10 @@ export async function runInTerminal(request: RunRequest, context: CommandContext
   const stoppedBy = (): number | undefined =>
     received !== undefined && stop.signal.aborted ? 128 + constants.signals[received] : undefined;
   stdout.on('resize', onResize);
-  if (raw) stdin.setRawMode(true);
+  if (raw) {
+    stdin.setRawMode(true);
+    passLineFeeds();
+  }
   try {
     const exit = await run({
       image: request.image,
@@ -64,4 +68,12 @@ export async function runInTerminal(request: RunRequest, context: CommandContext
     // Nothing of it was read here, but an open terminal keeps the process alive.
     stdin?.destroy();
   }
+}
+
+/**
+ * Node's raw mode still turns a line feed into carriage return and line feed, which the container's own terminal has
+ * done already and full-screen programs have switched off. Leaving raw mode brings it back. Without stty it stays.
+ */
+function passLineFeeds(): void {
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
 }

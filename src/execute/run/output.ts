@@ -12,7 +12,8 @@ export interface OutputPipe {
 
 /**
  * A pipe whose data goes to `onData`; nothing more is read until the promise it returns has settled, so that a
- * chatty process waits instead of filling memory.
+ * chatty process waits instead of filling memory. When the promise is rejected there is nobody to hand data to any
+ * more: the pipe is closed, and who writes to it learns so as from any broken pipe.
  */
 export function outputPipe(sys: Sys, onData: (data: Buffer) => Promise<void> | void): OutputPipe {
   const { read, write } = openPipe(sys);
@@ -24,7 +25,7 @@ export function outputPipe(sys: Sys, onData: (data: Buffer) => Promise<void> | v
       socket.pause();
       handed.then(
         () => socket.resume(),
-        () => socket.resume(),
+        () => socket.destroy(),
       );
     });
     socket.once('close', () => resolve());
