@@ -36,7 +36,13 @@ function enableCompileCache() {
   if (!enable || process.env.NODE_DISABLE_COMPILE_CACHE) return;
   const failed = cache && cache.compileCacheStatus && cache.compileCacheStatus.FAILED;
   if (enable(join(packageRoot, 'dist', '.cache')).status !== failed) return;
-  const home = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  let home = process.env.XDG_CACHE_HOME;
+  try {
+    home = home || join(homedir(), '.cache');
+  } catch (error) {
+    // An id without an account and without HOME: there is no place for a cache.
+    return;
+  }
   enable(join(home, 'slipway', 'compile'));
 }
 

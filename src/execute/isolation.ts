@@ -43,6 +43,7 @@ export interface Isolation {
   reason: string;
   /** What would give more, if something is missing. */
   advice?: string;
+  /** A setting of the machine that stands against the user namespace, or may. */
   obstacle?: Obstacle;
 }
 
@@ -71,7 +72,7 @@ export function detectIsolation(
     };
   }
   const obstacle = userNamespaceObstacle();
-  return { ...inUserNamespace(facts, env), ...(obstacle && { obstacle, advice: obstacle.advice }) };
+  return { ...inUserNamespace(facts, env), ...(obstacle && { obstacle }) };
 }
 
 function inUserNamespace(facts: ProcessFacts, env: NodeJS.ProcessEnv): Isolation {

@@ -137,7 +137,7 @@ function createStore(root: string, idMap: string): void {
   const format = join(root, `.format-${suffix}`);
   try {
     mkdirSync(root, { recursive: true, mode: 0o700 });
-    for (const folder of STORE_FOLDERS) mkdirSync(join(root, folder), { recursive: true });
+    for (const folder of STORE_FOLDERS) mkdirSync(join(root, folder), { recursive: true, mode: 0o700 });
     for (const folder of STORE_FOLDERS) chmodSync(join(root, folder), 0o700);
     createIndex(index, root);
     linkUnlessThere(index, indexPath(root));

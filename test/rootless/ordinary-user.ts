@@ -17,6 +17,8 @@ export interface RunAsOptions {
   input?: string | Buffer;
   /** Words before the command, run as root: to change what the user's process will be. */
   through?: readonly string[];
+  /** Words that become somebody, in place of the user. */
+  as?: readonly string[];
   /** Words before the command, run as the user. */
   inside?: readonly string[];
 }
@@ -62,8 +64,8 @@ export function ordinaryUser(ranges: Ranges): OrdinaryUser {
     get store() {
       return join(home(), '.local/share/slipway');
     },
-    start(args, { env = {}, cwd, through = [], inside = [] } = {}) {
-      const asUser = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--init-groups'];
+    start(args, { env = {}, cwd, through = [], inside = [], as } = {}) {
+      const asUser = as ?? ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--init-groups'];
       const program = [process.execPath, join(folder, 'program/bin/slipway.js')];
       const [first, ...rest] = [...through, ...asUser, ...inside, ...program, ...args] as [
         string,

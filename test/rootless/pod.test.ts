@@ -62,7 +62,7 @@ describeWith({ needs: [root(), program('setpriv', 'util-linux')] }, 'the root of
     });
     expect(imported.stderr).toMatchInlineSnapshot(`
       "Error: this system does not let the build be isolated: unshare: unshare failed: Operation not permitted
-      Hint: A container needs leave to make user namespaces: in a pod securityContext.seccompProfile.type: Unconfined (docker run --security-opt seccomp=unconfined). As root of a container that is yours alone, --isolation=none builds without.
+      Hint: A container needs leave to make user namespaces: in a pod securityContext.seccompProfile.type and appArmorProfile.type: Unconfined (docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined). As root of a container that is yours alone, --isolation=none or SLIPWAY_ISOLATION=none builds without.
       "
     `);
   });

@@ -1,7 +1,6 @@
 import { release } from 'node:os';
-import { detectIsolation } from '../../execute/isolation.ts';
 import { listImages } from '../../store/images.ts';
-import { defineCommand } from '../command.ts';
+import { type CommandContext, defineCommand } from '../command.ts';
 import { withExistingStore } from '../open-existing.ts';
 import { programVersion } from '../program-version.ts';
 
@@ -18,8 +17,7 @@ export const info = defineCommand({
       ['Version', programVersion()],
       ['Root Dir', context.root],
       ['Images', images === undefined ? '0 (there is no store yet)' : String(images)],
-      ['Storage Driver', 'overlay'],
-      ['Isolation', detectIsolation(context.env).reason],
+      ...(await machineRows(context)),
       ['Kernel Version', release()],
       ['Node Version', process.version],
     ];
@@ -27,3 +25,28 @@ export const info = defineCommand({
     return 0;
   },
 });
+
+/** How builds run here: one line each for isolation, runtime and snapshots, with the reason. */
+async function machineRows({ root, env }: CommandContext): Promise<[string, string][]> {
+  const { describeMachine } = await import('../../engine/describe-machine.ts');
+  const { isolation, worker } = await describeMachine(root, env);
+  const advice: [string, string][] = isolation.advice ? [['Isolation Advice', isolation.advice]] : [];
+  if (worker instanceof Error) {
+    return [
+      ['Isolation', `cannot be had: ${worker.message}`],
+      ...(worker.hint === undefined
+        ? advice
+        : [['Isolation Advice', worker.hint] satisfies [string, string]]),
+    ];
+  }
+  const hidden =
+    isolation.tier === 'none' || worker.ownProc
+      ? ''
+      : '; a part of /proc is hidden here, so containers get the outer one';
+  return [
+    ['Storage Driver', `${worker.snapshotter} (${worker.snapshotterReason})`],
+    ['Isolation', `${isolation.reason}${hidden}`],
+    ...advice,
+    ['Runtime', `${worker.runtime} (${worker.runtimeReason})`],
+  ];
+}

@@ -46,7 +46,7 @@ function firstLine(text: string): string {
 /** Nothing in /proc forbids it: it is a filter of system calls, as containers have. */
 function podHint(): string {
   const allow =
-    'A container needs leave to make user namespaces: in a pod securityContext.seccompProfile.type: Unconfined (docker run --security-opt seccomp=unconfined).';
+    'A container needs leave to make user namespaces: in a pod securityContext.seccompProfile.type and appArmorProfile.type: Unconfined (docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined).';
   if (process.geteuid?.() !== 0) return allow;
-  return `${allow} As root of a container that is yours alone, --isolation=none builds without.`;
+  return `${allow} As root of a container that is yours alone, --isolation=none or SLIPWAY_ISOLATION=none builds without.`;
 }

@@ -1,3 +1,4 @@
+import type { SelectedRuntime } from '../../runtime/select-runtime.ts';
 import type { ContainerRuntime } from '../../runtime/types.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { Tier } from '../isolation.ts';
@@ -22,4 +23,6 @@ export interface WorkerHost {
   chosenSnapshotter(): ChosenSnapshotter;
   /** Chosen on first use: the self-test of an OCI runtime takes time that a COPY need not pay. */
   runtime(): Promise<ContainerRuntime>;
+  /** The same with the reason for it. */
+  selectedRuntime(): Promise<SelectedRuntime>;
 }

@@ -13,6 +13,7 @@ import type { OperationContext, OperationHandler } from '../protocol/server.ts';
 import { type DigestRequest, digestLayer, type HashedLayer } from '../step/digest-layer.ts';
 import { executeStep } from '../step/execute-step.ts';
 import { type DeleteRequest, type DeleteResult, removeGarbage } from './delete-garbage.ts';
+import { describeHost, type HostDescription } from './describe-host.ts';
 import { type ExportRequest, exportImages } from './export-operations.ts';
 import type { WorkerInit, WorkerReady } from './init.ts';
 import { importTar, load, verifyLayers } from './load-operations.ts';
@@ -24,6 +25,8 @@ export const operations: Record<string, OperationHandler> = {
     const { ownProc } = startHost(init);
     return { pid: process.pid, ownProc };
   },
+
+  describe: async (): Promise<HostDescription> => describeHost(workerHost()),
 
   execute: async (request: ExecuteRequest, context: OperationContext): Promise<void> =>
     executeStep(

@@ -1,6 +1,6 @@
 import { mkdirSync, openSync, rmSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../../errors/index.ts';
-import type { ContainerRuntime } from '../../runtime/types.ts';
+import type { SelectedRuntime } from '../../runtime/select-runtime.ts';
 import { activePath, lockPath } from '../../store/layout.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../sys/constants.ts';
 import { loadSys } from '../../sys/linux.ts';
@@ -37,7 +37,11 @@ export function startHost(init: WorkerInit): WorkerHost {
   mkdirSync(active, { recursive: true, mode: 0o700 });
   if (init.tier === 'none') makeDevices(sys, devicesOf({ active }));
   let chosen: ChosenSnapshotter | undefined;
-  let runtime: Promise<ContainerRuntime> | undefined;
+  let selected: Promise<SelectedRuntime> | undefined;
+  const selectedRuntime = (): Promise<SelectedRuntime> => {
+    selected ??= chooseRuntime(init, active);
+    return selected;
+  };
   current = {
     sys,
     store: init.store,
@@ -54,10 +58,8 @@ export function startHost(init: WorkerInit): WorkerHost {
       chosen ??= chooseSnapshotter({ sys, store, active, tier, userNamespace });
       return chosen;
     },
-    runtime: () => {
-      runtime ??= chooseRuntime(init, active);
-      return runtime;
-    },
+    runtime: async () => (await selectedRuntime()).runtime,
+    selectedRuntime,
   };
   return current;
 }
@@ -81,15 +83,14 @@ export function endHost(): void {
   if (current) rmSync(current.active, { recursive: true, force: true });
 }
 
-async function chooseRuntime(init: WorkerInit, directory: string): Promise<ContainerRuntime> {
+async function chooseRuntime(init: WorkerInit, directory: string): Promise<SelectedRuntime> {
   if (init.tier === 'none') {
     const { ChrootRuntime } = await import('../../runtime/chroot/chroot-runtime.ts');
-    return new ChrootRuntime(init.mark);
+    return { runtime: new ChrootRuntime(init.mark), reason: '--isolation=none' };
   }
   const { selectRuntime } = await import('../../runtime/select-runtime.ts');
-  const { runtime } = await selectRuntime(init.runtime, {
+  return selectRuntime(init.runtime, {
     directory,
     cacheFile: `${init.store}/runtime.json`,
   });
-  return runtime;
 }
