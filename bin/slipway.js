@@ -39,7 +39,7 @@ function enableCompileCache() {
   let home = process.env.XDG_CACHE_HOME;
   try {
     home = home || join(homedir(), '.cache');
-  } catch (error) {
+  } catch {
     // An id without an account and without HOME: there is no place for a cache.
     return;
   }
