@@ -71,7 +71,7 @@ export function readSmallFile(path: BytePath, options: { what: string; limit: nu
   }
   throw new SlipwayError('exhausted', `${what} ${textOf(path)} is larger than ${limit} bytes`, {
     code: 'FILE_TOO_LARGE',
-    hint: `A ${what} is limited to ${limit} bytes.`,
+    hint: 'Nobody writes one of this size by hand: is it the right file?',
   });
 }
 

@@ -245,6 +245,18 @@ export function conformance(subject: Subject): void {
         expect((await run({ spec: { args: ['rev'] }, stdin: 'hello\n' })).stdout).toBe('olleh\n');
       });
 
+      test('standard input may be larger than a pipe holds', async () => {
+        const stdin = 'x'.repeat(8 << 20);
+        expect((await run({ spec: { args: ['sh', '-c', 'sleep 0.1; wc -c'] }, stdin })).stdout).toBe(
+          `${8 << 20}\n`,
+        );
+      });
+
+      test('a program that does not read its input is not in the way', async () => {
+        const { exit } = await run({ spec: { args: ['true'] }, stdin: 'x'.repeat(1 << 20) });
+        expect(exit).toEqual({ exitCode: 0 });
+      });
+
       test('keeps the streams apart', async () => {
         const { stdout, stderr } = await run({ spec: { args: ['sh', '-c', 'echo out; echo err >&2'] } });
         expect({ stdout, stderr }).toEqual({ stdout: 'out\n', stderr: 'err\n' });
@@ -262,9 +274,41 @@ export function conformance(subject: Subject): void {
     });
 
     describe('life', () => {
-      test('300 processes die with it', async () => {
-        const text = 'i=0; while [ $i -lt 300 ]; do sleep 1000 & i=$((i+1)); done; ps | grep -c "sleep 1000"';
-        expect(Number(await shell(text))).toBeGreaterThanOrEqual(300);
+      test('1,000 processes run in it and die with it', async () => {
+        const text =
+          'i=0; while [ $i -lt 1000 ]; do sleep 1000 & i=$((i+1)); done; ls -d /proc/[0-9]* | wc -l';
+        expect(Number(await shell(text))).toBeGreaterThanOrEqual(1001);
+      });
+
+      test('an abort ends it while it forks as fast as it can', async () => {
+        // Each of them starts the next two and stays: none can be caught by looking for it.
+        const bomb =
+          'b() { [ $1 -lt 8 ] || { sleep 1000; return; }; b $(($1+1)) & b $(($1+1)) & sleep 1000; }';
+        const spec = { args: ['sh', '-c', `${bomb}; echo ready; b 0`] };
+        const { exit } = await run({ spec, actions: [{ when: 'ready', abort: true }] });
+        expect(exit?.exitCode).toBe(137);
+      });
+
+      test('the kill of its first process ends a swarm that ignores signals', async () => {
+        const text =
+          'trap "" TERM HUP INT; for i in 1 2 3 4 5 6 7 8; do setsid sh -c "trap \\"\\" TERM HUP INT; while :; do sleep 0.01; done" & done; echo ready; wait';
+        const spec = { args: ['sh', '-c', text] };
+        const { exit } = await run({ spec, actions: [{ when: 'ready', kill: 'SIGKILL' }] });
+        expect(exit?.exitCode).toBe(137);
+      });
+
+      test('a limit that is exceeded ends what exceeds it, and nothing else', async () => {
+        const rlimits = [{ type: 'RLIMIT_CPU', soft: 1, hard: 2 }];
+        const spec = { args: ['sh', '-c', 'sh -c "while :; do :; done"; echo $?'], rlimits };
+        // SIGXCPU, or SIGKILL at the hard limit.
+        expect((await run({ spec })).stdout).toMatch(/^(152|137)\n$/);
+        expect((await run({})).exit).toEqual({ exitCode: 0 });
+      });
+
+      test('orphans are taken over by its first process, and zombies go with it', async () => {
+        const text =
+          '(sh -c "sleep 0.2 & exec sleep 0.1" &); (sleep 1000 & echo $! > /orphan); grep PPid /proc/$(cat /orphan)/status';
+        expect(await shell(text)).toBe('PPid:\t1\n');
       });
 
       test('a daemon that left its session dies with it', async () => {

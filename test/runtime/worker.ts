@@ -136,8 +136,10 @@ async function runPrepared(spec: ContainerSpec, request: RunRequest, answer: Run
   } else {
     const [input, output, errors] = [openPipe(sys), openPipe(sys), openPipe(sys)];
     toClose.push(input.read, output.write, errors.write);
-    if (request.stdin !== undefined) writeSync(input.write, request.stdin);
-    closeSync(input.write);
+    // As the engine's caller would: while the container runs, since a pipe holds only so much.
+    const writing = new Socket({ fd: input.write, readable: false, writable: true });
+    writing.on('error', () => {});
+    writing.end(request.stdin ?? '');
     outputs.push(collect(output.read, 'stdout'), collect(errors.read, 'stderr'));
     io = { kind: 'files', stdin: input.read, stdout: output.write, stderr: errors.write };
   }
