@@ -39,9 +39,9 @@ import { snapshotTree } from './snapshot-tree.ts';
 export async function build(options: BuildOptions): Promise<BuildResult> {
   const env = options.env ?? process.env;
   const signal = options.signal ?? new AbortController().signal;
-  const tags = (options.tags ?? []).map(normalizeReference);
   const emit = (event: BuildEvent): void => options.progress?.event(event);
   try {
+    const tags = (options.tags ?? []).map(normalizeReference);
     return await buildInStore({ options, env, signal, tags, emit });
   } finally {
     await options.progress?.close();
@@ -157,13 +157,17 @@ async function planOf(job: BuildJob): Promise<Plan> {
 
 /** All steps at once, so that displays can count them. */
 function announce(plan: Plan, emit: (event: BuildEvent) => void): void {
+  const scratch = new Set<string>();
   for (const node of plan.nodes) {
-    if (node.operation.kind === 'scratch') continue;
+    if (node.operation.kind === 'scratch') {
+      scratch.add(node.id);
+      continue;
+    }
     emit({
       type: 'announced',
       vertex: node.id,
       name: `${node.label} ${node.title}`,
-      inputs: inputsOf(node),
+      inputs: inputsOf(node).filter((input) => !scratch.has(input)),
       internal: false,
       ...(node.range === undefined ? {} : { range: node.range }),
     });

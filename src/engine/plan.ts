@@ -1,7 +1,8 @@
+import { hash } from 'node:crypto';
 import type { Dockerfile } from '../../grammar/ast.ts';
 import { parse, parseTrigger } from '../../grammar/parse.ts';
 import { localPlatform } from '../image/platform.ts';
-import type { Platform } from '../image/types.ts';
+import type { Digest, Platform } from '../image/types.ts';
 import { compilePlan } from '../plan/compile.ts';
 import type { ResolvedImage } from '../plan/options.ts';
 import type { Plan } from '../plan/types.ts';
@@ -46,6 +47,8 @@ export async function plan(text: string, request: PlanRequest = {}): Promise<Pla
 }
 
 async function assumeImage(reference: string, { os, architecture }: Platform): Promise<ResolvedImage> {
-  const config = { os, architecture, config: {}, rootfs: { type: 'layers' as const, diff_ids: [] } };
-  return { imageId: `assumed ${reference}`, config, diffIds: [] };
+  // An image without a layer would be planned as scratch.
+  const diffIds: Digest[] = [`sha256:${hash('sha256', `assumed ${reference}`, 'hex')}`];
+  const config = { os, architecture, config: {}, rootfs: { type: 'layers' as const, diff_ids: diffIds } };
+  return { imageId: `assumed ${reference}`, config, diffIds };
 }
