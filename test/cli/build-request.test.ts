@@ -17,6 +17,7 @@ describe('buildRequest', () => {
       target: undefined,
       buildArgs: {},
       labels: {},
+      secrets: {},
       noCache: false,
       pull: false,
       network: 'default',
@@ -46,6 +47,10 @@ describe('buildRequest', () => {
         'FROM_ENV',
       ],
       ...['--build-arg', 'UNSET', '--build-arg=A=3', '--label', 'l', '--label=k=v', '--no-cache', '--pull'],
+      ...['id=a,src=f', 'type=env,id=b,source=B', 'id=FROM_ENV', 'id=c', 'id=c'].flatMap((secret) => [
+        '--secret',
+        secret,
+      ]),
       ...[
         '--network=none',
         '--platform',
@@ -65,6 +70,7 @@ describe('buildRequest', () => {
       target: 'x',
       buildArgs: { A: '3', FROM_ENV: 'yes' },
       labels: { l: '', k: 'v' },
+      secrets: { a: { file: 'f' }, b: { env: 'B' }, FROM_ENV: { env: 'FROM_ENV' }, c: { file: 'c' } },
       noCache: true,
       pull: true,
       network: 'none',
