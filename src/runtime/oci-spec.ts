@@ -67,11 +67,13 @@ export function ociConfig(
 function standardMounts(spec: ContainerSpec, facts: HostFacts): OciMount[] {
   const access = spec.security === 'sandbox' ? ['ro'] : [];
   const quiet = ['nosuid', 'noexec', 'nodev'];
+  // What is mounted below keeps its own attributes otherwise: a cgroup tree that the user may write to.
+  const below = [...quiet, ...access].map((word) => `r${word}`);
   const tty = facts.userNamespace ? [] : ['gid=5'];
   // Only a network namespace of its own lets a user namespace make a sysfs.
   const sys =
     facts.userNamespace && spec.network === 'host'
-      ? { type: 'bind', source: '/sys', options: ['rbind', ...quiet, ...access] }
+      ? { type: 'bind', source: '/sys', options: ['rbind', ...quiet, ...access, ...below] }
       : { type: 'sysfs', source: 'sysfs', options: [...quiet, ...access] };
   const list: OciMount[] = [
     { destination: '/proc', type: 'proc', source: 'proc', options: quiet },

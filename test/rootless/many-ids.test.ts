@@ -73,6 +73,21 @@ CMD ["ls", "-ln", "/of-33", "/of-1200", "/of-60000", "/copied", "/tmp/work/mine"
     expect(stdout).toBe(readFileSync('/etc/resolv.conf', 'utf8'));
   });
 
+  it.each(['auto', 'embedded'])('has nothing of /sys to write to, runtime %s', async (runtime) => {
+    const mounts = await user.ok([
+      'run',
+      '--rm',
+      `--runtime=${runtime}`,
+      BASE,
+      'grep',
+      ' /sys',
+      '/proc/mounts',
+    ]);
+    const lines = mounts.split('\n').filter(Boolean);
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.filter((line) => !/^\S+ \S+ \S+ ro,/.test(line))).toEqual([]);
+  });
+
   it('works where a part of /proc is hidden', async () => {
     const hidden = 'mount --bind /dev/null /proc/timer_list && exec "$@"';
     const through = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', hidden, 'sh'];
