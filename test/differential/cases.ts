@@ -16,6 +16,8 @@ interface CaseData {
   /** The build has to fail, and this text is in both engines' messages. */
   fails?: string;
   differs?: Difference;
+  /** Why it cannot come out the same for a user with a single id: whose kernel has no other owners to show to RUN. */
+  singleId?: string;
 }
 
 /** Where the result is another one on purpose. */

@@ -28,9 +28,13 @@ import {
 
 /**
  * Makes a directory of entries, as root. Missing parents are made as ordinary directories. Everything's metadata is
- * set, whatever the umask and the clock say.
+ * set, whatever the umask and the clock say; with `owner`, all of it belongs to that user.
  */
-export async function makeTree(root: string, entries: Entries): Promise<void> {
+export async function makeTree(
+  root: string,
+  entries: Entries,
+  owner?: { uid: number; gid: number },
+): Promise<void> {
   const whole: Entries = { '': { directory: true }, ...entries };
   for (const path of Object.keys(entries)) {
     for (let parent = dirname(path); parent !== '.'; parent = dirname(parent)) {
@@ -43,7 +47,7 @@ export async function makeTree(root: string, entries: Entries): Promise<void> {
   }
   for (const [path, entry] of sorted) {
     if ('hardlink' in entry) linkSync(join(root, entry.hardlink), join(root, path));
-    else setMetadata(join(root, path), entry);
+    else setMetadata(join(root, path), entry, owner ?? ownerOf(entry));
   }
   for (const [path, entry] of sorted.toReversed()) {
     if ('hardlink' in entry) continue;
@@ -81,8 +85,7 @@ async function makeSocket(path: string): Promise<void> {
   await new Promise((resolve) => server.close(resolve));
 }
 
-function setMetadata(path: string, entry: EntryData): void {
-  const { uid, gid } = ownerOf(entry);
+function setMetadata(path: string, entry: EntryData, { uid, gid }: { uid: number; gid: number }): void {
   if ('symlink' in entry) {
     lchownSync(path, uid, gid);
     return;
