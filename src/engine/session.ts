@@ -1,8 +1,10 @@
+import { SlipwayError } from '../errors/index.ts';
 import type { IsolationChoice } from '../execute/isolation.ts';
 import type { DeleteResult } from '../execute/worker/delete-garbage.ts';
 import type { WorkerOptions, WorkerProcess } from '../execute/worker-process.ts';
 import { deleteGarbage } from '../store/collect.ts';
 import { collectGarbage, forgetGarbage, type Garbage } from '../store/garbage.ts';
+import { pendingLayers } from '../store/layers.ts';
 import { endLease, startLease } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
 
@@ -79,11 +81,33 @@ export class StoreSession {
     const { store } = this.#options;
     this.#disarm();
     const worker = await this.#worker?.catch(() => undefined);
-    if (this.#lease !== undefined) endLease(store, this.#lease);
-    if (!worker) return;
-    const garbage = collectGarbage(store);
-    if (this.#killed) this.#deleteAfterKill(garbage);
-    else await this.#deleteByWorker(worker, garbage);
+    try {
+      const garbage = await this.#endLease(worker);
+      if (worker && garbage) await this.#deleteGarbage(worker, garbage);
+    } catch {
+      // The result of the command counts, not the clean-up: what is left belongs to a dead process soon, and the next
+      // session goes on.
+    } finally {
+      await worker?.close();
+    }
+  }
+
+  /** Gives back what hangs on the lease; what is garbage now, where there is a worker to delete it. */
+  async #endLease(worker: WorkerProcess | undefined): Promise<Garbage | undefined> {
+    const { store } = this.#options;
+    const lease = this.#lease;
+    const end = (): Garbage | undefined => {
+      if (lease !== undefined) endLease(store, lease);
+      return worker && collectGarbage(store);
+    };
+    try {
+      return end();
+    } catch (error) {
+      if (!(error instanceof SlipwayError) || error.kind !== 'exhausted' || lease === undefined) throw error;
+      // Not even that can be written down: what this session has begun makes room, and nobody else knows of it.
+      if (worker) await this.#deleteGarbage(worker, { layers: pendingLayers(store, lease), strays: [] });
+      return end();
+    }
   }
 
   async #start(): Promise<WorkerProcess> {
@@ -99,17 +123,15 @@ export class StoreSession {
     });
   }
 
-  async #deleteByWorker(worker: WorkerProcess, garbage: Garbage): Promise<void> {
-    try {
-      if (garbage.layers.length === 0 && garbage.strays.length === 0) return;
-      const limitMs = this.#aborted ? DELETE_AFTER_ABORT_MS : undefined;
-      const { finished } = await worker.client.call<DeleteResult>('delete-garbage', { garbage, limitMs });
-      if (finished) forgetGarbage(this.#options.store, garbage.layers);
-    } catch {
-      // The result of the command counts, not the clean-up: what is left is marked, and the next session goes on.
-    } finally {
-      await worker.close();
+  async #deleteGarbage(worker: WorkerProcess, garbage: Garbage): Promise<void> {
+    if (garbage.layers.length === 0 && garbage.strays.length === 0) return;
+    if (this.#killed) {
+      this.#deleteAfterKill(garbage);
+      return;
     }
+    const limitMs = this.#aborted ? DELETE_AFTER_ABORT_MS : undefined;
+    const { finished } = await worker.client.call<DeleteResult>('delete-garbage', { garbage, limitMs });
+    if (finished) forgetGarbage(this.#options.store, garbage.layers);
   }
 
   /**

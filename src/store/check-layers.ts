@@ -1,5 +1,5 @@
 import { createReadStream, mkdirSync, readFileSync } from 'node:fs';
-import { SlipwayError } from '../errors/index.ts';
+import { isErrno, SlipwayError } from '../errors/index.ts';
 import { decompress } from '../layer/compress.ts';
 import { decodeOverrides } from '../layer/listing.ts';
 import { hashLayer, type PackResult } from '../layer/pack.ts';
@@ -18,7 +18,7 @@ export interface CheckLayersOptions {
 /**
  * The worker's half of `system check`: computes every layer's digest again from its directory. A layer that came in
  * a blob is unpacked from it once more and compared with its directory. Errors of one layer are findings; only a
- * cancel ends the check.
+ * cancel and a full disk end the check.
  */
 export async function checkLayers(
   root: string,
@@ -48,7 +48,10 @@ async function problemOf(
       ? compare(layer, packed)
       : await compareWithOrigin(root, lease, layer, packed, options);
   } catch (error) {
-    if (error instanceof SlipwayError && error.kind === 'canceled') throw error;
+    // A layer is not to blame for what ends the check.
+    if (error instanceof SlipwayError && (error.kind === 'canceled' || error.kind === 'exhausted'))
+      throw error;
+    if (isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT')) throw error;
     return (error as Error).message;
   }
 }

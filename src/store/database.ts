@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { SlipwayError } from '../errors/index.ts';
 
@@ -103,17 +105,21 @@ export class Database {
 const BUSY = 5;
 const LOCKED = 6;
 const READ_ONLY = 8;
+const IO_ERROR = 10;
 const CORRUPT = 11;
 const FULL = 13;
 const CANNOT_OPEN = 14;
 const NOT_A_DATABASE = 26;
+
+/** Bytes: shared memory grows by this much. */
+const SMALLEST_GROWTH = 32 * 1024;
 
 function translate(error: unknown, path: string): unknown {
   const code = (error as { errcode?: number }).errcode;
   if (code === undefined) return error;
   const cause = error;
   const why = (error as Error).message;
-  switch (code & 0xff) {
+  switch (isFull(code & 0xff, path) ? FULL : code & 0xff) {
     case BUSY:
     case LOCKED:
       return new SlipwayError('unavailable', `the index ${path} is busy: ${why}`, {
@@ -150,5 +156,19 @@ function translate(error: unknown, path: string): unknown {
         code: 'INDEX_FAILED',
         cause,
       });
+  }
+}
+
+/**
+ * On a full disk only writes come out as FULL: a log or shared memory that cannot be made or grown is an input/output
+ * error, or a file that cannot be opened, and SQLite does not tell why.
+ */
+function isFull(code: number, path: string): boolean {
+  if (code !== IO_ERROR && code !== CANNOT_OPEN) return false;
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(dirname(path));
+    return bavail * bsize < SMALLEST_GROWTH || (files > 0 && ffree === 0);
+  } catch {
+    return false;
   }
 }

@@ -133,6 +133,13 @@ export function abandonLayer(store: Store, id: LayerId): void {
   );
 }
 
+/** The layers that `lease` is writing. */
+export function pendingLayers(store: Store, lease: LeaseId): LayerId[] {
+  return store.database
+    .all<{ id: number }>("SELECT id FROM layers WHERE lease = ? AND state = 'pending' ORDER BY id", lease)
+    .map((row) => layerIdOf(row.id));
+}
+
 /** The layer with this id, if it is ready. */
 export function layerById(store: Store, id: LayerId): LayerRecord | undefined {
   const row = store.database.get<LayerRow>(`${SELECT_READY} AND id = ?`, layerRowOf(id));

@@ -44,7 +44,7 @@ export function startCommand(args: readonly string[], options: CommandOptions): 
 }
 
 /** Whatever is done here takes seconds: a command that takes longer hangs, and is ended with all it has started. */
-const HANGS_MS = 60_000;
+const HANGS_MS = 30_000;
 
 /** Collects the output of a started command until it ends. */
 export function resultOf(child: ChildProcess): Promise<CommandResult> {

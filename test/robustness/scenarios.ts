@@ -56,7 +56,7 @@ COPY --from=other /files /copied/
   commit: {
     steps: 3,
     text: `FROM ${BASE}
-RUN i=0; while [ $i -lt 300 ]; do echo $i > /f$i; i=$((i+1)); done; dd if=/dev/zero of=/big bs=1048576 count=32 2>/dev/null
+RUN i=0; while [ $i -lt 300 ]; do echo $i > /f$i; i=$((i+1)); done; dd if=/dev/zero of=/big bs=1048576 count=32
 RUN true > /next
 RUN sleep 0.2; true > /last
 `,

@@ -1,9 +1,9 @@
-import { SlipwayError } from '../../errors/index.ts';
+import { isErrno, SlipwayError } from '../../errors/index.ts';
 import type { Isolation } from '../isolation.ts';
 
 /** Why a worker did not start, for people: from its first answer (or what came instead) and its standard error. */
 export function explainStart(error: unknown, stderr: string, isolation: Isolation): SlipwayError {
-  if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+  if (isErrno(error, 'ENOENT') && !(error instanceof SlipwayError)) {
     return new SlipwayError('unavailable', 'setpriv and unshare are needed and not found', {
       code: 'UTIL_LINUX_MISSING',
       hint: 'Install the package util-linux.',

@@ -1,0 +1,78 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { suiteFolder } from '../support/folders.ts';
+import { leftovers } from '../support/leftovers.ts';
+import { command, succeed } from './command.ts';
+import { SmallDisk } from './disk.ts';
+import { forget, type Ground, makeGround, type Scenario, stepKeys } from './scenarios.ts';
+
+/** Room for everything that a scenario needs, several times over. */
+const MEGABYTES = 256;
+/** Fill levels per scenario: this part of what it needs is free. */
+const LEVELS = [0, 0.02, 0.3, 0.7, 0.9];
+const NAMES = ['copy', 'commit', 'import', 'load', 'save'];
+
+describe(`a full disk at ${LEVELS.length * NAMES.length} points`, () => {
+  const folder = suiteFolder('big');
+  const needed = new Map<string, number>();
+  let disk: SmallDisk;
+  let ground: Ground;
+
+  const find = (name: string): Scenario => ground.scenarios.find((each) => each.name === name)!;
+
+  beforeAll(async () => {
+    disk = new SmallDisk(join(folder.path, 'disk'), { megabytes: MEGABYTES });
+    ground = await makeGround(folder.path, disk.path);
+    for (const name of NAMES) {
+      const before = await settled(disk, ground);
+      await succeed(find(name).args, ground.options);
+      needed.set(name, before - disk.free);
+      forget(ground, find(name));
+    }
+  });
+  afterAll(() => {
+    ground?.store.close();
+    disk?.unmount();
+  });
+
+  describe.each(NAMES)('%s', (name) => {
+    it.each(LEVELS)('with %d of the room that it needs', async (part) => {
+      const scenario = find(name);
+      await settled(disk, ground);
+      disk.fill(Math.floor(needed.get(name)! * part));
+      try {
+        const failed = await command(scenario.args, ground.options);
+        expect(failed.stderr).toMatch(/no space left/i);
+        expect(failed.exitCode).toBe(1);
+        expect(failed.stderr).not.toMatch(/^ {4}at /m);
+        expect(scenario.visible()).toBeUndefined();
+        const own = `mount at ${disk.path}`;
+        expect(leftovers(folder.path).filter((line) => line.split(' (')[0] !== own)).toEqual([]);
+        // Nothing stays beside the output either.
+        expect(readdirSync(disk.path).sort()).toEqual(['filler', 'store']);
+        const full = await command(['system', 'check'], ground.options);
+        if (full.exitCode !== 0) expect(full.stderr + full.stdout).toMatch(/no space left/i);
+
+        disk.empty();
+        const checked = await command(['system', 'check'], ground.options);
+        expect(checked.stderr + checked.stdout).toMatch(/^The store is whole/m);
+        const kept = stepKeys(ground.store).length;
+        const again = await command(scenario.args, ground.options);
+        expect(again.exitCode, again.stderr).toBe(0);
+        expect(kept).toBeLessThanOrEqual(scenario.steps);
+        expect(scenario.visible()).toBeDefined();
+      } finally {
+        disk.empty();
+        forget(ground, scenario);
+      }
+    });
+  });
+});
+
+/** Lets the store clear away what is not needed; gives the bytes that are free then. */
+async function settled(disk: SmallDisk, { options }: Ground): Promise<number> {
+  disk.empty();
+  await succeed(['system', 'check'], options);
+  return disk.free;
+}
