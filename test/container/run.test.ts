@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { leftovers } from '../support/leftovers.ts';
 import { describeWith, program, root } from '../support/need.ts';
-import { ended, startSlipway } from '../support/slipway.ts';
+import { ended, slipwayCommand, startSlipway } from '../support/slipway.ts';
 import { BASE_IMAGE, suiteStore } from '../support/suite-store.ts';
 import { slipwayInTerminal, type TerminalStep } from '../support/terminal.ts';
 
@@ -249,6 +249,17 @@ CMD ["echo $0 default"]
       cwd: join(import.meta.dirname, '../..'),
     });
     expect(out).toMatch(/^y\n(141|1)\n$/);
+  });
+
+  it('hands no open file of its caller on', () => {
+    const line = `"$0" "$@" run --runtime embedded ${BASE_IMAGE} ls /proc/self/fd 9</etc/passwd`;
+    const [program, ...args] = slipwayCommand([]);
+    const out = execFileSync('bash', ['-c', line, program!, ...args], {
+      encoding: 'utf8',
+      timeout: 60_000,
+      env: { ...process.env, SLIPWAY_ROOT: store.root },
+    });
+    expect(out.split('\n')).toEqual(['0', '1', '2', '3', '']);
   });
 
   it('mounts what -v names', async () => {
