@@ -32,6 +32,8 @@ export interface OciRuntimeOptions {
   stateDirectory: string;
   /** Holds one bundle (config.json) per container while it runs. */
   bundleDirectory: string;
+  /** The cgroup, relative to each hierarchy, for those of its containers; default: the hierarchy's root. */
+  cgroupParent?: string;
 }
 
 /** How often a starting container is looked at, in milliseconds. */
@@ -65,7 +67,10 @@ export class OciRuntime implements ContainerRuntime {
     let failure: string | undefined;
     try {
       const size = io.kind === 'terminal' ? io : undefined;
-      writeFileSync(join(bundle, 'config.json'), JSON.stringify(ociConfig(spec, this.#facts, size)));
+      writeFileSync(
+        join(bundle, 'config.json'),
+        JSON.stringify(ociConfig(spec, this.#facts, { size, cgroupParent: this.#options.cgroupParent })),
+      );
       if (pty && size) sys.setWindowSize(pty.master, size.rows, size.columns);
       const stdio =
         io.kind === 'files' ? [io.stdin, io.stdout, io.stderr] : [pty!.slave, pty!.slave, pty!.slave];

@@ -15,11 +15,19 @@ interface OciMount {
   options: string[];
 }
 
-/** The config.json of a container, as OCI's runtime specification 1.0.2 has it. `size`: a terminal's. */
+/** What a configuration holds beside the container's own description. */
+export interface OciConfigOptions {
+  /** A terminal's; without it there is none. */
+  size?: { rows: number; columns: number } | undefined;
+  /** The cgroup under which the container's own is made; default: the hierarchy's root. */
+  cgroupParent?: string | undefined;
+}
+
+/** The config.json of a container, as OCI's runtime specification 1.0.2 has it. */
 export function ociConfig(
   spec: ContainerSpec,
   facts: HostFacts,
-  size?: { rows: number; columns: number },
+  { size, cgroupParent }: OciConfigOptions,
 ): Record<string, unknown> {
   const sandbox = spec.security === 'sandbox';
   const capabilitySet = containerCapabilities(spec);
@@ -53,6 +61,9 @@ export function ociConfig(
     mounts: [...standardMounts(spec, facts), ...spec.mounts.map((mount) => ociMount(mount, sandbox))],
     linux: {
       namespaces: namespaces.map((type) => ({ type })),
+      // In a user namespace there are no cgroups to be had, and runc fails where one is named.
+      ...(cgroupParent !== undefined &&
+        !facts.userNamespace && { cgroupsPath: `/${cgroupParent}/${spec.id}` }),
       // The runtimes add the nodes that they make themselves. Without cgroups this is of no effect.
       ...(sandbox && !facts.userNamespace && { resources: { devices: [{ allow: false, access: 'rwm' }] } }),
       ...(sandbox && {

@@ -17,6 +17,8 @@ export interface SelectOptions {
   directory: string;
   /** Remembers which program passed the self-test; without it the test is done each time. */
   cacheFile?: string;
+  /** See `OciRuntimeOptions`. */
+  cgroupParent?: string;
 }
 
 /** The runtime to use and, for `slipway info`, why. */
@@ -71,12 +73,14 @@ export async function selectRuntime(choice: RuntimeChoice, options: SelectOption
   return { runtime: new EmbeddedRuntime(), reason };
 }
 
-function ociRuntime(name: 'crun' | 'runc', program: string, { directory }: SelectOptions): OciRuntime {
+function ociRuntime(name: 'crun' | 'runc', program: string, options: SelectOptions): OciRuntime {
+  const { directory, cgroupParent } = options;
   return new OciRuntime({
     name,
     program,
     stateDirectory: join(directory, `${name}-state`),
     bundleDirectory: join(directory, `${name}-bundles`),
+    ...(cgroupParent === undefined ? {} : { cgroupParent }),
   });
 }
 

@@ -1,5 +1,7 @@
+import { cgroupParent, removeCgroups } from '../../runtime/cgroup-parent.ts';
 import { deleteGarbage } from '../../store/collect.ts';
 import type { Garbage } from '../../store/garbage.ts';
+import { ownerOf } from '../../store/layout.ts';
 import type { WorkerHost } from './host.ts';
 
 export interface DeleteRequest {
@@ -21,6 +23,13 @@ export function removeGarbage({ store }: WorkerHost, { garbage, limitMs }: Delet
     if (performance.now() > end) finished = false;
     return !finished;
   };
-  deleteGarbage(store, garbage, { aborted });
+  const strays = garbage.strays.filter(hasNoCgroups);
+  deleteGarbage(store, { ...garbage, strays }, { aborted });
   return { finished };
+}
+
+/** The directory of a dead worker goes after its cgroups: there is nothing else to find those by. */
+function hasNoCgroups(stray: string): boolean {
+  const lease = stray.startsWith('active/') ? ownerOf(stray.slice('active/'.length)) : undefined;
+  return lease === undefined || removeCgroups(cgroupParent(lease));
 }

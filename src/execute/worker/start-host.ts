@@ -1,5 +1,6 @@
 import { mkdirSync, openSync, rmSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../../errors/index.ts';
+import { cgroupParent, removeCgroups } from '../../runtime/cgroup-parent.ts';
 import type { SelectedRuntime } from '../../runtime/select-runtime.ts';
 import { activePath, lockPath } from '../../store/layout.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../sys/constants.ts';
@@ -80,7 +81,9 @@ function mountProc(sys: Sys): boolean {
 
 /** Removes what only this worker used. Mounts end with its namespace. */
 export function endHost(): void {
-  if (current) rmSync(current.active, { recursive: true, force: true });
+  if (!current) return;
+  // What is still dying in them keeps the directory, by which the next collection finds both.
+  if (removeCgroups(cgroupParent(current.lease))) rmSync(current.active, { recursive: true, force: true });
 }
 
 async function chooseRuntime(init: WorkerInit, directory: string): Promise<SelectedRuntime> {
@@ -92,5 +95,6 @@ async function chooseRuntime(init: WorkerInit, directory: string): Promise<Selec
   return selectRuntime(init.runtime, {
     directory,
     cacheFile: `${init.store}/runtime.json`,
+    cgroupParent: cgroupParent(init.lease),
   });
 }
