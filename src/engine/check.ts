@@ -11,9 +11,8 @@ export function check(options: StoreOptions = {}): Promise<Finding[]> {
     const findings = checkIndex(store);
     const { client } = await session.worker();
     const { signal } = options;
-    return [
-      ...findings,
-      ...(await client.call<Finding[]>('check-layers', layerChecks(store), signal ? { signal } : {})),
-    ];
+    const layers = layerChecks(store, session.lease());
+    const damage = await client.call<Finding[]>('check-layers', layers, signal ? { signal } : {});
+    return [...findings, ...damage];
   });
 }

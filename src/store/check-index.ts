@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { isErrno } from '../errors/index.ts';
 import { digestOf } from '../image/digest.ts';
 import { parseManifest } from '../image/parse-manifest.ts';
 import type { Digest } from '../image/types.ts';
@@ -6,8 +7,8 @@ import { blobFiles, blobSize, hashFile } from './blobs.ts';
 import type { Finding, LayerCheck } from './check.ts';
 import { findStrays } from './garbage.ts';
 import { imageDocuments, imageLayers, listImages } from './images.ts';
-import { listLayers } from './layers.ts';
-import { blobPath, layerDirectory, layerIdOf, overridesPath } from './layout.ts';
+import { holdAllLayers, listLayers } from './layers.ts';
+import { blobPath, type LeaseId, layerDirectory, layerIdOf, overridesPath } from './layout.ts';
 import { type IsLocked, liveLeases } from './leases.ts';
 import type { Store } from './store.ts';
 
@@ -19,23 +20,25 @@ export interface CheckOptions {
 
 /**
  * The front's half of `system check`: the index itself, every reference in it, every blob's digest, and what
- * belongs to nobody. Layer directories are the worker's half: `layerChecks`, then `checkLayers`.
- */
+ * belongs to nobody. Layer directories are the worker's half: `layerChecks`, then `checkLayers`. */
 export function checkIndex(store: Store, options: CheckOptions = {}): Finding[] {
-  return [
+  // At one moment: nothing that is named in the index loses its files meanwhile.
+  const rows = store.database.transaction(() => [
     ...checkDatabase(store),
     ...checkImages(store),
     ...checkSteps(store),
     ...checkLayerRows(store),
-    ...checkBlobs(store, options),
     ...checkLeases(store, options),
-    ...checkStrays(store),
-  ];
+  ]);
+  return [...rows, ...checkBlobs(store, options), ...checkStrays(store)];
 }
 
-/** The layers that the worker is to verify. */
-export function layerChecks(store: Store): LayerCheck[] {
-  return listLayers(store).map(({ bootId: _, ...layer }) => layer);
+/** The layers that the worker is to verify. With a lease they are held, so that none is taken away under it. */
+export function layerChecks(store: Store, lease?: LeaseId): LayerCheck[] {
+  return store.database.transaction(() => {
+    if (lease !== undefined) holdAllLayers(store, lease);
+    return listLayers(store).map(({ bootId: _, ...layer }) => layer);
+  });
 }
 
 function checkDatabase(store: Store): Finding[] {
@@ -111,7 +114,7 @@ function checkLayerRows(store: Store): Finding[] {
   return findings;
 }
 
-/** Rows whose lease lives may have no file yet. */
+/** Rows whose lease lives may have no file yet; a file whose row has gone meanwhile goes too. */
 function checkBlobs(store: Store, options: CheckOptions): Finding[] {
   const findings: Finding[] = [];
   for (const digest of blobFiles(store)) {
@@ -119,8 +122,8 @@ function checkBlobs(store: Store, options: CheckOptions): Finding[] {
     if (store.database.get('SELECT 1 FROM blobs WHERE digest = ?', digest) === undefined) {
       findings.push({ code: 'STRAY', message: `blob ${digest} belongs to nothing`, subject: digest });
     } else {
-      const found = hashFile(path, options.check);
-      if (found === digest) continue;
+      const found = hashIfThere(path, options.check);
+      if (found === undefined || found === digest) continue;
       findings.push({
         code: 'BLOB_DAMAGED',
         message: `blob ${digest} has the digest ${found}`,
@@ -129,6 +132,15 @@ function checkBlobs(store: Store, options: CheckOptions): Finding[] {
     }
   }
   return findings;
+}
+
+function hashIfThere(path: string, check: CheckOptions['check']): Digest | undefined {
+  try {
+    return hashFile(path, check);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }
 
 function checkLeases(store: Store, options: CheckOptions): Finding[] {

@@ -181,6 +181,14 @@ export function holdLayers(store: Store, lease: LeaseId, ids: readonly LayerId[]
   });
 }
 
+/** Keeps all layers that there are now for as long as the lease lives. */
+export function holdAllLayers(store: Store, lease: LeaseId): void {
+  store.database.run(
+    "INSERT OR IGNORE INTO holds (lease, layer) SELECT ?, id FROM layers WHERE state = 'ready'",
+    lease,
+  );
+}
+
 /** All ready layers, oldest first. */
 export function listLayers(store: Store): LayerRecord[] {
   return store.database.all<LayerRow>(`${SELECT_READY} ORDER BY id`).map(recordOf);
