@@ -41,7 +41,11 @@ describe(`${KILLS} kill -9 at random moments (SLIPWAY_TEST_SEED=${seed})`, () =>
 
   beforeAll(async () => {
     ground = await makeGround(folder.path);
-    for (const scenario of ground.scenarios) known.set(scenario.name, await measure(ground, scenario));
+    for (const scenario of ground.scenarios) {
+      // The faster of two: kills that come after the end show nothing.
+      const [one, two] = [await measure(ground, scenario), await measure(ground, scenario)];
+      known.set(scenario.name, one.durationMs < two.durationMs ? one : two);
+    }
   });
   afterAll(() => {
     process.stderr.write(`seed ${seed}: ${JSON.stringify(tally)}\n`);
