@@ -133,6 +133,8 @@ export class StepRunner {
         },
         signal,
       );
+      // Handled below, but for what may throw before that: a full disk.
+      result.digest.catch(() => {});
       const durationMs = Date.now() - started;
       cache.noteDuration(node.title, durationMs);
       const created = new Date().toISOString();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { SlipwayError } from '../../src/errors/index.ts';
 import type { Plan } from '../../src/plan/types.ts';
 import type { BuildEvent } from '../../src/progress/events.ts';
 import { failedNode } from '../../src/solve/failed-node.ts';
@@ -184,6 +185,23 @@ describe('failure', () => {
     expect(outcomes).toEqual({ x: 'done', bad: 'failed', y: 'canceled' });
     expect(cache.claims.size).toBe(0);
     expect((await run(plan, { cache })).outcomes).toEqual({ x: 'cached', bad: 'done', y: 'done', z: 'done' });
+  });
+
+  test('a record that cannot be written fails the build, and leaves no promise behind', async () => {
+    const cache = memoryCache();
+    cache.noteDuration = () => {
+      throw new SlipwayError('exhausted', 'no space left', { code: 'NO_SPACE' });
+    };
+    const late = gate();
+    const { error, outcomes } = await run(commandPlan({ a: ['one', 'scratch'] }), {
+      cache,
+      behaviours: { one: { digestAfter: late.promise.then(() => Promise.reject(new Error('worker gone'))) } },
+    });
+    expect(error).toMatchObject({ code: 'NO_SPACE' });
+    expect(outcomes).toEqual({ a: 'failed' });
+    late.open();
+    // An unhandled rejection would fail the run of the tests.
+    await new Promise((resolve) => setImmediate(resolve));
   });
 
   test('an abort from outside cancels what runs', async () => {
