@@ -4,7 +4,7 @@ import type { ContextSource } from '../context/context-source.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { selectSources } from '../context/select.ts';
 import type { Selection, SelectionRequest } from '../context/selection.ts';
-import { SlipwayError } from '../errors/index.ts';
+import { isErrno, SlipwayError } from '../errors/index.ts';
 import type { SecretValue, SelectedFile, SelectedSource, StepSource } from '../execute/executor.ts';
 import type { CopyOperation, FileSource, PlanNode, RunOperation } from '../plan/types.ts';
 import { layerNames, type PreparedStep, type PrepareStep, type Snapshot } from '../solve/types.ts';
@@ -113,7 +113,7 @@ async function selectFiles(work: SelectWork): Promise<SelectedFiles> {
   const { from, request, options } = work;
   if (request.sources.length === 0) return { digest: '', source: async () => ({ kind: 'none' }) };
   return from.kind === 'context'
-    ? selectFromContext(options.context(from.name), work)
+    ? selectFromContext(options.context(from.name), work).catch(explainPath)
     : selectFromSnapshot(work.inputs.get(from.node)!, work);
 }
 
@@ -133,6 +133,16 @@ async function selectFromContext(context: ContextSource, work: SelectWork): Prom
       return { kind: 'directory', path: root, sources: toSelectedSources(tree, selection) };
     },
   };
+}
+
+/** The kernel takes paths of up to 4095 bytes; trees that were made step by step may be deeper. */
+function explainPath(error: unknown): never {
+  if (!isErrno(error, 'ENAMETOOLONG')) throw error;
+  throw new SlipwayError('unsupported', 'the build context has a path that is too long for this system', {
+    code: 'PATH_TOO_LONG',
+    hint: 'Leave that directory out in .dockerignore, or move the context to a shorter path.',
+    cause: error,
+  });
 }
 
 async function selectFromSnapshot(snapshot: Snapshot, work: SelectWork): Promise<SelectedFiles> {

@@ -78,7 +78,6 @@ export class StoreSession {
    * processes left.
    */
   async close(): Promise<void> {
-    const { store } = this.#options;
     this.#disarm();
     const worker = await this.#worker?.catch(() => undefined);
     try {

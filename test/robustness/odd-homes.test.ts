@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeBaseRootfs } from '../../tools/base/base.ts';
 import { suiteFolder } from '../support/folders.ts';
 import { leftovers } from '../support/leftovers.ts';
-import { type CommandOptions, ENTRY, EPOCH, resultOf, succeed } from './command.ts';
+import { type CommandOptions, command, ENTRY, EPOCH, resultOf, succeed } from './command.ts';
 import { SmallDisk } from './disk.ts';
 import { BASE } from './scenarios.ts';
 
@@ -180,9 +180,19 @@ open(sys.argv[2][:250], 'w').write('bottom')`,
     ]);
     const options = { root: join(folder.path, 'deep store') };
     await succeed(['import', tar, BASE], options);
-    const child = await succeed(['build', '-q', deep], options).catch((error: Error) => error.message);
-    expect(child).toMatch(/^sha256:|ENAMETOOLONG|too long/);
-    expect(child).not.toMatch(/internal/i);
+    const refused = await command(['build', '-q', deep], options);
+    expect(refused).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('a path that is too long'),
+    });
+    // A step may make such a tree, which can be deleted but not packed.
+    const words = `N=${name.slice(55)}; i=0; while [ $i -lt 30 ]; do mkdir $N; cd $N; i=$((i+1)); done; echo bottom > f`;
+    writeFileSync(join(deep, 'Dockerfile'), `FROM ${BASE}\nRUN ${words}\n`);
+    const layer = await command(['build', '-q', deep], options);
+    expect(layer).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('longer than the kernel lets'),
+    });
     expect(await succeed(['system', 'check'], options)).toMatch(/^The store is whole/m);
     execFileSync('rm', ['-rf', deep]);
   });
