@@ -13,7 +13,7 @@ import {
 import { getStep, hasDefinition, lastDuration, putDuration, putStep, touchSteps } from '../store/steps.ts';
 import type { Store } from '../store/store.ts';
 import { bootId } from '../sys/process-identity.ts';
-import type { StepCache, StoredLayer } from './step-cache.ts';
+import type { CacheBackend, StoredLayer } from './cache-backend.ts';
 
 export interface StoreCacheOptions {
   store: Store;
@@ -24,7 +24,7 @@ export interface StoreCacheOptions {
 }
 
 /** The step cache of a local store. */
-export interface StoreCache extends StepCache {
+export interface StoreCache extends CacheBackend {
   /** Keeps every layer that was handed out until the lease ends; call once there is a lease. */
   hold(): void;
   /** Notes that everything that this build wrote is on disk: call after a sync. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type PQueue from 'p-queue';
+import type { CacheBackend, StoredLayer } from '../cache/cache-backend.ts';
 import { chainId, stepKey } from '../cache/keys.ts';
-import type { StepCache, StoredLayer } from '../cache/step-cache.ts';
 import { SlipwayError } from '../errors/index.ts';
 import type { Executor } from '../execute/executor.ts';
 import type { NodeId, PlanNode } from '../plan/types.ts';
@@ -21,7 +21,7 @@ import {
 const CLAIM_POLL_MS = 30;
 
 export interface StepRunnerOptions {
-  cache: StepCache;
+  cache: CacheBackend;
   /** Starts the executor on first use. */
   executor: () => Promise<Executor>;
   onEvent: (event: BuildEvent) => void;

@@ -1,5 +1,5 @@
+import type { StoredLayer } from '../cache/cache-backend.ts';
 import type { KeyParts } from '../cache/keys.ts';
-import type { StoredLayer } from '../cache/step-cache.ts';
 import type { ExecutableStep } from '../execute/executor.ts';
 import type { Digest } from '../image/types.ts';
 import type { PlanNode } from '../plan/types.ts';

@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
-import type { NewStepRecord, StepCache, StoredLayer } from '../../src/cache/step-cache.ts';
+import type { CacheBackend, NewStepRecord, StoredLayer } from '../../src/cache/cache-backend.ts';
 import { SlipwayError } from '../../src/errors/index.ts';
 import type { ExecuteRequest, Executor } from '../../src/execute/executor.ts';
 import type { NodeId, Plan, PlanNode, RunOperation } from '../../src/plan/types.ts';
 import type { PrepareStep } from '../../src/solve/types.ts';
 
 /** A step cache in memory, which several builds of a test share. */
-export interface MemoryCache extends StepCache {
+export interface MemoryCache extends CacheBackend {
   records: Map<string, NewStepRecord>;
   claims: Set<string>;
 }

@@ -35,7 +35,7 @@ export interface NewStepRecord {
  * The record of results, as the scheduler sees it; a local index stands behind it, and a map in its tests.
  * Everything is synchronous: a look-up takes microseconds.
  */
-export interface StepCache {
+export interface CacheBackend {
   lookup(key: string): StepRecord | undefined;
   /** True when a step with this definition was recorded on any parent. */
   hasDefinition(definition: string): boolean;

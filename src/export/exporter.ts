@@ -1,0 +1,8 @@
+import type { Aborted } from './types.ts';
+
+/**
+ * Writes what a build or the store has into one form that others take; the seam behind which archives, layouts and
+ * plain file systems stand. Runs in the worker, in a thread: it may be one long synchronous loop, and looks at
+ * `aborted` every few milliseconds, throwing `canceled`. What it did not finish has no name when it throws.
+ */
+export type Exporter<Task> = (task: Task, aborted: Aborted) => Promise<unknown> | unknown;
