@@ -20,6 +20,7 @@ export async function exportImages(
   request: ExportRequest,
   { signal }: OperationContext,
 ): Promise<unknown> {
+  if (request.format === 'docker-archive') return runHeavy('export', request, signal);
   if (!('layers' in request)) {
     const scratch = temporaryPath(host.store, host.lease, 'export');
     return runHeavy('export', { ...request, scratch }, signal);
