@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** Process ids of the children of `pid`, as the kernel lists them now. */
-export function childrenOf(pid: number): number[] {
+function childrenOf(pid: number): number[] {
   try {
     return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
   } catch {
