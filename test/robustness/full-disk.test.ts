@@ -10,7 +10,7 @@ import { forget, type Ground, makeGround, type Scenario, stepKeys } from './scen
 /** Room for everything that a scenario needs, several times over. */
 const MEGABYTES = 256;
 /** Fill levels per scenario: this part of what it needs is free. */
-const LEVELS = [0, 0.02, 0.3, 0.7, 0.9];
+const LEVELS = [0, 0.02, 0.2, 0.5, 0.8];
 const NAMES = ['copy', 'commit', 'import', 'load', 'save'];
 
 describe(`a full disk at ${LEVELS.length * NAMES.length} points`, () => {
@@ -24,7 +24,8 @@ describe(`a full disk at ${LEVELS.length * NAMES.length} points`, () => {
   beforeAll(async () => {
     disk = new SmallDisk(join(folder.path, 'disk'), { megabytes: MEGABYTES });
     ground = await makeGround(folder.path, disk.path);
-    for (const name of NAMES) {
+    // The second time counts: the index has grown to its size by then.
+    for (const name of [...NAMES, ...NAMES]) {
       const before = await settled(disk, ground);
       await succeed(find(name).args, ground.options);
       needed.set(name, before - disk.free);
