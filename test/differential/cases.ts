@@ -18,6 +18,8 @@ interface CaseData {
   differs?: Difference;
   /** Why it cannot come out the same for a user with a single id: whose kernel has no other owners to show to RUN. */
   singleId?: string;
+  /** Why an ordinary user cannot build it, whatever ids there are. */
+  ordinaryUser?: string;
 }
 
 /** Where the result is another one on purpose. */

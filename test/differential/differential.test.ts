@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import PQueue from 'p-queue';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { type OrdinaryUser, ordinaryUser } from '../rootless/ordinary-user.ts';
 import { suiteFolder } from '../support/folders.ts';
-import { describeWith, root } from '../support/need.ts';
-import { type Builder, makeBuilder } from './builder.ts';
+import { describeWith, program, root } from '../support/need.ts';
+import { type Builder, makeBuilder, ownTier, type Tier } from './builder.ts';
 import {
   buildFlags,
   type Case,
@@ -23,19 +24,59 @@ import { makeTree } from './make-tree.ts';
 import { readImage } from './read-image.ts';
 
 const allCases = readCases();
-const cases = allCases.filter(
-  ({ singleId }) => process.env.SLIPWAY_DIFFERENTIAL_IDS !== 'single' || singleId === undefined,
-);
 const { bases } = readRecording();
 const rules = { bases, ignored: readIgnored() };
 const documents = readFileSync(join(import.meta.dirname, '../../docs/compatibility.md'), 'utf8');
 
+interface Setting {
+  /** An empty folder, there while the tests run. */
+  folder: () => string;
+  tier: () => Tier;
+  cases: Case[];
+}
+
 describeWith({ needs: [root()] }, 'builds equal what an engine recorded', () => {
   const folder = suiteFolder('big');
+  compareAll({ folder: () => folder.path, tier: () => ownTier, cases: allCases });
+});
+
+const users = [root(), program('useradd', 'passwd')];
+
+// 100000 of the cases' owners must be among the ids.
+describeWith(
+  { needs: [...users, program('newuidmap', 'uidmap')] },
+  'and so do those of a user with ids',
+  () => {
+    const user = ordinaryUser(['20000000:150000']);
+    compareAll({ ...userSetting(user), cases: allCases.filter((one) => one.ordinaryUser === undefined) });
+  },
+);
+
+describeWith({ needs: users }, 'and those of a user with a single id', () => {
+  const user = ordinaryUser([]);
+  const cases = allCases.filter((one) => one.ordinaryUser === undefined && one.singleId === undefined);
+  compareAll({ ...userSetting(user), cases });
+});
+
+function userSetting(user: OrdinaryUser): Pick<Setting, 'folder' | 'tier'> {
+  return {
+    folder: () => {
+      const folder = join(user.folder, 'differential');
+      mkdirSync(folder, { recursive: true });
+      return folder;
+    },
+    tier: () => ({
+      owner: { uid: user.uid, gid: user.uid },
+      start: (args, root) => user.start(args, { env: { SLIPWAY_ROOT: root }, cwd: '/' }),
+    }),
+  };
+}
+
+function compareAll({ folder, tier, cases }: Setting): void {
   let builder: Builder;
 
   beforeAll(async () => {
-    builder = makeBuilder(folder.path);
+    builder = makeBuilder(folder(), tier());
     for (const [name, entries] of Object.entries(readBases())) await builder.import(name, makeTar(entries));
   });
 
@@ -50,8 +91,8 @@ describeWith({ needs: [root()] }, 'builds equal what an engine recorded', () => 
 
   async function check(one: Case): Promise<void> {
     const { name } = one;
-    const context = join(folder.path, name);
-    await makeTree(context, one.context ?? {}, builder.owner);
+    const context = join(folder(), name);
+    await makeTree(context, one.context ?? {}, tier().owner);
     if (one.first !== undefined) {
       const first = await builder.build(context, one.first, ['-t', `slipway.test/first-${name}:1`]);
       expect(first, 'the first Dockerfile').not.toHaveProperty('error');
@@ -71,13 +112,14 @@ describeWith({ needs: [root()] }, 'builds equal what an engine recorded', () => 
     }
     expect(withoutIgnored(ours, one, rules)).toEqual(wanted(expected, one));
   }
-});
+}
 
 describe('the data', () => {
-  test('there are as many cases as there have to be', () => expect(cases.length).toBeGreaterThanOrEqual(40));
+  test('there are as many cases as there have to be', () =>
+    expect(allCases.length).toBeGreaterThanOrEqual(40));
 
   test.each(
-    cases
+    allCases
       .filter(({ differs }) => differs !== undefined)
       .map(({ name, differs }) => [name, differs!] as const),
   )('the difference of %s is documented', (_, { documented }) =>
