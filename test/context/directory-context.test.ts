@@ -8,6 +8,7 @@ import { openDirectoryContext } from '../../src/context/directory-context.ts';
 import { selectSources } from '../../src/context/select.ts';
 import type { SlipwayError } from '../../src/errors/index.ts';
 import { bufferOf } from '../../src/sys/bytes.ts';
+import { root as asRoot, describeWith } from '../support/need.ts';
 
 const shm = '/dev/shm';
 const work = fs.mkdtempSync(path.join(fs.existsSync(shm) ? shm : os.tmpdir(), 'directory-context-'));
@@ -26,7 +27,7 @@ const put = (name: string, content = name): void => {
 const selectAll = (context: ReturnType<typeof openDirectoryContext>) =>
   selectSources(context.tree, { sources: ['.'], where: 'the build context' });
 
-describe('the tree', () => {
+describeWith({ needs: [asRoot()] }, 'the tree', () => {
   it('shows names as bytes, sorted bytewise', () => {
     for (const name of ['b', 'B', 'a\xffz', 'n\nl', '\xc3\xa9', 'a\\b', ' '])
       fs.writeFileSync(Buffer.concat([Buffer.from(`${root}/`), bufferOf(name)]), name, 'latin1');

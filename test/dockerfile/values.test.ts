@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { applyChmod, parseChmod } from '../../src/dockerfile/chmod.ts';
 import { splitCsv } from '../../src/dockerfile/csv.ts';
 import { formatDuration, parseDuration } from '../../src/dockerfile/duration.ts';
@@ -11,8 +11,9 @@ import { resolveDestination, resolveWorkdir } from '../../src/dockerfile/paths.t
 import { parseExposedPort } from '../../src/dockerfile/ports.ts';
 import { parseSignal } from '../../src/dockerfile/signals.ts';
 import { suggest } from '../../src/dockerfile/suggest.ts';
+import { describeWith, root } from '../support/need.ts';
 
-describe('chmod', () => {
+describeWith({ needs: [root()] }, 'chmod', () => {
   const folder = mkdtempSync(join(tmpdir(), 'slipway-chmod-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

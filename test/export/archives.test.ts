@@ -13,6 +13,7 @@ import { layerDirectory, temporaryPath } from '../../src/store/layout.ts';
 import { startLease } from '../../src/store/leases.ts';
 import type { Store } from '../../src/store/store.ts';
 import { makeImage, makeLayer, newStore, outcomeOf, tempDir } from '../store/support.ts';
+import { describeWith, root } from '../support/need.ts';
 import { load } from './load.ts';
 import { exported, helloImage, listTar, tree } from './support.ts';
 
@@ -29,7 +30,7 @@ async function problems(store: Store, lease: string): Promise<unknown[]> {
   return [...checkIndex(store), ...(await checkLayers(store.root, lease, layerChecks(store)))];
 }
 
-describe('docker archives', () => {
+describeWith({ needs: [root()] }, 'docker archives', () => {
   test('are an OCI layout with manifest.json, the same bytes each time', async () => {
     const { store, dir, id } = scene();
     const path = join(dir, 'a.tar');

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openArchive } from '../../src/export/input.ts';
 import { buildIndex, buildManifest } from '../../src/image/build-manifest.ts';
 import type { TarHeader } from '../../src/layer/tar-format.ts';
@@ -14,6 +14,7 @@ import { listImages } from '../../src/store/images.ts';
 import { startLease } from '../../src/store/leases.ts';
 import type { Store } from '../../src/store/store.ts';
 import { newStore, outcomeOf, tempDir } from '../store/support.ts';
+import { describeWith, root } from '../support/need.ts';
 import { load } from './load.ts';
 
 type Part = Partial<TarHeader> & { path: string; content?: string | Buffer };
@@ -98,7 +99,7 @@ afterEach(() => {
   forgetGarbage(store, collectGarbage(store).layers);
 });
 
-describe('archives that are what they should be', () => {
+describeWith({ needs: [root()] }, 'archives that are what they should be', () => {
   test('old docker archives name layers through links', async () => {
     const parts: Part[] = [
       { path: 'aaa/layer.tar', content: LAYER },
@@ -154,7 +155,7 @@ describe('archives that are what they should be', () => {
   });
 });
 
-describe('hostile docker archives', () => {
+describeWith({ needs: [root()] }, 'hostile docker archives', () => {
   test.each<[string, () => Buffer]>([
     ['paths out of the archive', () => dockerTar({ layers: ['../../../../etc/passwd'] })],
     [
@@ -223,7 +224,7 @@ describe('hostile docker archives', () => {
   });
 });
 
-describe('hostile OCI layouts', () => {
+describeWith({ needs: [root()] }, 'hostile OCI layouts', () => {
   const config = Buffer.from(configOf(LAYER));
   const layer = {
     mediaType: 'application/vnd.oci.image.layer.v1.tar',

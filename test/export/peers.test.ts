@@ -15,7 +15,7 @@ import { endLease, startLease } from '../../src/store/leases.ts';
 import { removeImage } from '../../src/store/removal.ts';
 import { findPeer, type Peer } from '../../tools/peers.ts';
 import { newStore, tempDir } from '../store/support.ts';
-import { describeWith, peer } from '../support/need.ts';
+import { describeWith, peer, root } from '../support/need.ts';
 import { load } from './load.ts';
 import { exported, helloImage } from './support.ts';
 
@@ -169,7 +169,7 @@ describeWith({ needs: [peer('skopeo')] }, 'archives given to skopeo and back', (
   );
 });
 
-describeWith({ needs: [peer('umoci')] }, 'layouts given to umoci', () => {
+describeWith({ needs: [peer('umoci'), root()] }, 'layouts given to umoci', () => {
   test('umoci stat and unpack', async () => {
     const { store, lease, dir } = scene();
     const layout = join(dir, 'layout');

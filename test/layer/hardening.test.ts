@@ -6,6 +6,7 @@ import { hashLayer } from '../../src/layer/pack.ts';
 import { encodePax } from '../../src/layer/tar-pax.ts';
 import { unpackLayer } from '../../src/layer/unpack.ts';
 import { loadSys } from '../../src/sys/linux.ts';
+import { describeWith, root } from '../support/need.ts';
 import {
   extended,
   failure,
@@ -47,7 +48,7 @@ const codeOf = async (tar: Buffer) => (await failure(() => readTar(tar))).split(
 const patched = (offset: number, bytes: string) =>
   patch(makeTar([{ path: 'a', content: 'x' }]), offset, bytes);
 
-describe('paths stay inside', () => {
+describeWith({ needs: [root()] }, 'paths stay inside', () => {
   test('.. and absolute paths are clamped', async () => {
     const seen = await attack([
       { path: '../../../victim', content: 'evil' },
@@ -151,7 +152,7 @@ describe('paths stay inside', () => {
   });
 });
 
-describe('marks of overlayfs', () => {
+describeWith({ needs: [root()] }, 'marks of overlayfs', () => {
   test.each(['.wh..', '.wh...', 'd/.wh...', '.wh.'])('a whiteout %j', async (path) => {
     expect((await attack([{ path }])).error).toMatch(
       /^invalid TAR_WHITEOUT: a tar archive has a whiteout of "\.{0,2}"$/,
@@ -347,64 +348,67 @@ describe('bombs', () => {
   });
 });
 
-test('archives with damaged bytes are refused or unpacked inside, and nothing else happens', async () => {
-  const xattrs = new Map([['user.a', Buffer.from('value')]]);
-  const parts: Part[] = [
-    { path: 'd/', xattrs },
-    { path: `d/${'n'.repeat(120)}`, content: 'x'.repeat(700), mtimeNs: 1n },
-    { path: 'l', type: 'symlink', link: '../../../victims' },
-    { path: 'l/.wh.x' },
-    { path: 'h', type: 'hardlink', link: `d/${'n'.repeat(120)}` },
-    { path: 'd/.wh..wh..opq' },
-    { path: 'c', type: 'char', major: 1, minor: 3 },
-  ];
-  const blocks = makeTar(parts).length / 512 - 2;
-  const damage = fc.record({
-    block: fc.nat(blocks - 1),
-    at: fc.oneof(fc.nat(511), fc.constantFrom(0, 100, 108, 124, 136, 156, 157, 257)),
-    bytes: fc.oneof(
-      fc.uint8Array({ minLength: 1, maxLength: 12 }).map((b) => Buffer.from(b).toString('latin1')),
-      fc.constantFrom(
-        '../',
-        '/',
-        '.wh.',
-        '..',
-        '\xff\xff\xff\xff',
-        '0',
-        '1',
-        '2',
-        '5',
-        'x',
-        'g',
-        'S',
-        'L',
-        '\0',
-        '9999',
+test.runIf(isRoot)(
+  'archives with damaged bytes are refused or unpacked inside, and nothing else happens',
+  async () => {
+    const xattrs = new Map([['user.a', Buffer.from('value')]]);
+    const parts: Part[] = [
+      { path: 'd/', xattrs },
+      { path: `d/${'n'.repeat(120)}`, content: 'x'.repeat(700), mtimeNs: 1n },
+      { path: 'l', type: 'symlink', link: '../../../victims' },
+      { path: 'l/.wh.x' },
+      { path: 'h', type: 'hardlink', link: `d/${'n'.repeat(120)}` },
+      { path: 'd/.wh..wh..opq' },
+      { path: 'c', type: 'char', major: 1, minor: 3 },
+    ];
+    const blocks = makeTar(parts).length / 512 - 2;
+    const damage = fc.record({
+      block: fc.nat(blocks - 1),
+      at: fc.oneof(fc.nat(511), fc.constantFrom(0, 100, 108, 124, 136, 156, 157, 257)),
+      bytes: fc.oneof(
+        fc.uint8Array({ minLength: 1, maxLength: 12 }).map((b) => Buffer.from(b).toString('latin1')),
+        fc.constantFrom(
+          '../',
+          '/',
+          '.wh.',
+          '..',
+          '\xff\xff\xff\xff',
+          '0',
+          '1',
+          '2',
+          '5',
+          'x',
+          'g',
+          'S',
+          'L',
+          '\0',
+          '9999',
+        ),
       ),
-    ),
-    // Most damage would only be found by the checksum, so some of it is given the right one.
-    honest: fc.boolean(),
-  });
-  let refused = 0;
-  await fc.assert(
-    fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 3 }), async (list) => {
-      const tar = makeTar(parts);
-      for (const { block, at, bytes, honest } of list) {
-        const view = tar.subarray(block * 512, block * 512 + 512);
-        if (honest && at < 500) patch(view, at, bytes);
-        else view.write(bytes, at, 'latin1');
-      }
-      const { outside, error } = await attack(tar);
-      expect(outside).toEqual(untouched);
-      if (error !== undefined) {
-        expect(error).toMatch(/^(invalid|exhausted) [A-Z_]+: /);
-        refused++;
-      }
-    }),
-    { numRuns: 400 },
-  );
-  expect(refused).toBeGreaterThan(20);
-});
+      // Most damage would only be found by the checksum, so some of it is given the right one.
+      honest: fc.boolean(),
+    });
+    let refused = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 3 }), async (list) => {
+        const tar = makeTar(parts);
+        for (const { block, at, bytes, honest } of list) {
+          const view = tar.subarray(block * 512, block * 512 + 512);
+          if (honest && at < 500) patch(view, at, bytes);
+          else view.write(bytes, at, 'latin1');
+        }
+        const { outside, error } = await attack(tar);
+        expect(outside).toEqual(untouched);
+        if (error !== undefined) {
+          expect(error).toMatch(/^(invalid|exhausted) [A-Z_]+: /);
+          refused++;
+        }
+      }),
+      { numRuns: 400 },
+    );
+    expect(refused).toBeGreaterThan(20);
+  },
+);
 
 test.runIf(isRoot)('a fifo or device in a layer is never opened', () => {
   const dir = tempDir();

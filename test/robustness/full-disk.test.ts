@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { suiteFolder } from '../support/folders.ts';
 import { leftovers } from '../support/leftovers.ts';
+import { describeWith, root } from '../support/need.ts';
 import { command, succeed } from './command.ts';
 import { SmallDisk } from './disk.ts';
 import { forget, type Ground, makeGround, type Scenario, stepKeys } from './scenarios.ts';
@@ -13,7 +14,7 @@ const MEGABYTES = 256;
 const LEVELS = [0, 0.02, 0.2, 0.5, 0.8];
 const NAMES = ['copy', 'commit', 'import', 'load', 'save'];
 
-describe(`a full disk at ${LEVELS.length * NAMES.length} points`, () => {
+describeWith({ needs: [root()] }, `a full disk at ${LEVELS.length * NAMES.length} points`, () => {
   const folder = suiteFolder('big');
   const needed = new Map<string, number>();
   let disk: SmallDisk;

@@ -9,6 +9,7 @@ import { endLease, startLease } from '../../src/store/leases.ts';
 import type { Store } from '../../src/store/store.ts';
 import { suiteFolder } from '../support/folders.ts';
 import { leftovers } from '../support/leftovers.ts';
+import { describeWith, root } from '../support/need.ts';
 import { type CommandResult, command, resultOf, startCommand } from './command.ts';
 import { workerOf } from './processes.ts';
 import { randomOf, testSeed } from './random.ts';
@@ -33,7 +34,7 @@ interface Killed {
   hit: boolean;
 }
 
-describe(`${KILLS} kill -9 at random moments (SLIPWAY_TEST_SEED=${seed})`, () => {
+describeWith({ needs: [root()] }, `${KILLS} kill -9 at random moments (SLIPWAY_TEST_SEED=${seed})`, () => {
   const folder = suiteFolder('big');
   const known = new Map<string, Undisturbed>();
   const tally = { hit: 0, missed: 0, reused: 0 };

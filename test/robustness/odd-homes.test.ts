@@ -1,10 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, lutimesSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makeBaseRootfs } from '../../tools/base/base.ts';
 import { suiteFolder } from '../support/folders.ts';
 import { leftovers } from '../support/leftovers.ts';
+import { describeWith, root } from '../support/need.ts';
 import { type CommandOptions, command, ENTRY, EPOCH, resultOf, succeed } from './command.ts';
 import { SmallDisk } from './disk.ts';
 import { BASE } from './scenarios.ts';
@@ -18,7 +19,7 @@ COPY --from=other /files /copied/
 RUN mkdir /d && chmod 750 /d && echo done > /d/done
 `;
 
-describe('the whole line', () => {
+describeWith({ needs: [root()] }, 'the whole line', () => {
   const folder = suiteFolder('big');
   let context: string;
   let tar: string;

@@ -32,6 +32,7 @@ import {
   touchSteps,
 } from '../../src/store/steps.ts';
 import type { Store } from '../../src/store/store.ts';
+import { describeWith, root } from '../support/need.ts';
 import { makeImage, makeLayer, newStore, outcome, tempDir } from './support.ts';
 
 const GHOST = `sha256:${'f'.repeat(64)}`;
@@ -450,7 +451,7 @@ describe('blobs', () => {
   });
 });
 
-describe('system check', () => {
+describeWith({ needs: [root()] }, 'system check', () => {
   test('finds every kind of damage', async () => {
     const store = newStore();
     const lease = startLease(store);
