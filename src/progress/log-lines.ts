@@ -62,6 +62,13 @@ export class LogLines {
     return this.#heldBytes === 0 ? [] : [this.#piece(false)];
   }
 
+  /** The end of the line that has not ended yet, at most `limit` bytes of it; undefined where there is none. */
+  pending(limit: number): string | undefined {
+    if (this.#heldBytes === 0) return undefined;
+    const bytes = Buffer.concat(this.#held);
+    return bytes.subarray(Math.max(0, bytes.length - limit)).toString();
+  }
+
   #piece(open: boolean): LogLine {
     const line = {
       time: this.#heldSince,

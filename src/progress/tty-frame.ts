@@ -81,7 +81,7 @@ function choose(state: BuildState, blocks: FrameLine[][], options: FrameOptions)
     return [...kept.map((lines) => lines[0]!), { text: fitText(more, options.size.columns), style: 'plain' }];
   }
   let left = room - count;
-  const talking = state.shown.filter((vertex) => state.active.has(vertex) && vertex.tail.last(1).length > 0);
+  const talking = state.shown.filter((vertex) => state.active.has(vertex) && lastTexts(vertex, 1).length > 0);
   const share = talking.length === 0 ? 0 : Math.min(options.logLines, Math.floor(left / talking.length));
   const logs = new Map(talking.map((vertex) => [vertex, logLines(vertex, share, options.size.columns)]));
   for (const lines of logs.values()) left -= lines.length;
@@ -104,13 +104,27 @@ function choose(state: BuildState, blocks: FrameLine[][], options: FrameOptions)
 }
 
 function logLines(vertex: VertexState, count: number, columns: number): FrameLine[] {
-  return vertex.tail.last(count).map(({ text }) => {
+  return lastTexts(vertex, count).map((text) => {
     // Of a long line that is a progress bar, the end is what it shows now.
     const shown =
       text.length > LOG_LINE_CHARACTERS && text.includes('\r') ? text.slice(-LOG_LINE_CHARACTERS) : text;
     const clean = safeText(lastOverprint(shown).slice(0, LOG_LINE_CHARACTERS)).replaceAll('\t', '    ');
     return { text: fitText(` => => # ${clean}`, columns), style: 'log' as const };
   });
+}
+
+/**
+ * The last lines of a log, at most `count`. One that has not ended counts: it may be a progress bar, or what a step
+ * hangs at. Of a very long one only the last piece does.
+ */
+function lastTexts(vertex: VertexState, count: number): string[] {
+  if (count <= 0) return [];
+  const pending = vertex.lines.pending(LOG_LINE_CHARACTERS);
+  const pieces = vertex.tail.last(pending === undefined ? count : count - 1);
+  const texts = pieces
+    .filter(({ open }, index) => !open || (index === pieces.length - 1 && pending === undefined))
+    .map(({ text }) => text);
+  return pending === undefined ? texts : [...texts, pending];
 }
 
 /** Text on the left, seconds on the right; a terminal too narrow for both shows the text. */

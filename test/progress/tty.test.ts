@@ -141,4 +141,65 @@ describe('tty', () => {
        => => # after"
     `);
   });
+
+  it('shows a line that has not ended, as a progress bar has not', () => {
+    const { terminal, clock, sink } = open(50, 10);
+    play(
+      [
+        announced('a', 'RUN bar'),
+        started(0, 'a'),
+        log(0.1, 'a', 'before\n'),
+        log(0.2, 'a', '10%\r'),
+        log(0.3, 'a', '20%\r'),
+      ],
+      sink,
+      clock,
+    );
+    clock.moveTo(1);
+    expect(terminal.text()).toMatchInlineSnapshot(`
+      "[+] Building 1.0s (0/1)
+       => RUN bar                                  1.0s
+       => => # before
+       => => # 20%"
+    `);
+    play([log(1.1, 'a', '100%\n')], sink, clock);
+    clock.moveTo(2);
+    expect(terminal.text()).toMatchInlineSnapshot(`
+      "[+] Building 2.0s (0/1)
+       => RUN bar                                  2.0s
+       => => # before
+       => => # 100%"
+    `);
+  });
+
+  it('shows a line that comes in many pieces as one', () => {
+    const { terminal, clock, sink } = open(50, 10);
+    const piece = 'x'.repeat(65_536);
+    play(
+      [
+        announced('a', 'RUN long'),
+        started(0, 'a'),
+        log(0.1, 'a', 'before\n'),
+        ...Array.from({ length: 3 }, () => log(0.2, 'a', piece)),
+      ],
+      sink,
+      clock,
+    );
+    clock.moveTo(1);
+    expect(terminal.text()).toMatchInlineSnapshot(`
+      "[+] Building 1.0s (0/1)
+       => RUN long                                 1.0s
+       => => # before
+       => => # xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx..."
+    `);
+    play([log(1.1, 'a', 'end\nafter\n')], sink, clock);
+    clock.moveTo(2);
+    expect(terminal.text()).toMatchInlineSnapshot(`
+      "[+] Building 2.0s (0/1)
+       => RUN long                                 2.0s
+       => => # before
+       => => # end
+       => => # after"
+    `);
+  });
 });
