@@ -13,6 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { SlipwayError } from '../../src/errors/index.ts';
 import { EmbeddedRuntime } from '../../src/runtime/embedded/embedded-runtime.ts';
 import { prepareMountPoints, removeMountPoints } from '../../src/runtime/mount-points.ts';
@@ -97,9 +98,19 @@ async function run(request: RunRequest): Promise<RunAnswer> {
   return answer;
 }
 
-/** The mount table; a runtime may make the root file system nodev. */
+/**
+ * The mount table; a runtime may make the root file system nodev. Without what others mount for a while on temporary
+ * folders: this namespace has a copy of it, which the kernel takes away when they remove the folder.
+ */
 function mountTable(rootfs: string): string {
-  return readFileSync('/proc/self/mountinfo', 'utf8').replace(`${rootfs} rw,nodev,`, `${rootfs} rw,`);
+  const ofOthers = (point: string) =>
+    ['/dev/shm/', `${tmpdir()}/`].some((folder) => point.startsWith(folder)) &&
+    !point.startsWith(`${options.directory}/`);
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => !ofOthers(line.split(' ')[4] ?? ''))
+    .join('\n')
+    .replace(`${rootfs} rw,nodev,`, `${rootfs} rw,`);
 }
 
 async function runPrepared(spec: ContainerSpec, request: RunRequest, answer: RunAnswer): Promise<void> {
