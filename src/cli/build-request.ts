@@ -18,7 +18,8 @@ export interface BuildRequest {
   labels: Record<string, string>;
   /** By id. */
   secrets: Record<string, SecretSource>;
-  noCache: boolean;
+  /** All steps, or those of the named stages. */
+  noCache: boolean | string[];
   pull: boolean;
   /** For RUN without `--network`. */
   network: 'default' | 'none' | 'host';

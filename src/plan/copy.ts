@@ -6,6 +6,7 @@ import { SlipwayError } from '../errors/index.ts';
 import { locating } from './fail.ts';
 import type { Command } from './link.ts';
 import type { Step } from './metadata.ts';
+import { noCacheReason } from './no-cache.ts';
 import { bodyOf } from './run.ts';
 import {
   addStep,
@@ -82,7 +83,7 @@ export function applyCopy(step: Step<CopyInstruction>): void {
     title: link ? `LINK ${title}` : title,
     command,
     dependencies,
-    noCache: state.noCache,
+    noCache: noCacheReason(builder, state, command),
   });
   const words = [
     keyword,

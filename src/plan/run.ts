@@ -1,9 +1,10 @@
 import type { Heredoc, RunInstruction } from '../../grammar/ast.ts';
 import { resolveWorkdir } from '../dockerfile/paths.ts';
-import { argPrefix, type EnvList, proxyEnv } from '../dockerfile/scope.ts';
+import { argPrefix, type EnvList, proxyEnv, type StageScope } from '../dockerfile/scope.ts';
 import { networkOf, securityOf } from '../dockerfile/validate.ts';
 import { errorAt } from './fail.ts';
 import { type Step, withShell } from './metadata.ts';
+import { noCacheReason } from './no-cache.ts';
 import { planMounts } from './run-mounts.ts';
 import { addStep, commit, countText, titleOf } from './stage-state.ts';
 import type { RunOperation } from './types.ts';
@@ -36,6 +37,7 @@ export function applyRun(step: Step<RunInstruction>): void {
     args,
     command: args.join(' '),
     env: environment,
+    ...withArgNames(state.scope),
     hiddenEnv: proxyEnv(options.buildArgs, env),
     cwd: resolveWorkdir('/', state.config.WorkingDir ?? ''),
     user: state.config.User ?? '',
@@ -50,7 +52,13 @@ export function applyRun(step: Step<RunInstruction>): void {
     keepQuotes: true,
     keepUnset: true,
   });
-  const node = addStep(builder, state, { operation, title, command, dependencies, noCache: state.noCache });
+  const node = addStep(builder, state, {
+    operation,
+    title,
+    command,
+    dependencies,
+    noCache: noCacheReason(builder, state, command),
+  });
   commit(state, `${['RUN', ...argPrefix(state.scope), ...args].join(' ')} # buildkit`, node);
 }
 
@@ -90,6 +98,11 @@ export function bodyOf(heredoc: Heredoc): string {
 function summarize(content: string): string {
   const lines = content.trim().split(/\r?\n/);
   return lines.length > 1 ? `${lines[0]}...` : lines[0]!;
+}
+
+function withArgNames({ args, env }: StageScope): { argNames?: string[] } {
+  const names = args.filter(({ key, value }) => value !== undefined && env.get(key) === value);
+  return names.length === 0 ? {} : { argNames: [...new Set(names.map(({ key }) => key))] };
 }
 
 function masked(env: EnvList, secretNames: ReadonlySet<string>): (name: string) => string | undefined {

@@ -8,7 +8,7 @@ import { locating } from './fail.ts';
 import type { Command, LinkedStage, Source } from './link.ts';
 import type { PlanOptions } from './options.ts';
 import type { Resolution } from './resolve.ts';
-import type { NodeId, Operation, PlanNode, PlannedBase, PlannedHistory } from './types.ts';
+import type { NoCacheReason, NodeId, Operation, PlanNode, PlannedBase, PlannedHistory } from './types.ts';
 
 /** `comment` of every history entry that a build makes. */
 const HISTORY_COMMENT = 'buildkit.dockerfile.v0';
@@ -138,7 +138,13 @@ export function commit(state: StageState, text: string, node?: NodeId): void {
 export function addStep(
   builder: Builder,
   state: StageState,
-  step: { operation: Operation; title: string; command: Command; dependencies?: NodeId[]; noCache?: boolean },
+  step: {
+    operation: Operation;
+    title: string;
+    command: Command;
+    dependencies?: NodeId[];
+    noCache?: NoCacheReason | undefined;
+  },
 ): NodeId {
   const { command } = step;
   const id = addNode(builder, {
@@ -148,7 +154,7 @@ export function addStep(
     label: nextLabel(builder, state),
     range: command.range,
     dependencies: [...new Set(step.dependencies ?? [])],
-    ...(step.noCache === true ? { noCache: true } : {}),
+    ...(step.noCache === undefined ? {} : { noCache: true, noCacheBy: step.noCache }),
   });
   state.result = id;
   return id;

@@ -2,7 +2,7 @@ import type { SourceRange } from '../errors/index.ts';
 import type { ContainerConfig, Digest, HistoryEntry, Platform } from '../image/types.ts';
 
 /** Version of this format: part of the key under which plans are kept. */
-export const PLAN_FORMAT = 1;
+export const PLAN_FORMAT = 2;
 
 /** Names a node of the DAG: `n0`, `n1`, … in topological order. */
 export type NodeId = string;
@@ -72,7 +72,12 @@ export interface PlanNode {
   dependencies: NodeId[];
   /** Runs again even when a result is recorded. */
   noCache?: boolean;
+  /** Present with `noCache`. */
+  noCacheBy?: NoCacheReason;
 }
+
+/** What asked for a step to run again: `--no-cache`, `--no-cache-filter`, or a comment above its instruction. */
+export type NoCacheReason = 'option' | 'filter' | 'comment';
 
 export type Operation = ScratchOperation | ImageOperation | RunOperation | CopyOperation | WorkdirOperation;
 
@@ -101,6 +106,8 @@ export interface RunOperation {
   command: string;
   /** `KEY=value` of ENV and ARG, PATH always among them; one that was set again stands where it was set last. Part of the key. */
   env: string[];
+  /** Names in `env` whose values come from ARG; absent for none. No part of the key: for explanations. */
+  argNames?: string[];
   /** Proxy arguments: in the environment, never in key, history or image. */
   hiddenEnv: string[];
   cwd: string;

@@ -124,6 +124,21 @@ describe('what is built again', () => {
     expect(await ranAgain('--build-arg', 'VERSION=2')).toEqual(['tools']);
   });
 
+  it('the stage that --no-cache-filter names, and no other', async () => {
+    expect(await ranAgain('--build-arg', 'VERSION=2', '--no-cache-filter', 'other,Tools')).toEqual(['tools']);
+    const both = await store.run(['build', '--no-cache', '--no-cache-filter', 'tools', context]);
+    expect(both.exitCode).toBe(1);
+    expect(both.stderr).toContain('--no-cache and --no-cache-filter cannot currently be used together');
+  });
+
+  it('the step below the comment that asks for it, whenever it is built', async () => {
+    edit((text) => text.replace('ARG VERSION', '# slipway: no-cache\nRUN true\nARG VERSION'));
+    await ranAgain('--build-arg', 'VERSION=2');
+    edit((text) => text.replace('RUN true', `RUN ${MARK} /first`));
+    expect(await ranAgain('--build-arg', 'VERSION=2')).toEqual(['first', 'after-arg', 'after-b']);
+    expect(await ranAgain('--build-arg', 'VERSION=2')).toEqual(['first', 'after-arg', 'after-b']);
+  });
+
   it('everything with --no-cache', async () => {
     expect(await ranAgain('--build-arg', 'VERSION=2', '--no-cache')).toEqual([...MARKS]);
   });

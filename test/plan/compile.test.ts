@@ -38,7 +38,7 @@ describe('whole plans', () => {
             "reference": "docker.io/library/debian:12",
           },
         ],
-        "format": 1,
+        "format": 2,
         "nodes": [
           {
             "dependencies": [],
@@ -97,6 +97,9 @@ describe('whole plans', () => {
             "id": "n3",
             "label": "[build 4/4]",
             "operation": {
+              "argNames": [
+                "MODE",
+              ],
               "args": [
                 "/bin/sh",
                 "-c",
@@ -269,7 +272,7 @@ describe('whole plans', () => {
     expect(compact(plan)).toMatchInlineSnapshot(`
       {
         "bases": [],
-        "format": 1,
+        "format": 2,
         "nodes": [
           {
             "dependencies": [],
@@ -903,6 +906,38 @@ test('--no-cache marks all steps or those of named stages', async () => {
   expect(await marked(true)).toEqual(['RUN 1', 'COPY --from=one a b']);
   expect(await marked(['one'])).toEqual(['RUN 1']);
   expect(await marked(false)).toEqual([]);
+});
+
+test('a comment above an instruction marks that step, above FROM the stage, and nothing else does', async () => {
+  const file = `FROM base AS one
+# slipway: no-cache
+RUN 1
+RUN 2
+# Slipway: No-Cache
+# and another comment
+COPY a b
+RUN 3 \\
+  # slipway: no-cache
+  # inside
+  && 4
+# slipway: no-cache please
+RUN 5
+# slipway: no-cache
+
+RUN 6
+#slipway:no-cache
+FROM base
+RUN 7
+COPY --from=one a b
+`;
+  const { nodes } = await planText(file);
+  expect(nodes.flatMap((node) => (node.noCache ? [[node.title, node.noCacheBy]] : []))).toEqual([
+    ['RUN 1', 'comment'],
+    ['COPY a b', 'comment'],
+    ['RUN 6', 'comment'],
+    ['RUN 7', 'comment'],
+    ['COPY --from=one a b', 'comment'],
+  ]);
 });
 
 test('a base for another machine is taken with a warning, and its platform counts', async () => {

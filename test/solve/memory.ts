@@ -2,7 +2,13 @@ import { hash } from 'node:crypto';
 import type { CacheBackend, NewStepRecord, StoredLayer } from '../../src/cache/cache-backend.ts';
 import { SlipwayError } from '../../src/errors/index.ts';
 import type { ExecuteRequest, Executor } from '../../src/execute/executor.ts';
-import type { NodeId, Plan, PlanNode, RunOperation } from '../../src/plan/types.ts';
+import {
+  type NodeId,
+  PLAN_FORMAT,
+  type Plan,
+  type PlanNode,
+  type RunOperation,
+} from '../../src/plan/types.ts';
 import type { PrepareStep } from '../../src/solve/types.ts';
 
 /** A step cache in memory, which several builds of a test share. */
@@ -110,5 +116,14 @@ export function commandPlan(
   const stage = { index: 0, name: undefined, displayName: 'stage-0', result: nodes.at(-1)!.id, history: [] };
   const platform = { os: 'linux', architecture: 'amd64' };
   const stages = [{ ...stage, platform, config: {} }];
-  return { format: 1, platform, stages, target: 0, nodes, bases: [], warnings: [], unusedBuildArgs: [] };
+  return {
+    format: PLAN_FORMAT,
+    platform,
+    stages,
+    target: 0,
+    nodes,
+    bases: [],
+    warnings: [],
+    unusedBuildArgs: [],
+  };
 }

@@ -28,6 +28,7 @@ export const buildFlags = {
     usage: 'Set the networking mode for the "RUN" instructions during build ("default", "host", "none")',
   },
   'no-cache': { type: 'bool', usage: 'Do not use cache when building the image' },
+  'no-cache-filter': { type: 'list', usage: 'Do not cache specified stages' },
   output: {
     type: 'list',
     short: 'o',
@@ -78,7 +79,6 @@ export const buildFlags = {
   memory: { ...refused(NO_LIMITS), short: 'm' },
   'memory-swap': refused(NO_LIMITS),
   'metadata-file': refused('this version writes no metadata file; --iidfile gives the image id'),
-  'no-cache-filter': refusedList('this version can only ignore the whole cache: --no-cache'),
   policy: refusedList('this version knows no policies about sources'),
   provenance: { ...refused(NO_ATTESTATIONS), alone: 'true' },
   push: refusedBool(NO_REGISTRY),

@@ -60,7 +60,7 @@ export function buildRequest(
     buildArgs: keyValues(flags['build-arg'], { env }),
     labels: keyValues(flags.label),
     secrets: parseSecrets(flags.secret, env),
-    noCache: flags['no-cache'],
+    noCache: noCacheOf(flags),
     pull: flags.pull,
     network,
     runtime: runtimeName(flags.runtime),
@@ -72,6 +72,14 @@ export function buildRequest(
     jobs: flags.jobs || undefined,
     outputs: [...flags.output, ...(flags.load ? ['type=docker'] : [])].map(parseOutput),
   };
+}
+
+/** Stage names may be given one by one or in a list. */
+function noCacheOf(flags: FlagValues<typeof buildFlags>): boolean | string[] {
+  const stages = flags['no-cache-filter'].flatMap((names) => names.split(',')).filter((name) => name !== '');
+  if (stages.length === 0) return flags['no-cache'];
+  if (!flags['no-cache']) return stages;
+  throw usage('NO_CACHE_CONFLICT', '--no-cache and --no-cache-filter cannot currently be used together');
 }
 
 /** Docker says which tag is wrong, then why. */
