@@ -1,4 +1,5 @@
 import type { SecretSource } from '../engine/secrets.ts';
+import type { SshSource } from '../engine/ssh/agents.ts';
 import type { ProgressMode } from '../progress/create-sink.ts';
 import type { IsolationChoice } from './isolation-choice.ts';
 import type { OutputSpec } from './output-spec.ts';
@@ -18,6 +19,10 @@ export interface BuildRequest {
   labels: Record<string, string>;
   /** By id. */
   secrets: Record<string, SecretSource>;
+  /** Paths by id. */
+  ssh: Record<string, SshSource>;
+  /** Entitlements, as given. */
+  allow: string[];
   /** All steps, or those of the named stages. */
   noCache: boolean | string[];
   pull: boolean;

@@ -26,6 +26,7 @@ import { stepPreparer } from './prepare-step.ts';
 import { Secrets } from './secrets.ts';
 import { StoreSession } from './session.ts';
 import { snapshotTree } from './snapshot-tree.ts';
+import { SshAgents } from './ssh/agents.ts';
 
 /**
  * Builds an image from a Dockerfile and a context, as `docker build` does, and puts it into the store and wherever
@@ -63,9 +64,10 @@ async function buildInStore(task: BuildTask): Promise<BuildResult> {
   using store = openStoreForWork({ root: options.root, env, isolation: options.isolation });
   const cwd = options.cwd ?? process.cwd();
   const secrets = await Secrets.open(options.secrets ?? {}, { env, cwd, signal });
+  using agents = SshAgents.open(options.ssh ?? {}, { env, cwd });
   const input = await openBuildInput(options, store, signal);
   try {
-    return await runBuild({ ...task, store, input, secrets });
+    return await runBuild({ ...task, store, input, secrets, agents });
   } catch (error) {
     throw signal.aborted ? canceled(error) : placed(error, input);
   } finally {
@@ -77,6 +79,7 @@ interface BuildJob extends BuildTask {
   store: Store;
   input: BuildInput;
   secrets: Secrets;
+  agents: SshAgents;
 }
 
 async function runBuild(job: BuildJob): Promise<BuildResult> {
@@ -107,6 +110,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
         },
         common: { platform: plan.platform, epoch: plan.epoch },
         secretsOf: (operation) => job.secrets.of(operation),
+        agentsOf: (operation) => job.agents.of(operation),
         signal: job.signal,
       }),
       executor: async () => {
@@ -118,6 +122,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
         return localExecutor(worker);
       },
       onEvent: emit,
+      askAgent: (id, message) => job.agents.request(id, message),
       signal: job.signal,
       jobs: options.jobs ?? availableParallelism(),
       clampMtime: plan.epoch,
@@ -152,6 +157,7 @@ async function planOf(job: BuildJob): Promise<Plan> {
     platform,
     network: options.network ?? 'default',
     noCache: options.noCache ?? false,
+    allow: options.allow ?? [],
   });
 }
 

@@ -18,6 +18,7 @@ export interface PlanSource {
   platform: Platform;
   network: 'default' | 'none' | 'host';
   noCache: boolean | readonly string[];
+  allow: readonly string[];
 }
 
 /**
@@ -50,7 +51,7 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
 }
 
 function planKey(source: PlanSource): string {
-  const { file, text, target, buildArgs, labels, platform, network, noCache } = source;
+  const { file, text, target, buildArgs, labels, platform, network, noCache, allow } = source;
   const parts = [
     PLAN_FORMAT,
     file,
@@ -61,6 +62,7 @@ function planKey(source: PlanSource): string {
     platform,
     network,
     noCache,
+    allow,
   ];
   return hash('sha256', JSON.stringify(parts), 'hex');
 }

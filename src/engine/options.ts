@@ -2,6 +2,7 @@ import type { Platform } from '../image/types.ts';
 import type { BuildWarning } from '../plan/types.ts';
 import type { ProgressSink } from '../progress/sink.ts';
 import type { SecretSource } from './secrets.ts';
+import type { SshSource } from './ssh/agents.ts';
 
 /** Where a build's result goes beside the store. */
 export interface BuildOutput {
@@ -31,6 +32,13 @@ export interface BuildOptions {
    * history and no record.
    */
   secrets?: Readonly<Record<string, SecretSource>>;
+  /**
+   * What `RUN --mount=type=ssh` may ask for, by id: the path of an agent's socket, or of private keys. A step can list
+   * keys and sign with them, and never sees one.
+   */
+  ssh?: Readonly<Record<string, SshSource>>;
+  /** What steps may have beyond the usual: `network.host`, `security.insecure`, `device`, `device=NAME`. */
+  allow?: readonly string[];
   /** Run all steps again, or those of the named stages. */
   noCache?: boolean | readonly string[];
   /** Network of RUN without `--network`. Default: `default`, which reaches outside. */

@@ -23,6 +23,8 @@ export interface PrepareOptions {
   common: CommonParts;
   /** What a RUN that has to run may see of the build's secrets. */
   secretsOf: (operation: RunOperation) => Promise<SecretValue[]>;
+  /** Makes the ssh agents ready that a RUN mounts, and gives the ids of those that there are. */
+  agentsOf: (operation: RunOperation) => Promise<string[]>;
   signal: AbortSignal;
 }
 
@@ -72,7 +74,11 @@ async function prepareRun(
       const sources = await Promise.all(
         [...files].map(async ([mount, selected]) => ({ mount, source: await selected.source() })),
       );
-      return { kind: 'run', operation, sources, secrets: await options.secretsOf(operation) };
+      const [secrets, agents] = await Promise.all([
+        options.secretsOf(operation),
+        options.agentsOf(operation),
+      ]);
+      return { kind: 'run', operation, sources, secrets, agents };
     },
   };
 }

@@ -65,7 +65,14 @@ export interface SecretValue {
 
 /** A step as the executor gets it: the plan's operation, its inputs resolved. Plain data. */
 export type ExecutableStep =
-  | { kind: 'run'; operation: RunOperation; sources: BoundSource[]; secrets: SecretValue[] }
+  | {
+      kind: 'run';
+      operation: RunOperation;
+      sources: BoundSource[];
+      secrets: SecretValue[];
+      /** Ids of ssh agents that there are. */
+      agents: string[];
+    }
   | { kind: 'copy'; operation: CopyOperation; source: StepSource }
   | { kind: 'workdir'; operation: WorkdirOperation };
 
@@ -78,9 +85,17 @@ export interface ExecuteRequest {
   clampMtime?: number | undefined;
 }
 
+/** How a worker process asks the front for an agent's answer, which comes as base64. */
+export interface AgentQuestion {
+  agent: string;
+  base64: string;
+}
+
 export interface ExecuteHooks {
   /** Output of the step's process. The executor waits for the promise before it reads more. */
   onLog(stream: 'stdout' | 'stderr', data: Uint8Array): Promise<void> | void;
+  /** A message of the ssh-agent protocol, for the agent of that id; gives its answer. Both without their length. */
+  askAgent?(id: string, message: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface ExecuteResult {

@@ -1,4 +1,4 @@
-import type { ExecuteHooks, ExecuteRequest, ExecuteResult, Executor } from './executor.ts';
+import type { AgentQuestion, ExecuteHooks, ExecuteRequest, ExecuteResult, Executor } from './executor.ts';
 import type { DigestRequest, HashedLayer } from './step/digest-layer.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -13,6 +13,10 @@ export function localExecutor(worker: WorkerProcess): Executor {
       signal,
       onEvent: (event, data) => {
         void hooks.onLog((event as { stream: 'stdout' | 'stderr' }).stream, data);
+      },
+      onAsk: async ({ agent, base64 }: AgentQuestion) => {
+        const answer = await hooks.askAgent?.(agent, Buffer.from(base64, 'base64'));
+        return Buffer.from(answer ?? []).toString('base64');
       },
     });
     const digest: DigestRequest = {

@@ -7,7 +7,9 @@ import { type Step, withShell } from './metadata.ts';
 import { noCacheReason } from './no-cache.ts';
 import { planMounts } from './run-mounts.ts';
 import { addStep, commit, countText, titleOf } from './stage-state.ts';
-import type { RunOperation } from './types.ts';
+import type { RunMount, RunOperation } from './types.ts';
+
+const AGENT_VARIABLE = 'SSH_AUTH_SOCK';
 
 const DEFAULT_HOSTNAME = 'buildkitsandbox';
 
@@ -18,9 +20,9 @@ const SCRIPT_DIRECTORY = '/dev/pipes';
 export function applyRun(step: Step<RunInstruction>): void {
   const { builder, state, command, instruction } = step;
   const { options } = builder;
-  const { env } = state.scope;
   const { args, scripts, summary } = commandOf(step);
   const { mounts, dependencies, secretNames } = planMounts(step);
+  const env = withAgent(state.scope.env, mounts);
   const network = networkOf(instruction);
   const security = securityOf(instruction);
   // `--network host` for the whole build says as much as `--allow network.host` (seen on the engine).
@@ -47,7 +49,7 @@ export function applyRun(step: Step<RunInstruction>): void {
     scripts,
     hostname: options.buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? DEFAULT_HOSTNAME,
   };
-  const title = titleOf(`${instruction.original}${summary}`, masked(env, secretNames), {
+  const title = titleOf(`${instruction.original}${summary}`, masked(state.scope.env, secretNames), {
     escape: builder.escape,
     keepQuotes: true,
     keepUnset: true,
@@ -60,6 +62,15 @@ export function applyRun(step: Step<RunInstruction>): void {
     noCache: noCacheReason(builder, state, command),
   });
   commit(state, `${['RUN', ...argPrefix(state.scope), ...args].join(' ')} # buildkit`, node);
+}
+
+/** Programs find the first agent that is mounted, unless the step says where to look (SPEC 1.9, M11). */
+function withAgent(env: EnvList, mounts: readonly RunMount[]): EnvList {
+  const mounted = mounts.find((mount) => mount.type === 'ssh');
+  if (mounted === undefined || env.has(AGENT_VARIABLE)) return env;
+  const all = env.clone();
+  all.set(AGENT_VARIABLE, mounted.target);
+  return all;
 }
 
 /** The process to start, from whichever form the line has. */

@@ -3,7 +3,7 @@ import type PQueue from 'p-queue';
 import type { CacheBackend, StoredLayer } from '../cache/cache-backend.ts';
 import { chainId, stepKey } from '../cache/keys.ts';
 import { SlipwayError } from '../errors/index.ts';
-import type { Executor } from '../execute/executor.ts';
+import type { ExecuteHooks, Executor } from '../execute/executor.ts';
 import type { NodeId, PlanNode } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
 import { markFailed } from './failed-node.ts';
@@ -26,6 +26,8 @@ export interface StepRunnerOptions {
   executor: () => Promise<Executor>;
   onEvent: (event: BuildEvent) => void;
   signal: AbortSignal;
+  /** Speaks to the build's ssh agents for steps that mount one. */
+  askAgent?: ExecuteHooks['askAgent'];
   /** Steps that run at the same time. */
   jobs: number;
   /** Milliseconds that the build still takes from a node on: the longest goes first. */
@@ -118,10 +120,13 @@ export class StepRunner {
   }
 
   async #execute(work: StepWork, release: () => void): Promise<SolvedLayer> {
-    const { cache, onEvent, signal, clampMtime } = this.#options;
+    const { cache, onEvent, signal, clampMtime, askAgent } = this.#options;
     const { node, parent, prepared } = work;
     const executor = await this.#options.executor();
-    const step = await prepared.step();
+    const step = await prepared.step().catch((error: unknown) => {
+      this.#end(node, 'failed', error);
+      throw markFailed(error, node);
+    });
     const id = cache.allocateLayer();
     const started = Date.now();
     onEvent({ type: 'started', vertex: node.id, time: started });
@@ -130,6 +135,7 @@ export class StepRunner {
         { step, parent: layerNames(parent), layer: id, clampMtime },
         {
           onLog: (stream, data) => onEvent({ type: 'log', vertex: node.id, stream, data, time: Date.now() }),
+          ...(askAgent && { askAgent }),
         },
         signal,
       );

@@ -18,6 +18,8 @@ describe('buildRequest', () => {
       buildArgs: {},
       labels: {},
       secrets: {},
+      ssh: {},
+      allow: [],
       noCache: false,
       pull: false,
       network: 'default',
@@ -52,6 +54,16 @@ describe('buildRequest', () => {
         secret,
       ]),
       ...[
+        '--ssh',
+        'default',
+        '--ssh=keys=a,b',
+        '--ssh',
+        'own=',
+        '--allow=network.host',
+        '--allow',
+        'device=x',
+      ],
+      ...[
         '--network=none',
         '--platform',
         'linux/amd64,local',
@@ -63,7 +75,7 @@ describe('buildRequest', () => {
         '--iidfile=i',
       ],
     ];
-    expect(request(argv, { FROM_ENV: 'yes', BUILDKIT_PROGRESS: 'quiet' })).toEqual({
+    expect(request(argv, { FROM_ENV: 'yes', BUILDKIT_PROGRESS: 'quiet', SSH_AUTH_SOCK: '/agent' })).toEqual({
       context: '.',
       file: 'F',
       tags: ['a:1', 'b'],
@@ -71,6 +83,8 @@ describe('buildRequest', () => {
       buildArgs: { A: '3', FROM_ENV: 'yes' },
       labels: { l: '', k: 'v' },
       secrets: { a: { file: 'f' }, b: { env: 'B' }, FROM_ENV: { env: 'FROM_ENV' }, c: { file: 'c' } },
+      ssh: { default: ['/agent'], keys: ['a', 'b'], own: ['/agent'] },
+      allow: ['network.host', 'device=x'],
       noCache: true,
       pull: true,
       network: 'none',
@@ -105,6 +119,9 @@ describe('buildRequest', () => {
     [['--build-arg', ''], 'invalid key-value pair "": empty key'],
     [['--jobs=-1'], '--jobs must not be negative, got -1'],
     [['--runtime=kata'], 'unknown or invalid runtime name: kata'],
+    [['--ssh', 'default'], 'invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set'],
+    [['--ssh', 'a=x', '--ssh', 'a=y'], 'duplicate agent ID "a"'],
+    [['--allow', 'network.none'], 'unknown entitlement network.none'],
     [['-o', 'type=foo'], 'exporter "foo" could not be found'],
   ])('%j is refused', (argv, message) => {
     expect(() => request(argv)).toThrow(expect.objectContaining({ kind: 'usage', message }));

@@ -89,8 +89,8 @@ Run 'slipway image --help' for more information
     },
     { argv: ['help', 'bogus'], text: 'unknown help topic: bogus\n' },
     {
-      argv: ['build', '--ssh', 'default', '.'],
-      text: 'slipway build: --ssh is not supported: this version hands no ssh agent to steps\n',
+      argv: ['build', '--builder', 'default', '.'],
+      text: 'slipway build: --builder is not supported: there is no daemon\n',
     },
   ])('$argv', async ({ argv, text }) => {
     expect((await refusal(argv)).text).toBe(text);

@@ -19,6 +19,7 @@ const WANTED: readonly Wanted[] = [
     ['passt', 'pasta'],
     ['attr', 'setfattr'],
     ['libcap2-bin', 'setcap'],
+    ['openssh-client', 'ssh-agent'],
     ...['tar', 'python3', 'bzip2', 'zstd', 'git', 'crun', 'runc', 'skopeo', 'umoci', 'mmdebstrap', 'gcc'].map(
       (name) => [name, name],
     ),

@@ -11,6 +11,10 @@ const NO_DAEMON = 'there is no daemon';
  * buildah. What cannot be had says why.
  */
 export const buildFlags = {
+  allow: {
+    type: 'list',
+    usage: 'Allow extra privileged entitlement ("network.host", "security.insecure", "device")',
+  },
   'build-arg': { type: 'list', usage: 'Set build-time variables' },
   debug: { type: 'bool', short: 'D', usage: 'Enable debug logging' },
   file: { type: 'string', short: 'f', usage: 'Name of the Dockerfile (default: "PATH/Dockerfile")' },
@@ -51,6 +55,11 @@ export const buildFlags = {
     type: 'list',
     usage: 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")',
   },
+  ssh: {
+    type: 'list',
+    usage:
+      'SSH agent socket or keys to expose to the build (format: "default|<id>[=<socket>|<key>[,<key>]]")',
+  },
   tag: { type: 'list', short: 't', usage: 'Name and optionally a tag (format: "name:tag")' },
   target: { type: 'string', usage: 'Set the target build stage to build' },
 
@@ -60,7 +69,6 @@ export const buildFlags = {
   rm: { ...bool('a build leaves no intermediate containers'), default: 'true' },
 
   'add-host': refusedList('this version writes no extra host names into steps'),
-  allow: refusedList(NO_PRIVILEGED_STEPS),
   annotation: refusedList('this version writes no annotations'),
   attest: refusedList(NO_ATTESTATIONS),
   'build-arg-file': refusedList('give the arguments one by one with --build-arg'),
@@ -87,7 +95,6 @@ export const buildFlags = {
   'security-opt': refusedList(NO_PRIVILEGED_STEPS),
   'shm-size': refused('/dev/shm of a step has 64 MiB in this version'),
   squash: refusedBool('this version keeps one layer for each step'),
-  ssh: refusedList('this version hands no ssh agent to steps'),
   timestamp: refused('set SOURCE_DATE_EPOCH instead'),
   ulimit: refusedList(NO_LIMITS),
   unsetenv: refusedList('this version removes no variables of the base image'),

@@ -41,6 +41,8 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     buildArgs: request.buildArgs,
     labels: request.labels,
     secrets: request.secrets,
+    ssh: request.ssh,
+    allow: request.allow,
     noCache: request.noCache,
     network: request.network,
     ...(platform === undefined ? {} : { platform: platformOf(platform) }),

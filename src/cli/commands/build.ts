@@ -3,6 +3,7 @@ import { parseReference } from '../../image/reference.ts';
 import { isProgressMode } from '../../progress/create-sink.ts';
 import type { BuildRequest } from '../build-request.ts';
 import { defineCommand } from '../command.ts';
+import { parseEntitlement } from '../entitlement.ts';
 import type { FlagValues } from '../flags/definition.ts';
 import { goQuote } from '../flags/go-values.ts';
 import { isolationChoice } from '../isolation-choice.ts';
@@ -10,6 +11,7 @@ import { keyValues } from '../key-values.ts';
 import { parseOutput } from '../output-spec.ts';
 import { runtimeName } from '../runtime-name.ts';
 import { parseSecrets } from '../secret-spec.ts';
+import { parseSsh } from '../ssh-spec.ts';
 import { buildFlags } from './build-flags.ts';
 
 /** `slipway build` */
@@ -60,6 +62,8 @@ export function buildRequest(
     buildArgs: keyValues(flags['build-arg'], { env }),
     labels: keyValues(flags.label),
     secrets: parseSecrets(flags.secret, env),
+    ssh: parseSsh(flags.ssh, env),
+    allow: flags.allow.map(parseEntitlement),
     noCache: noCacheOf(flags),
     pull: flags.pull,
     network,

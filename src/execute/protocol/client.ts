@@ -7,7 +7,7 @@ export interface CallOptions {
   payload?: Uint8Array;
   /** What the operation reports while it goes on. */
   onEvent?: (event: unknown, payload: Buffer) => void;
-  /** Answers what the operation wants to know; JSON. A thrown error ends the operation. */
+  /** Answers what the operation wants to know; JSON, or a promise of it. A thrown error ends the operation. */
   onAsk?: (question: never) => unknown;
   signal?: AbortSignal;
 }
@@ -72,12 +72,19 @@ export class ProtocolClient {
   }
 
   #answer(pending: Pending, { id, ask, question }: Extract<FrameHeader, { type: 'ask' }>): void {
-    try {
-      const answer = pending.options.onAsk?.(question as never) ?? null;
-      this.#send(encodeFrame({ type: 'answer', id, ask, answer }));
-    } catch (error) {
+    const send = (answer: unknown): void => {
+      this.#send(encodeFrame({ type: 'answer', id, ask, answer: answer ?? null }));
+    };
+    const fail = (error: unknown): void => {
       pending.reject(error);
       this.#send(encodeFrame({ type: 'cancel', id }));
+    };
+    try {
+      const answer = pending.options.onAsk?.(question as never);
+      if (answer instanceof Promise) answer.then(send, fail);
+      else send(answer);
+    } catch (error) {
+      fail(error);
     }
   }
 

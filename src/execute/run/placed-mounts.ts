@@ -91,6 +91,11 @@ function fillFrom(host: WorkerHost, mount: Mount, at: BytePath): BytePath | unde
     return source;
   }
   const stat = statSync(fsPath(source), { bigint: true });
+  if (stat.isSocket()) {
+    // Who listens there is found by the inode: a second name does, a copy would not.
+    linkSync(fsPath(source), fsPath(at));
+    return undefined;
+  }
   if (!stat.isDirectory()) {
     new NodeCopier(host.sys).copy(source, at, stat);
     return undefined;

@@ -11,6 +11,7 @@ import { MetadataKeeper } from '../step/metadata-keeper.ts';
 import { joinRoot, resolveInRoot } from '../step/root-path.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { holdCache } from './cache-mount.ts';
+import { type AskAgent, openSshSocket } from './ssh-socket.ts';
 
 /** Content of the secrets that a step may see, by id. */
 export type Secrets = Map<string, Buffer>;
@@ -20,6 +21,9 @@ export interface RunMountsRequest {
   operation: RunOperation;
   sources: BoundSource[];
   secrets: Secrets;
+  /** Ids of the ssh agents that there are. */
+  agents: readonly string[];
+  askAgent: AskAgent | undefined;
   /** Absolute path of the root file system that the mounts go into. */
   root: BytePath;
   /** Directory outside the root file system for what has to be made. */
@@ -53,6 +57,8 @@ export async function prepareRunMounts(request: RunMountsRequest): Promise<Prepa
         const secret = prepareSecret(mount, context);
         prepared.push(...secret.mounts);
         env.push(...secret.env);
+      } else if (mount.type === 'ssh') {
+        prepared.push(...(await prepareSsh(mount, context)));
       } else {
         prepared.push(await prepareMount(mount, context));
       }
@@ -73,7 +79,7 @@ interface MountContext {
 }
 
 async function prepareMount(
-  mount: Exclude<RunMount, { type: 'secret' }>,
+  mount: Exclude<RunMount, { type: 'secret' | 'ssh' }>,
   context: MountContext,
 ): Promise<Mount> {
   const { request, releases } = context;
@@ -118,11 +124,6 @@ async function prepareMount(
         join(request.host.store, 'cache'),
       );
     }
-    case 'ssh':
-      throw new SlipwayError('unsupported', 'RUN --mount=type=ssh is not supported yet', {
-        code: 'SSH_MOUNT',
-        hint: 'Give the key as a secret: RUN --mount=type=secret,id=key.',
-      });
   }
 }
 
@@ -223,6 +224,25 @@ function prepareSecret(
   keeper.setOwner(bytesOf(file), mount);
   keeper.setMode(bytesOf(file), mount.mode);
   return { mounts: [bind(file, mount.target, ['ro', 'noexec'])], env };
+}
+
+/** The socket of an agent; without one for the id nothing is mounted, unless it is required (M11). */
+async function prepareSsh(
+  mount: Extract<RunMount, { type: 'ssh' }>,
+  { request, releases, index }: MountContext,
+): Promise<Mount[]> {
+  const { askAgent: ask, host } = request;
+  if (ask === undefined || !request.agents.includes(mount.id)) {
+    if (!mount.required) return [];
+    throw new SlipwayError('not-found', `unset ssh forward key ${mount.id}`, {
+      code: 'SSH_NOT_FOUND',
+      hint: `Pass an agent or a key with --ssh ${mount.id}${mount.id === 'default' ? '' : '=PATH'}.`,
+    });
+  }
+  const directory = join(request.scratch, `ssh-${index}`);
+  const socket = await openSshSocket({ host, mount, directory, ask });
+  releases.push(() => socket.close());
+  return [bind(socket.path, mount.target, ['noexec'])];
 }
 
 /** Heredocs with a shebang, executable, where Docker has them (SPEC 1.10). */

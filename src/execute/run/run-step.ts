@@ -21,6 +21,7 @@ export interface RunStepRequest {
   operation: RunOperation;
   sources: BoundSource[];
   secrets: Secrets;
+  agents: readonly string[];
   hooks: ExecuteHooks;
   signal: AbortSignal;
 }
@@ -35,7 +36,8 @@ export async function runStep(request: RunStepRequest): Promise<void> {
   const root = bytesOf(snapshot.root);
   const account = resolveMappedUser(host, root, operation.user);
   ensureDirectory(root, bytesOf(operation.cwd));
-  const prepared = await prepareRunMounts({ ...request, root, scratch: snapshot.scratch });
+  const { askAgent } = hooks;
+  const prepared = await prepareRunMounts({ ...request, askAgent, root, scratch: snapshot.scratch });
   try {
     const mounts = [
       // Read-only, as in Docker: a change would be lost without a word.

@@ -8,7 +8,7 @@ import type { UnpackedLayer } from '../../export/unpack-blob.ts';
 import type { ContainerExit } from '../../runtime/types.ts';
 import type { Finding, LayerCheck } from '../../store/check.ts';
 import { layersPath } from '../../store/layout.ts';
-import type { ExecuteRequest } from '../executor.ts';
+import type { AgentQuestion, ExecuteRequest } from '../executor.ts';
 import type { OperationContext, OperationHandler } from '../protocol/server.ts';
 import { type DigestRequest, digestLayer, type HashedLayer } from '../step/digest-layer.ts';
 import { executeStep } from '../step/execute-step.ts';
@@ -32,7 +32,13 @@ export const operations: Record<string, OperationHandler> = {
     executeStep(
       workerHost(),
       request,
-      { onLog: (stream, data) => context.emit({ stream }, data) },
+      {
+        onLog: (stream, data) => context.emit({ stream }, data),
+        askAgent: async (agent, message) => {
+          const question: AgentQuestion = { agent, base64: Buffer.from(message).toString('base64') };
+          return Buffer.from(await context.ask<string>(question), 'base64');
+        },
+      },
       context.signal,
     ),
 

@@ -1,0 +1,13 @@
+import { SlipwayError } from '../errors/index.ts';
+
+/**
+ * Checks one `--allow`: `network.host`, `security.insecure`, `device` or `device=NAME`. Throws `usage` with BuildKit's
+ * words.
+ */
+export function parseEntitlement(text: string): string {
+  if (/^(?:network\.host|security\.insecure|device(?:=.+)?)$/.test(text)) return text;
+  throw new SlipwayError('usage', `unknown entitlement ${text}`, {
+    code: 'ENTITLEMENT_INVALID',
+    hint: 'Known are network.host, security.insecure, device and device=NAME.',
+  });
+}
