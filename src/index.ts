@@ -4,7 +4,7 @@ export { parse } from '../grammar/parse.ts';
 export { print } from '../grammar/printer.ts';
 export { type ContainerControl, type RunContainerOptions, run } from './container/run.ts';
 export { build } from './engine/build.ts';
-export type { BuildOptions, BuildOutput, BuildResult } from './engine/options.ts';
+export type { BuildOptions, BuildOutput, BuildResult, BuildTarget, BuiltImage } from './engine/options.ts';
 export { type PlanRequest, plan } from './engine/plan.ts';
 export type { SecretSource } from './engine/secrets.ts';
 export type { ErrorKind, ErrorLocation, SourcePosition, SourceRange } from './errors/index.ts';

@@ -20,6 +20,13 @@ export interface StepRecord {
   buildId: string;
 }
 
+/** What a step needed of the machine. */
+export interface StepCost {
+  durationMs: number;
+  /** Bytes of memory at its peak, where that was measured. */
+  peakMemory?: number | undefined;
+}
+
 /** What is recorded of a step that ran. */
 export interface NewStepRecord {
   key: string;
@@ -48,12 +55,14 @@ export interface CacheBackend {
   abandonLayer(id: string): void;
   /** The stored layers of a chain, or undefined when one of them is missing. */
   layersOf(diffIds: readonly Digest[]): StoredLayer[] | undefined;
-  /** Milliseconds that a step of this name took last time. */
-  duration(name: string): number | undefined;
-  noteDuration(name: string, ms: number): void;
+  /** What a step of this name needed last time. */
+  lastRun(name: string): StepCost | undefined;
+  noteRun(name: string, cost: StepCost): void;
   /**
    * Asks to be the one who runs a step. True: the caller runs it and calls `release`. False: another process does.
    */
   claim(name: string): boolean;
+  /** True while another process that is alive runs the step. */
+  isClaimed(name: string): boolean;
   release(name: string): void;
 }

@@ -1,4 +1,4 @@
-import { claim, release } from '../store/claims.ts';
+import { claim, claimHolder, release } from '../store/claims.ts';
 import {
   abandonLayer,
   allocateLayer,
@@ -10,7 +10,9 @@ import {
   layersForChain,
   markDurable,
 } from '../store/layers.ts';
-import { getStep, hasDefinition, lastDuration, putDuration, putStep, touchSteps } from '../store/steps.ts';
+import { isLeaseAlive } from '../store/leases.ts';
+import { lastCost, putCost } from '../store/step-costs.ts';
+import { getStep, hasDefinition, putStep, touchSteps } from '../store/steps.ts';
 import type { Store } from '../store/store.ts';
 import { bootId } from '../sys/process-identity.ts';
 import type { CacheBackend, StoredLayer } from './cache-backend.ts';
@@ -76,9 +78,13 @@ export function storeCache({ store, buildId, lease }: StoreCacheOptions): StoreC
       const found = layersForChain(store, diffIds);
       return 'layers' in found ? found.layers.map(stored) : undefined;
     },
-    duration: (name) => lastDuration(store, name),
-    noteDuration: (name, ms) => putDuration(store, name, ms),
+    lastRun: (name) => lastCost(store, name),
+    noteRun: (name, cost) => putCost(store, name, cost),
     claim: (name) => claim(store, name, lease()).mine,
+    isClaimed: (name) => {
+      const holder = claimHolder(store, name);
+      return holder !== undefined && holder !== lease() && isLeaseAlive(store, holder);
+    },
     release: (name) => release(store, name, lease()),
     hold: () => {
       holding = true;

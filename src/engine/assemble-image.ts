@@ -17,15 +17,16 @@ export interface AssembledImage {
 }
 
 /**
- * Makes the configuration document of a plan's target (SPEC 1.15). Equal input gives the same document: an image
+ * Makes the configuration document of a stage (SPEC 1.15), given by its index in the plan. Equal input gives the same document: an image
  * without any new layer takes the time at which it was first made.
  */
 export async function assembleImage(
   store: Store,
   plan: Plan,
+  stageIndex: number,
   snapshots: Map<NodeId, Snapshot>,
 ): Promise<AssembledImage> {
-  const stage = plan.stages[plan.target]!;
+  const stage = plan.stages[stageIndex]!;
   const snapshot = snapshots.get(stage.result)!;
   const diffIds = await diffIdsOf(snapshot);
   const history = stage.history.map(({ node, ...entry }) => {

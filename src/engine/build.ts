@@ -14,12 +14,12 @@ import { failedNode } from '../solve/failed-node.ts';
 import { inputsOf } from '../solve/priorities.ts';
 import { type Solved, solve } from '../solve/solve.ts';
 import type { Snapshot } from '../solve/types.ts';
-import { putImage } from '../store/images.ts';
 import { getContent, putContent } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
-import { type AssembledImage, assembleImage } from './assemble-image.ts';
+import { assembleImage } from './assemble-image.ts';
 import { type BuildInput, openBuildInput } from './build-input.ts';
-import { checkPlatform, makePlan } from './make-plan.ts';
+import { deliverTarget, type TargetResult } from './deliver-target.ts';
+import { checkPlatform, makePlan, type PlanSource } from './make-plan.ts';
 import { openStoreForWork } from './open-store.ts';
 import type { BuildOptions, BuildResult } from './options.ts';
 import { stepPreparer } from './prepare-step.ts';
@@ -27,6 +27,7 @@ import { Secrets } from './secrets.ts';
 import { StoreSession } from './session.ts';
 import { snapshotTree } from './snapshot-tree.ts';
 import { SshAgents } from './ssh/agents.ts';
+import { type WantedTarget, wantedTargets } from './wanted-targets.ts';
 
 /**
  * Builds an image from a Dockerfile and a context, as `docker build` does, and puts it into the store and wherever
@@ -42,8 +43,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const signal = options.signal ?? new AbortController().signal;
   const emit = (event: BuildEvent): void => options.progress?.event(event);
   try {
-    const tags = (options.tags ?? []).map(normalizeReference);
-    return await buildInStore({ options, env, signal, tags, emit });
+    return await buildInStore({ options, env, signal, wanted: wantedTargets(options), emit });
   } finally {
     await options.progress?.close();
   }
@@ -54,8 +54,8 @@ interface BuildTask {
   options: BuildOptions;
   env: NodeJS.ProcessEnv;
   signal: AbortSignal;
-  /** Normalised. */
-  tags: string[];
+  /** What is to come out of it; at least one. */
+  wanted: WantedTarget[];
   emit: (event: BuildEvent) => void;
 }
 
@@ -92,7 +92,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     env: job.env,
     runtime: options.runtime ?? 'auto',
     isolation: options.isolation,
-    inheritStdio: options.outputs?.some((output) => output.dest === '-') ?? false,
+    inheritStdio: job.wanted.some(({ outputs }) => outputs.some((output) => output.dest === '-')),
     onLease: () => cache.hold(),
   });
   session.killAfterAbort(job.signal);
@@ -125,16 +125,22 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       askAgent: (id, message) => job.agents.request(id, message),
       signal: job.signal,
       jobs: options.jobs ?? availableParallelism(),
+      memoryBudget: options.memoryBudget,
       clampMtime: plan.epoch,
     });
-    const image = await assembleImage(store, plan, solved.snapshots);
+    const results: TargetResult[] = [];
+    for (const [index, target] of job.wanted.entries()) {
+      const stage = plan.targets?.[index] ?? plan.target;
+      const image = await assembleImage(store, plan, stage, solved.snapshots);
+      results.push({ ...target, name: plan.stages[stage]!.displayName, image });
+    }
     if (solved.ran > 0) {
       await (await session.worker()).client.call('sync', {});
       cache.markDurable();
     }
-    await deliver(job, { plan, image, session });
+    for (const result of results) await deliverTarget(result, { job, plan, session });
     cache.touch();
-    return resultOf(job, { plan, image, solved });
+    return resultOf({ plan, results, solved });
   } finally {
     await session.close();
   }
@@ -151,7 +157,7 @@ async function planOf(job: BuildJob): Promise<Plan> {
   return makePlan(store, {
     file: input.file,
     text: input.text,
-    target: options.target,
+    ...stagesAskedFor(job),
     buildArgs,
     labels: new Map(Object.entries(options.labels ?? {})),
     platform,
@@ -181,47 +187,28 @@ function announce(plan: Plan, emit: (event: BuildEvent) => void): void {
   for (const warning of plan.warnings) emit({ type: 'warning', ...warning });
 }
 
-/** Puts the image into the store under its names, and wherever else it is wanted. */
-async function deliver(
-  job: BuildJob,
-  result: { plan: Plan; image: AssembledImage; session: StoreSession },
-): Promise<void> {
-  const { options, store, emit, tags } = job;
-  const { image, session } = result;
-  const vertex = 'export';
-  emit({ type: 'announced', vertex, name: 'exporting to image', inputs: [], internal: true });
-  emit({ type: 'started', vertex, time: Date.now() });
-  const note = (id: string): void => {
-    const time = Date.now();
-    emit({ type: 'status', vertex, id, current: 0, unit: 'items', time, done: true });
+/** One target alone is planned under its own name, so that its plan is found again however it was asked for. */
+function stagesAskedFor({ options, wanted }: BuildJob): Pick<PlanSource, 'target' | 'targets' | 'allStages'> {
+  const names = wanted.flatMap(({ stage }) => stage ?? []);
+  return {
+    target: names.at(-1),
+    targets: names.length > 1 ? names : undefined,
+    allStages: options.allStages,
   };
-  if (options.store ?? (tags.length > 0 || (options.outputs ?? []).length === 0)) {
-    putImage(store, { config: image.config.bytes, tags });
-    note(`writing image ${image.config.digest}`);
-    for (const tag of tags) note(`naming to ${tag}`);
-  }
-  if (options.outputs !== undefined && options.outputs.length > 0) {
-    const { writeOutputs } = await import('./write-outputs.ts');
-    await writeOutputs({
-      store,
-      image,
-      tags,
-      outputs: options.outputs,
-      cwd: options.cwd ?? process.cwd(),
-      clampMtime: result.plan.epoch,
-      note,
-      worker: await session.worker(),
-      signal: job.signal,
-    });
-  }
-  emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
 }
 
-function resultOf(job: BuildJob, done: { plan: Plan; image: AssembledImage; solved: Solved }): BuildResult {
-  const { plan, image, solved } = done;
-  return {
+function resultOf(done: { plan: Plan; results: TargetResult[]; solved: Solved }): BuildResult {
+  const { plan, results, solved } = done;
+  const images = results.map(({ name, image, tags }) => ({
+    stage: name,
     imageId: image.config.digest,
-    tags: job.tags,
+    tags: [...tags],
+  }));
+  const { imageId, tags } = images.at(-1)!;
+  return {
+    imageId,
+    tags,
+    images,
     warnings: plan.warnings,
     unusedBuildArgs: plan.unusedBuildArgs.toSorted(),
     ran: solved.ran,

@@ -13,6 +13,8 @@ export interface PlanSource {
   file: string;
   text: string;
   target: string | undefined;
+  targets?: readonly string[] | undefined;
+  allStages?: boolean | undefined;
   buildArgs: ReadonlyMap<string, string>;
   labels: ReadonlyMap<string, string>;
   platform: Platform;
@@ -51,12 +53,15 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
 }
 
 function planKey(source: PlanSource): string {
-  const { file, text, target, buildArgs, labels, platform, network, noCache, allow } = source;
+  const { file, text, target, targets, allStages, buildArgs, labels, platform, network, noCache, allow } =
+    source;
   const parts = [
     PLAN_FORMAT,
     file,
     text,
     target ?? null,
+    targets ?? null,
+    allStages ?? false,
     [...buildArgs],
     [...labels],
     platform,

@@ -14,6 +14,15 @@ export interface BuildOutput {
   tar?: boolean;
 }
 
+/** One of several stages to build. */
+export interface BuildTarget {
+  /** Its name. */
+  stage: string;
+  /** Names for its image: `name[:tag]`. */
+  tags?: readonly string[];
+  outputs?: readonly BuildOutput[];
+}
+
 export interface BuildOptions {
   /** A directory; `-` reads a Dockerfile or an archive from `stdin`. */
   context: string;
@@ -25,6 +34,13 @@ export interface BuildOptions {
   tags?: readonly string[];
   /** Stage to build; default the last. */
   target?: string | undefined;
+  /**
+   * Several stages to build in one go, each with names and outputs of its own; in place of `target`, `tags` and
+   * `outputs`. What they share runs once.
+   */
+  targets?: readonly BuildTarget[] | undefined;
+  /** Build every stage of the file too, needed or not: tests and checks that nothing depends on. */
+  allStages?: boolean | undefined;
   buildArgs?: Readonly<Record<string, string>>;
   labels?: Readonly<Record<string, string>>;
   /**
@@ -46,6 +62,11 @@ export interface BuildOptions {
   platform?: Platform;
   /** Steps that run at the same time. Default: one for each processor. */
   jobs?: number | undefined;
+  /**
+   * Bytes of memory that the steps that run at the same time may need together, by what each needed at its peak
+   * last time (256 MiB for a RUN that was not measured yet). One always runs. Default: no limit.
+   */
+  memoryBudget?: number | undefined;
   outputs?: readonly BuildOutput[];
   /** Keep the image in the store. Default: true, but false when `outputs` say where it goes and there is no tag. */
   store?: boolean;
@@ -67,11 +88,23 @@ export interface BuildOptions {
   cwd?: string;
 }
 
-export interface BuildResult {
-  /** `sha256:…` of the image's configuration. */
+/** An image that a build has made. */
+export interface BuiltImage {
+  /** Its stage, as progress shows it. */
+  stage: string;
+  /** `sha256:…` of its configuration. */
   imageId: string;
   /** Normalised names that it got. */
   tags: string[];
+}
+
+export interface BuildResult {
+  /** `sha256:…` of the image's configuration; of several targets the last one's. */
+  imageId: string;
+  /** Normalised names that it got. */
+  tags: string[];
+  /** All targets, in the order asked for. */
+  images: BuiltImage[];
   warnings: BuildWarning[];
   /** Names in `buildArgs` that no ARG asks for, sorted. */
   unusedBuildArgs: string[];

@@ -99,6 +99,8 @@ export interface ExecuteHooks {
 }
 
 export interface ExecuteResult {
+  /** Bytes of memory that the step's processes had at their peak, where that was measured. */
+  peakMemory?: number | undefined;
   /** Bytes and digest of the layer; settles some time after the step itself (DESIGN, decision 4). */
   digest: Promise<HashedLayer>;
 }

@@ -1,5 +1,6 @@
 import type { AgentQuestion, ExecuteHooks, ExecuteRequest, ExecuteResult, Executor } from './executor.ts';
 import type { DigestRequest, HashedLayer } from './step/digest-layer.ts';
+import type { StepOutcome } from './step/execute-step.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 /** The executor of this machine: a worker process (DESIGN, decision 1). */
@@ -9,7 +10,7 @@ export function localExecutor(worker: WorkerProcess): Executor {
     hooks: ExecuteHooks,
     signal: AbortSignal,
   ): Promise<ExecuteResult> => {
-    await worker.client.call('execute', request, {
+    const outcome = await worker.client.call<StepOutcome>('execute', request, {
       signal,
       onEvent: (event, data) => {
         void hooks.onLog((event as { stream: 'stdout' | 'stderr' }).stream, data);
@@ -24,7 +25,7 @@ export function localExecutor(worker: WorkerProcess): Executor {
       parent: request.parent.at(-1),
       clampMtime: request.clampMtime,
     };
-    return { digest: worker.client.call<HashedLayer>('digest', digest) };
+    return { ...outcome, digest: worker.client.call<HashedLayer>('digest', digest) };
   };
   return { execute, sync: () => worker.client.call('sync', {}) };
 }

@@ -8,7 +8,7 @@ import { planStage } from './dispatch.ts';
 import { errorAt, locating } from './fail.ts';
 import { linkStages, type StageGraph } from './link.ts';
 import { type PlanInput, type PlanOptions, withPlanDefaults } from './options.ts';
-import { resolveStages } from './resolve.ts';
+import { neededBy, resolveStages } from './resolve.ts';
 import type { Builder, StageState } from './stage-state.ts';
 import { type FileStages, readStages } from './stages.ts';
 import { PLAN_FORMAT, type Plan, type PlannedStage } from './types.ts';
@@ -47,9 +47,9 @@ export async function compilePlan(dockerfile: Dockerfile, input: PlanInput): Pro
   resolution.stages.forEach((stage, index) => {
     builder.states.set(stage, planStage(builder, stage, index));
   });
-  const target = builder.states.get(graph.target)!;
-  if (options.labels.size > 0) {
-    target.config.Labels = { ...target.config.Labels, ...Object.fromEntries(options.labels) };
+  for (const stage of options.labels.size > 0 ? graph.targets : []) {
+    const { config } = builder.states.get(stage)!;
+    config.Labels = { ...config.Labels, ...Object.fromEntries(options.labels) };
   }
   report.assertClean();
   return finishPlan(builder, graph, file);
@@ -90,7 +90,7 @@ function finishPlan(builder: Builder, graph: StageGraph, file: FileStages): Plan
     format: PLAN_FORMAT,
     platform: options.platform,
     stages: states.map((state) => finishStage(builder, state)),
-    target: builder.states.get(graph.target)!.planIndex,
+    ...targetsOf(builder, graph),
     nodes: builder.nodes,
     bases: [...builder.bases.values()],
     warnings: report.findings.toSorted((a, b) => a.range.start.offset - b.range.start.offset),
@@ -99,6 +99,19 @@ function finishPlan(builder: Builder, graph: StageGraph, file: FileStages): Plan
   };
   // Absent and undefined mean the same: what is kept as JSON must come back equal.
   return JSON.parse(JSON.stringify(plan)) as Plan;
+}
+
+function targetsOf(builder: Builder, graph: StageGraph): Pick<Plan, 'target' | 'targets' | 'extraStages'> {
+  const targets = graph.targets.map((stage) => builder.states.get(stage)!.planIndex);
+  const needed = neededBy(graph.targets);
+  const extraStages = [...builder.states]
+    .filter(([stage]) => !needed.has(stage))
+    .map(([, state]) => state.planIndex);
+  return {
+    target: targets.at(-1)!,
+    ...(targets.length > 1 ? { targets } : {}),
+    ...(extraStages.length > 0 ? { extraStages } : {}),
+  };
 }
 
 function finishStage(builder: Builder, state: StageState): PlannedStage {

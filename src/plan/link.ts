@@ -42,7 +42,8 @@ export interface LinkedStage extends Stage {
 export interface StageGraph {
   stages: LinkedStage[];
   byName: ReadonlyMap<string, LinkedStage>;
-  target: LinkedStage;
+  /** What was asked for, in that order; not empty. */
+  targets: LinkedStage[];
   /** Some instruction names an image or an empty mount: Docker then shows `stage-0` even for a single stage. */
   readsOutside: boolean;
 }
@@ -77,7 +78,7 @@ export function linkStages(
     // FROM binds to the nearest earlier stage; --from, later, to the last of a name.
     if (stage.name !== undefined) byName.set(stage.name, entry);
   }
-  const target = findTarget(linked, byName, options);
+  const targets = findTargets(linked, byName, options);
   const linker: Linker = { stages: linked, byName, escape: escapeCharacter, options };
   for (const stage of linked) {
     stage.commands = stage.instructions.map((instruction) => linkCommand(linker, instruction, undefined));
@@ -90,7 +91,7 @@ export function linkStages(
         (instruction.keyword === 'RUN' && sources.some((source) => source === undefined)),
     ),
   );
-  return { stages: linked, byName, target, readsOutside };
+  return { stages: linked, byName, targets, readsOutside };
 }
 
 export interface Linker {
@@ -201,12 +202,25 @@ function findContext(options: PlanOptions, name: string): NamedContext | undefin
   return options.namedContexts.get(name) ?? options.namedContexts.get(name.toLowerCase());
 }
 
-function findTarget(
+/** Of several names for one stage the first counts. */
+function findTargets(
   stages: readonly LinkedStage[],
   byName: ReadonlyMap<string, LinkedStage>,
   options: PlanOptions,
+): LinkedStage[] {
+  const wanted = options.targets?.length ? options.targets : [options.target];
+  return [...new Set(wanted.map((name) => findTarget(name, { stages, byName, options })))];
+}
+
+function findTarget(
+  wanted: string | undefined,
+  file: {
+    stages: readonly LinkedStage[];
+    byName: ReadonlyMap<string, LinkedStage>;
+    options: PlanOptions;
+  },
 ): LinkedStage {
-  const wanted = options.target;
+  const { stages, byName, options } = file;
   if (wanted === undefined || wanted === '') return stages.at(-1)!;
   const found = byName.get(wanted.toLowerCase());
   if (found !== undefined) return found;

@@ -21,6 +21,10 @@ export type ParseTrigger = (trigger: string) => {
 export interface PlanOptions {
   /** Name of the stage to build; undefined for the last one. */
   target?: string | undefined;
+  /** Several stages to build, each once; `target` is then ignored. */
+  targets?: readonly string[] | undefined;
+  /** Plan every stage of the file, also those that no target needs. */
+  allStages?: boolean | undefined;
   buildArgs: ReadonlyMap<string, string>;
   /** `--label`: merged into the target's configuration last. */
   labels: ReadonlyMap<string, string>;

@@ -21,7 +21,7 @@ export interface Base extends ResolvedImage {
   reference: string;
 }
 
-/** The stages that the target needs, and the images they need. */
+/** The stages that the targets need, and the images they need. */
 export interface Resolution {
   /** In the order of the file. */
   stages: LinkedStage[];
@@ -33,7 +33,7 @@ export interface Resolution {
 const COMMON_IMAGES = ['alpine', 'busybox', 'centos', 'debian', 'golang', 'ubuntu', 'fedora'];
 
 /**
- * Finds what the target needs, looks up the images of exactly that, and puts the ONBUILD triggers of bases before
+ * Finds what the targets need, looks up the images of exactly that, and puts the ONBUILD triggers of bases before
  * the commands of their stages, which may need more (SPEC F8, 1.14 ONBUILD).
  *
  * @throws SlipwayError `IMAGE_NOT_FOUND`, `TRIGGER_INVALID`, and what `resolveImage` throws.
@@ -42,8 +42,9 @@ export async function resolveStages(graph: StageGraph, linker: Linker): Promise<
   const { options } = linker;
   const images = new Map<string, Base>();
   const triggered = new Set<LinkedStage>();
+  const roots = options.allStages === true ? graph.stages : graph.targets;
   for (;;) {
-    const needed = reachable(graph.target);
+    const needed = neededBy(roots);
     await lookUp(needed, { graph, options, images });
     let grew = false;
     for (const stage of [...needed].sort((a, b) => a.index - b.index)) {
@@ -54,7 +55,7 @@ export async function resolveStages(graph: StageGraph, linker: Linker): Promise<
     }
     if (!grew) break;
   }
-  const stages = [...reachable(graph.target)].sort((a, b) => a.index - b.index);
+  const stages = [...neededBy(roots)].sort((a, b) => a.index - b.index);
   return { stages, imageOf: (source, platform) => imageFor(images, source, platform)! };
 }
 
@@ -78,8 +79,9 @@ function imageFor(images: ReadonlyMap<string, Base>, source: Source, platform: P
   return name === undefined ? undefined : images.get(imageKey(name, platform));
 }
 
-function reachable(target: LinkedStage): Set<LinkedStage> {
-  const found = new Set<LinkedStage>([target]);
+/** The stages themselves and all that they read from. */
+export function neededBy(roots: readonly LinkedStage[]): Set<LinkedStage> {
+  const found = new Set<LinkedStage>(roots);
   // A set grows while it is walked: this visits what is added, too.
   for (const stage of found) {
     if (stage.replacedBy !== undefined) continue;

@@ -54,7 +54,7 @@ export function readStages(dockerfile: Dockerfile, options: PlanOptions, report:
   const automatic = automaticArgs({
     platform: options.platform,
     buildPlatform: options.buildPlatform,
-    targetStage: options.target ?? last.alias?.text.toLowerCase() ?? '',
+    targetStage: options.targets?.at(-1) ?? options.target ?? last.alias?.text.toLowerCase() ?? '',
     buildArgs: options.buildArgs,
   });
   const globalArgs = instructions

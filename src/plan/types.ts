@@ -13,9 +13,13 @@ export interface Plan {
   platform: Platform;
   /** Stages that the target needs, in the order of the file. */
   stages: PlannedStage[];
-  /** Index into `stages` of the target. */
+  /** Index into `stages` of the target; of several the last one asked for. */
   target: number;
-  /** Nodes that the target needs, each after all it depends on. */
+  /** Indices into `stages` of all targets, in the order asked for, when there are several. */
+  targets?: number[];
+  /** Indices into `stages` of those that are built though no target needs them (`--all-stages`). */
+  extraStages?: number[];
+  /** Nodes that the targets need, each after all it depends on. */
   nodes: PlanNode[];
   /** Images that were looked up, with what was found: when one of them moves, the plan is stale. */
   bases: PlannedBase[];

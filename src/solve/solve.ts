@@ -20,7 +20,7 @@ export interface Solved {
 }
 
 /**
- * Brings a plan's target into being: every node that it needs is found in the cache or run, independent ones at
+ * Brings a plan's targets into being: every node that it needs is found in the cache or run, independent ones at
  * the same time, each once. A step starts as soon as its parent is frozen; digests follow in the background and
  * are all known when this resolves.
  *
@@ -31,7 +31,7 @@ export async function solve(options: SolveOptions): Promise<Solved> {
   const { plan, cache, onEvent } = options;
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const priorities = remainingTimes(plan, (name) => cache.duration(name));
+  const priorities = remainingTimes(plan, (name) => cache.lastRun(name));
   const runner = new StepRunner({ ...options, signal, priorities });
   const nodes = new Map(plan.nodes.map((node) => [node.id, node]));
   const snapshots = new Map<NodeId, Promise<Snapshot>>();
@@ -81,7 +81,7 @@ export async function solve(options: SolveOptions): Promise<Solved> {
   };
 
   try {
-    await diffIdsOf(await snapshotOf(plan.stages[plan.target]!.result));
+    await Promise.all(rootsOf(plan).map(async (id) => diffIdsOf(await snapshotOf(id))));
   } catch (error) {
     // The first cause, not the cancellation that it brought to others.
     const cause = stop.signal.aborted && !options.signal.aborted ? stop.signal.reason : error;
@@ -94,6 +94,12 @@ export async function solve(options: SolveOptions): Promise<Solved> {
     [...snapshots].map(async ([id, promise]) => [id, await promise] as const),
   );
   return { snapshots: new Map(entries), ran: runner.ran, reused: runner.reused };
+}
+
+/** The nodes for whose sake all others run. */
+function rootsOf(plan: Plan): NodeId[] {
+  const stages = [...(plan.targets ?? [plan.target]), ...(plan.extraStages ?? [])];
+  return [...new Set(stages.map((stage) => plan.stages[stage]!.result))];
 }
 
 function missingLayers(reference: string): SlipwayError {

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type PQueue from 'p-queue';
 import type { CacheBackend, StoredLayer } from '../cache/cache-backend.ts';
 import { chainId, stepKey } from '../cache/keys.ts';
 import { SlipwayError } from '../errors/index.ts';
@@ -7,6 +6,8 @@ import type { ExecuteHooks, Executor } from '../execute/executor.ts';
 import type { NodeId, PlanNode } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
 import { markFailed } from './failed-node.ts';
+import { expectedMemory } from './priorities.ts';
+import { Slots } from './slots.ts';
 import {
   diffIdsOf,
   knownDiffIds,
@@ -17,8 +18,9 @@ import {
   solvedLayer,
 } from './types.ts';
 
-/** How often a build that waits for another process's step looks whether it is done. */
-const CLAIM_POLL_MS = 30;
+/** How often a build that waits for another process's step looks whether it is done: at first, and later. */
+const FIRST_POLL_MS = 5;
+const LONGEST_POLL_MS = 100;
 
 export interface StepRunnerOptions {
   cache: CacheBackend;
@@ -30,6 +32,8 @@ export interface StepRunnerOptions {
   askAgent?: ExecuteHooks['askAgent'];
   /** Steps that run at the same time. */
   jobs: number;
+  /** Bytes of memory that running steps may be expected to need together; undefined is no limit. */
+  memoryBudget?: number | undefined;
   /** Milliseconds that the build still takes from a node on: the longest goes first. */
   priorities: Map<NodeId, number>;
   /** Seconds since 1970 to clamp times in new layers to. */
@@ -44,17 +48,24 @@ export interface StepWork {
   definition: string;
 }
 
+/** A claim that is made once its key is known, unless it is too late for it. */
+interface LateClaim {
+  key: string | undefined;
+  over: boolean;
+}
+
 /** Finds the results of steps in the cache or makes them, each once, as many at a time as is allowed. */
 export class StepRunner {
   readonly #options: StepRunnerOptions;
   readonly #running = new Map<string, Promise<SolvedLayer>>();
   readonly #records: Promise<void>[] = [];
-  #queue: Promise<PQueue> | undefined;
+  readonly #slots: Slots;
   ran = 0;
   reused = 0;
 
   constructor(options: StepRunnerOptions) {
     this.#options = options;
+    this.#slots = new Slots(options);
   }
 
   /** The layer that a step makes. Rejects as `Executor.execute`. */
@@ -69,7 +80,7 @@ export class StepRunner {
       this.#end(work.node, 'cached');
       return layer;
     }
-    const promise = this.#claimAndRun(work, name);
+    const promise = this.#runOnce(work);
     this.#running.set(name, promise);
     return promise;
   }
@@ -81,27 +92,62 @@ export class StepRunner {
   }
 
   async #lookup(work: StepWork): Promise<SolvedLayer | undefined> {
-    const { cache } = this.#options;
     if (work.node.noCache) return undefined;
-    let diffIds = knownDiffIds(work.parent);
     // Waiting for the parent's digest pays only where a record may be found with it (DESIGN, decision 4).
-    if (!diffIds && cache.hasDefinition(work.definition)) diffIds = await diffIdsOf(work.parent);
-    const record = diffIds && cache.lookup(stepKey(work.definition, chainId(diffIds)));
+    if (!knownDiffIds(work.parent) && this.#options.cache.hasDefinition(work.definition))
+      await diffIdsOf(work.parent);
+    return this.#recordedLayer(work);
+  }
+
+  #recordedLayer(work: StepWork): SolvedLayer | undefined {
+    const key = keyOf(work);
+    const record = key === undefined ? undefined : this.#options.cache.lookup(key);
     if (!record) return undefined;
     this.reused++;
     this.#end(work.node, 'cached');
     return solvedLayer(record.layer, record.created);
   }
 
-  /** Runs a step unless another process is at it; then its result is waited for. */
-  async #claimAndRun(work: StepWork, name: string): Promise<SolvedLayer> {
-    const { cache, signal } = this.#options;
-    if (work.node.noCache) return this.#enqueue(work, () => {});
-    while (!cache.claim(name)) await sleep(CLAIM_POLL_MS, undefined, { signal });
-    const release = (): void => cache.release(name);
-    try {
+  /** Runs a step in a slot, unless another process is at it: then that one's result is waited for, without a slot. */
+  async #runOnce(work: StepWork): Promise<SolvedLayer> {
+    const { cache, priorities, signal } = this.#options;
+    const request = {
+      priority: priorities.get(work.node.id) ?? 0,
+      memory: expectedMemory(work.node, (name) => cache.lastRun(name)),
+    };
+    for (;;) {
+      const layer = await this.#slots.run(request, async () => {
+        signal.throwIfAborted();
+        return this.#attempt(work);
+      });
+      if (layer) return layer;
+      const key = keyOf(work)!;
+      for (let wait = FIRST_POLL_MS; cache.isClaimed(key); wait = Math.min(wait * 2, LONGEST_POLL_MS))
+        await sleep(wait, undefined, { signal });
       const found = await this.#lookup(work);
-      if (!found) return await this.#enqueue(work, release);
+      if (found) return found;
+    }
+  }
+
+  /**
+   * Undefined when another process runs the step. A key without the parent's digest cannot be claimed and need not
+   * be: no other process can have that parent before its step is recorded, and the claim is made before that.
+   */
+  async #attempt(work: StepWork): Promise<SolvedLayer | undefined> {
+    if (work.node.noCache) return this.#execute(work);
+    const { cache } = this.#options;
+    const key = keyOf(work);
+    if (key !== undefined && !cache.claim(key)) return undefined;
+    const claim: LateClaim = { key, over: false };
+    if (key === undefined) this.#claimLater(work, claim);
+    const release = (): void => {
+      claim.over = true;
+      if (claim.key !== undefined) cache.release(claim.key);
+    };
+    try {
+      // It may have been recorded since it was looked up.
+      const found = this.#recordedLayer(work);
+      if (!found) return await this.#execute(work, release);
       release();
       return found;
     } catch (error) {
@@ -110,16 +156,17 @@ export class StepRunner {
     }
   }
 
-  async #enqueue(work: StepWork, release: () => void): Promise<SolvedLayer> {
-    const { jobs, priorities, signal } = this.#options;
-    // A build that runs nothing does not load the queue.
-    this.#queue ??= import('p-queue').then((module) => new module.default({ concurrency: jobs }));
-    const queue = await this.#queue;
-    const priority = priorities.get(work.node.id) ?? 0;
-    return queue.add(() => this.#execute(work, release), { priority, signal });
+  #claimLater(work: StepWork, claim: LateClaim): void {
+    for (const layer of work.parent.layers) {
+      layer.onStored?.push(() => {
+        const key = keyOf(work);
+        if (key === undefined || claim.key !== undefined || claim.over) return;
+        if (this.#options.cache.claim(key)) claim.key = key;
+      });
+    }
   }
 
-  async #execute(work: StepWork, release: () => void): Promise<SolvedLayer> {
+  async #execute(work: StepWork, release = (): void => {}): Promise<SolvedLayer> {
     const { cache, onEvent, signal, clampMtime, askAgent } = this.#options;
     const { node, parent, prepared } = work;
     const executor = await this.#options.executor();
@@ -142,13 +189,15 @@ export class StepRunner {
       // Handled below, but for what may throw before that: a full disk.
       result.digest.catch(() => {});
       const durationMs = Date.now() - started;
-      cache.noteDuration(node.title, durationMs);
+      cache.noteRun(node.title, { durationMs, peakMemory: result.peakMemory });
       const created = new Date().toISOString();
       const digested = result.digest.then((digest) => {
         layer.stored = cache.completeLayer(id, digest);
+        for (const call of onStored) call();
         return layer.stored;
       });
-      const layer: SolvedLayer = { stack: [id], stored: undefined, digested, created };
+      const onStored: (() => void)[] = [];
+      const layer: SolvedLayer = { stack: [id], stored: undefined, digested, created, onStored };
       const recorded = this.#record(work, layer, { created, durationMs }).finally(release);
       // Whoever needs the digest sees its failure; here it only must not be unhandled.
       recorded.catch(() => {});
@@ -197,4 +246,10 @@ export class StepRunner {
       ...(outcome === 'failed' ? { error: message } : {}),
     });
   }
+}
+
+/** The key of a step whose parent's digests are known. */
+function keyOf(work: StepWork): string | undefined {
+  const diffIds = knownDiffIds(work.parent);
+  return diffIds && stepKey(work.definition, chainId(diffIds));
 }

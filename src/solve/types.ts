@@ -14,6 +14,8 @@ export interface SolvedLayer {
   digested: Promise<StoredLayer>;
   /** RFC 3339: when the step that made it ran; of a base image's layers undefined. */
   created: string | undefined;
+  /** Called when the digest becomes known, before anybody else can see the result. */
+  onStored?: (() => void)[];
 }
 
 /** The root file system that a node produced: its layers, base first. */

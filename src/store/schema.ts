@@ -1,5 +1,17 @@
 /** Version of the store's format: its folders and the tables below. A store with a newer one is refused. */
-export const STORE_FORMAT = 1;
+export const STORE_FORMAT = 2;
+
+const COSTS = `CREATE TABLE costs (
+  name TEXT PRIMARY KEY,
+  duration_ms REAL NOT NULL,
+  peak_memory INTEGER,
+  used_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`;
+
+/** What makes a store of an older format one of the next: `UPGRADES[1]` leads from format 1 to 2. */
+export const UPGRADES: Readonly<Record<number, string>> = {
+  1: `DROP TABLE durations; ${COSTS}`,
+};
 
 /**
  * The tables of the index.
@@ -17,7 +29,7 @@ export const STORE_FORMAT = 1;
  * - `steps`: results of build steps by key. A row keeps its layer alive.
  * - `claims`: which lease runs the step with a key right now.
  * - `contents`: digests of what was selected from a chain of layers.
- * - `plans`, `durations`, `named_values`: things that save time and may be lost.
+ * - `plans`, `costs`, `named_values`: things that save time and may be lost.
  * - `blobs`: files under blobs/ that are there or being written.
  */
 export const SCHEMA = `
@@ -116,7 +128,7 @@ CREATE TABLE contents (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE plans (key TEXT PRIMARY KEY, text TEXT NOT NULL, used_ms INTEGER NOT NULL) STRICT;
-CREATE TABLE durations (definition TEXT PRIMARY KEY, ms REAL NOT NULL) STRICT, WITHOUT ROWID;
+${COSTS}
 CREATE TABLE named_values (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE blobs (digest TEXT PRIMARY KEY, size INTEGER) STRICT, WITHOUT ROWID;

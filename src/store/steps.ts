@@ -55,7 +55,6 @@ export function putStep(store: Store, step: StepRecord): void {
       JSON.stringify(step.parts ?? null),
       Date.now(),
     );
-    putDuration(store, step.definition, step.durationMs);
   });
 }
 
@@ -115,16 +114,6 @@ export function dropSteps(store: Store, keys: readonly string[]): void {
   store.database.transaction(() => {
     for (const key of keys) store.database.run('DELETE FROM steps WHERE key = ?', key);
   });
-}
-
-/** How long the step took when it last ran, in milliseconds. */
-export function lastDuration(store: Store, definition: string): number | undefined {
-  return store.database.get<{ ms: number }>('SELECT ms FROM durations WHERE definition = ?', definition)?.ms;
-}
-
-/** Notes how long a step took, also one that failed or made no record. */
-export function putDuration(store: Store, definition: string, ms: number): void {
-  store.database.run('INSERT OR REPLACE INTO durations (definition, ms) VALUES (?, ?)', definition, ms);
 }
 
 interface StepRow {

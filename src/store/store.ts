@@ -16,7 +16,7 @@ import { isErrno, SlipwayError } from '../errors/index.ts';
 import { Database } from './database.ts';
 import { containsIdMap } from './id-map.ts';
 import { formatPath, indexPath, layersPath, STORE_FOLDERS } from './layout.ts';
-import { SCHEMA, STORE_FORMAT } from './schema.ts';
+import { SCHEMA, STORE_FORMAT, UPGRADES } from './schema.ts';
 
 /** A store that is open in this process. The functions of this folder take it. */
 export interface Store extends Disposable {
@@ -71,6 +71,10 @@ export function openStore(root: string, options: StoreOptions = {}): Store {
   }
   const database = new Database(indexPath(path));
   database.execute('PRAGMA synchronous = NORMAL');
+  if (format.version < STORE_FORMAT) {
+    upgradeIndex(database);
+    replaceFormat(path, { ...format, version: STORE_FORMAT });
+  }
   const close = () => database.close();
   return { root: path, database, idMap: format.idMap, close, [Symbol.dispose]: close };
 }
@@ -104,6 +108,15 @@ function checkVersion(root: string, format: Format): void {
       { code: 'STORE_FORMAT_NEWER' },
     );
   }
+}
+
+/** Somebody else may do the same at the same time: the version in the index itself decides. */
+function upgradeIndex(database: Database): void {
+  database.transaction(() => {
+    const { user_version: version } = database.get<{ user_version: number }>('PRAGMA user_version')!;
+    for (let from = version; from < STORE_FORMAT; from++) database.execute(UPGRADES[from]!);
+    database.execute(`PRAGMA user_version = ${STORE_FORMAT}`);
+  });
 }
 
 function otherIdMap(root: string, made: string, now: string): SlipwayError {

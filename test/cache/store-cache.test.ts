@@ -63,15 +63,17 @@ test('a result that was synced outlives that', () => {
   expect(cache.lookup('k')?.buildId).toBe('b');
 });
 
-test('claims are one at a time, durations are remembered by name', () => {
+test('claims are one at a time, what steps needed is remembered by name', () => {
   const first = recordStep();
   const lease = startLease(store);
   const second = storeCache({ store, buildId: 'c', lease: () => lease });
   expect(first.claim('step')).toBe(true);
   expect(second.claim('step')).toBe(false);
+  expect([second.isClaimed('step'), first.isClaimed('step')]).toEqual([true, false]);
   first.release('step');
   expect(second.claim('step')).toBe(true);
-  first.noteDuration('RUN make', 1234);
-  expect(second.duration('RUN make')).toBe(1234);
-  expect(second.duration('RUN other')).toBeUndefined();
+  first.noteRun('RUN make', { durationMs: 1234, peakMemory: 5 });
+  first.noteRun('RUN make', { durationMs: 1300 });
+  expect(second.lastRun('RUN make')).toEqual({ durationMs: 1300, peakMemory: 5 });
+  expect(second.lastRun('RUN other')).toBeUndefined();
 });

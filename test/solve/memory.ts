@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { CacheBackend, NewStepRecord, StoredLayer } from '../../src/cache/cache-backend.ts';
+import type { CacheBackend, NewStepRecord, StepCost, StoredLayer } from '../../src/cache/cache-backend.ts';
 import { SlipwayError } from '../../src/errors/index.ts';
 import type { ExecuteRequest, Executor } from '../../src/execute/executor.ts';
 import {
@@ -15,18 +15,21 @@ import type { PrepareStep } from '../../src/solve/types.ts';
 export interface MemoryCache extends CacheBackend {
   records: Map<string, NewStepRecord>;
   claims: Set<string>;
+  costs: Map<string, StepCost>;
 }
 
 export function memoryCache(): MemoryCache {
   const records = new Map<string, NewStepRecord>();
   const layers = new Map<string, StoredLayer>();
   const claims = new Set<string>();
+  const costs = new Map<string, StepCost>();
   let next = 1;
   const byDiffId = (diffId: string): StoredLayer | undefined =>
     [...layers.values()].find((layer) => layer.diffId === diffId);
   return {
     records,
     claims,
+    costs,
     lookup: (key) => {
       const record = records.get(key);
       const layer = record && byDiffId(record.diffId);
@@ -45,9 +48,10 @@ export function memoryCache(): MemoryCache {
       const found = diffIds.map(byDiffId);
       return found.every((layer) => layer !== undefined) ? found : undefined;
     },
-    duration: () => undefined,
-    noteDuration: () => {},
+    lastRun: (name) => costs.get(name),
+    noteRun: (name, cost) => void costs.set(name, cost),
     claim: (name) => !claims.has(name) && claims.add(name) !== undefined,
+    isClaimed: (name) => claims.has(name),
     release: (name) => void claims.delete(name),
   };
 }

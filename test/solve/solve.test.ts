@@ -189,7 +189,7 @@ describe('failure', () => {
 
   test('a record that cannot be written fails the build, and leaves no promise behind', async () => {
     const cache = memoryCache();
-    cache.noteDuration = () => {
+    cache.noteRun = () => {
       throw new SlipwayError('exhausted', 'no space left', { code: 'NO_SPACE' });
     };
     const late = gate();

@@ -25,7 +25,6 @@ import {
   dropSteps,
   getStep,
   hasDefinition,
-  lastDuration,
   putStep,
   type StepRecord,
   stepsByDefinition,
@@ -336,7 +335,6 @@ describe('steps and what is remembered', () => {
     expect(stepsByDefinition(store, 'def-k').map((found) => found.key)).toEqual(['k2', 'k1']);
     dropSteps(store, ['k2']);
     expect(hasDefinition(store, 'def-k', 'chain-k1')).toBe(false);
-    expect(lastDuration(store, 'def-k')).toBe(12.5);
     store.database.run('UPDATE steps SET used_ms = 0');
     touchSteps(store, ['k1', 'gone']);
     expect(store.database.get('SELECT used_ms > 0 AS used FROM steps')).toEqual({ used: 1 });

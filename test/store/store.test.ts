@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openStore } from '../../src/store/store.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
 import { startScript } from './support.ts';
 
 let base: string;
@@ -39,10 +39,10 @@ describe('openStore', () => {
         "tmp",
       ]
     `);
-    expect(readFileSync(join(root, 'format'), 'utf8')).toBe('{"version":1,"idMap":"host"}\n');
+    expect(readFileSync(join(root, 'format'), 'utf8')).toBe('{"version":2,"idMap":"host"}\n');
     using store = openStore(root, { create: false });
     expect(store.database.get('PRAGMA journal_mode')).toEqual({ journal_mode: 'wal' });
-    expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: 1 });
+    expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: 2 });
     expect(store.idMap).toBe('host');
   });
 
@@ -61,10 +61,26 @@ describe('openStore', () => {
         root,
       ),
     );
-    writeFileSync(join(root, 'format'), '{"version":2,"idMap":"host"}');
+    writeFileSync(join(root, 'format'), '{"version":99,"idMap":"host"}');
     expect(codeOf(() => openStore(root))).toBe('STORE_FORMAT_NEWER');
     writeFileSync(join(root, 'format'), '{"version":');
     expect(codeOf(() => openStore(root))).toBe('STORE_DAMAGED');
+  });
+
+  test('a store of an older format becomes one of this', () => {
+    const root = join(base, 's');
+    const made = openStore(root, { idMap: 'host' });
+    const columns = (store: Store) => store.database.all('PRAGMA table_info(costs)');
+    const expected = columns(made);
+    made.database.execute(
+      'DROP TABLE costs; CREATE TABLE durations (definition TEXT PRIMARY KEY, ms REAL NOT NULL) STRICT, WITHOUT ROWID; PRAGMA user_version = 1',
+    );
+    made.close();
+    writeFileSync(join(root, 'format'), '{"version":1,"idMap":"host"}');
+    using store = openStore(root);
+    expect(columns(store)).toEqual(expected);
+    expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: 2 });
+    expect(readFileSync(join(root, 'format'), 'utf8')).toBe('{"version":2,"idMap":"host"}\n');
   });
 
   test('a store whose making was cut short is finished', () => {
@@ -72,7 +88,7 @@ describe('openStore', () => {
     openStore(root).close();
     rmSync(join(root, 'format'));
     openStore(root).close();
-    expect(readFileSync(join(root, 'format'), 'utf8')).toContain('"version":1');
+    expect(readFileSync(join(root, 'format'), 'utf8')).toContain('"version":2');
   });
 
   test('several processes that make it at once get one store', async () => {

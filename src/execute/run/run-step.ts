@@ -11,6 +11,7 @@ import { ensureDirectory } from '../step/root-path.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { networkFiles } from './network-files.ts';
 import { outputPipe } from './output.ts';
+import { watchMemory } from './peak-memory.ts';
 import { placeMounts } from './placed-mounts.ts';
 import { OwnerRefusals } from './refused-owner.ts';
 import { prepareRunMounts, type Secrets } from './run-mounts.ts';
@@ -26,11 +27,16 @@ export interface RunStepRequest {
   signal: AbortSignal;
 }
 
+export interface RunOutcome {
+  /** See `ExecuteResult`. */
+  peakMemory: number | undefined;
+}
+
 /**
  * RUN: one container on a snapshot (SPEC 1.8). Resolves when its process has ended with 0 and nothing is left of
  * it but its changes; rejects with `step-failed` for any other exit code.
  */
-export async function runStep(request: RunStepRequest): Promise<void> {
+export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
   const { host, snapshot, operation, hooks, signal } = request;
   const runtime = await host.runtime();
   const root = bytesOf(snapshot.root);
@@ -84,10 +90,14 @@ export async function runStep(request: RunStepRequest): Promise<void> {
       } finally {
         for (const fd of [stdin, stdout.write, stderr.write]) closeSync(fd);
       }
+      // Without a /proc of its own the worker cannot find the container's processes there.
+      const memory = host.ownProc ? watchMemory(container.pid) : undefined;
       const exit = await container.exited;
+      const peakMemory = memory?.stop();
       await Promise.all([stdout.drained, stderr.drained]);
       signal.throwIfAborted();
       if (exit.exitCode !== 0) throw failed(operation, exit.exitCode, refusals?.seen);
+      return { peakMemory };
     } finally {
       takeOut();
       removeMountPoints(points);

@@ -1,6 +1,6 @@
 import { bytesOf } from '../../sys/bytes.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
-import type { ExecuteHooks, ExecuteRequest } from '../executor.ts';
+import type { ExecuteHooks, ExecuteRequest, ExecuteResult } from '../executor.ts';
 import { runStep } from '../run/run-step.ts';
 import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
 import type { WorkerHost } from '../worker/host.ts';
@@ -10,20 +10,24 @@ import { recordOverrides } from './layer-overrides.ts';
 import { type KeptMetadata, MetadataKeeper } from './metadata-keeper.ts';
 import { ensureDirectory } from './root-path.ts';
 
+/** What is known of a step as soon as its layer is frozen. */
+export type StepOutcome = Omit<ExecuteResult, 'digest'>;
+
 /** Runs one step on a snapshot of its parent and commits the snapshot as its layer; see `Executor.execute`. */
 export async function executeStep(
   host: WorkerHost,
   request: ExecuteRequest,
   hooks: ExecuteHooks,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<StepOutcome> {
   const snapshot = host.snapshotter.prepare(request.parent);
   try {
-    const kept = await perform({ host, request, snapshot, hooks, signal });
+    const { kept, peakMemory } = await perform({ host, request, snapshot, hooks, signal });
     signal.throwIfAborted();
     const committed = snapshot.commit(request.layer);
     const { parent, layer } = request;
     recordOverrides(host, { parent, layer, root: bytesOf(snapshot.root), kept, committed });
+    return { peakMemory };
   } finally {
     snapshot.discard();
   }
@@ -37,27 +41,31 @@ interface Work {
   signal: AbortSignal;
 }
 
-async function perform({ host, request, snapshot, hooks, signal }: Work): Promise<KeptMetadata> {
+interface Performed extends StepOutcome {
+  kept: KeptMetadata;
+}
+
+async function perform({ host, request, snapshot, hooks, signal }: Work): Promise<Performed> {
   const { step } = request;
   const root = bytesOf(snapshot.root);
   switch (step.kind) {
     case 'run': {
       const secrets = new Map(step.secrets.map(({ id, base64 }) => [id, Buffer.from(base64, 'base64')]));
-      await runStep({ host, snapshot, ...step, secrets, hooks, signal });
-      return new MetadataKeeper(host.sys).kept;
+      const { peakMemory } = await runStep({ host, snapshot, ...step, secrets, hooks, signal });
+      return { kept: new MetadataKeeper(host.sys).kept, peakMemory };
     }
     case 'copy': {
       const { source, operation } = step;
       if (source.kind !== 'layers') {
         const from = source.kind === 'directory' ? bytesOf(source.path) : undefined;
         const sources = source.kind === 'directory' ? source.sources : [];
-        return copy(host, { operation, root, from, sources, keepOwner: false }, signal);
+        return { kept: await copy(host, { operation, root, from, sources, keepOwner: false }, signal) };
       }
       const view = host.snapshotter.view(source.layers);
       try {
         const from = bytesOf(view.root);
         const { sources } = source;
-        return await copy(host, { operation, root, from, sources, keepOwner: true }, signal);
+        return { kept: await copy(host, { operation, root, from, sources, keepOwner: true }, signal) };
       } finally {
         view.close();
       }
@@ -67,7 +75,7 @@ async function perform({ host, request, snapshot, hooks, signal }: Work): Promis
       const owner = user === '' ? { uid: 0, gid: 0 } : resolveOwner(root, user);
       const keeper = new MetadataKeeper(host.sys);
       ensureDirectory(root, bytesOf(path), (created) => keeper.setOwner(created, owner));
-      return keeper.kept;
+      return { kept: keeper.kept };
     }
   }
 }

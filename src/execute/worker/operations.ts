@@ -11,7 +11,7 @@ import { layersPath } from '../../store/layout.ts';
 import type { AgentQuestion, ExecuteRequest } from '../executor.ts';
 import type { OperationContext, OperationHandler } from '../protocol/server.ts';
 import { type DigestRequest, digestLayer, type HashedLayer } from '../step/digest-layer.ts';
-import { executeStep } from '../step/execute-step.ts';
+import { executeStep, type StepOutcome } from '../step/execute-step.ts';
 import { type DeleteRequest, type DeleteResult, removeGarbage } from './delete-garbage.ts';
 import { describeHost, type HostDescription } from './describe-host.ts';
 import { type ExportRequest, exportImages } from './export-operations.ts';
@@ -28,7 +28,7 @@ export const operations: Record<string, OperationHandler> = {
 
   describe: async (): Promise<HostDescription> => describeHost(workerHost()),
 
-  execute: async (request: ExecuteRequest, context: OperationContext): Promise<void> =>
+  execute: async (request: ExecuteRequest, context: OperationContext): Promise<StepOutcome> =>
     executeStep(
       workerHost(),
       request,

@@ -1,0 +1,56 @@
+import type { Plan } from '../plan/types.ts';
+import type { BuildEvent } from '../progress/events.ts';
+import { putImage } from '../store/images.ts';
+import type { Store } from '../store/store.ts';
+import type { AssembledImage } from './assemble-image.ts';
+import type { BuildOptions } from './options.ts';
+import type { StoreSession } from './session.ts';
+import type { WantedTarget } from './wanted-targets.ts';
+
+/** A target with its image. */
+export interface TargetResult extends WantedTarget {
+  /** Its stage, as progress shows it. */
+  name: string;
+  image: AssembledImage;
+}
+
+export interface Delivery {
+  job: { options: BuildOptions; store: Store; signal: AbortSignal; emit: (event: BuildEvent) => void };
+  plan: Plan;
+  session: StoreSession;
+}
+
+/** Puts the image of a target into the store under its names, and wherever else it is wanted. */
+export async function deliverTarget(result: TargetResult, { job, plan, session }: Delivery): Promise<void> {
+  const { options, store, emit } = job;
+  const { image, tags, outputs, name } = result;
+  const several = plan.targets !== undefined;
+  const vertex = several ? `export ${name}` : 'export';
+  const title = several ? `exporting ${name} to image` : 'exporting to image';
+  emit({ type: 'announced', vertex, name: title, inputs: [], internal: true });
+  emit({ type: 'started', vertex, time: Date.now() });
+  const note = (id: string): void => {
+    const time = Date.now();
+    emit({ type: 'status', vertex, id, current: 0, unit: 'items', time, done: true });
+  };
+  if (options.store ?? (tags.length > 0 || outputs.length === 0)) {
+    putImage(store, { config: image.config.bytes, tags });
+    note(`writing image ${image.config.digest}`);
+    for (const tag of tags) note(`naming to ${tag}`);
+  }
+  if (outputs.length > 0) {
+    const { writeOutputs } = await import('./write-outputs.ts');
+    await writeOutputs({
+      store,
+      image,
+      tags,
+      outputs,
+      cwd: options.cwd ?? process.cwd(),
+      clampMtime: plan.epoch,
+      note,
+      worker: await session.worker(),
+      signal: job.signal,
+    });
+  }
+  emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
+}
