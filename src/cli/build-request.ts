@@ -14,6 +14,9 @@ export interface BuildRequest {
   /** As given, checked to be valid names. */
   tags: string[];
   target: string | undefined;
+  /** Several targets, each with its own names and outputs; `tags`, `target` and `outputs` are then empty. */
+  targets: { stage: string; tags: string[]; outputs: OutputSpec[] }[];
+  allStages: boolean;
   /** `--build-arg name` without a value has taken it from the environment. */
   buildArgs: Record<string, string>;
   labels: Record<string, string>;
@@ -39,5 +42,7 @@ export interface BuildRequest {
   iidFile: string | undefined;
   /** Steps at the same time; undefined leaves it to the scheduler. */
   jobs: number | undefined;
+  /** Bytes. */
+  memoryBudget: number | undefined;
   outputs: OutputSpec[];
 }

@@ -7,7 +7,6 @@ import { SlipwayError } from '../errors/index.ts';
 import { NO_ISOLATION_WARNING } from '../execute/isolation.ts';
 import { localExecutor } from '../execute/local-executor.ts';
 import { localPlatform } from '../image/platform.ts';
-import { normalizeReference } from '../image/reference.ts';
 import type { Plan } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
 import { failedNode } from '../solve/failed-node.ts';

@@ -4,8 +4,8 @@ import { buildFlags } from '../../src/cli/commands/build-flags.ts';
 import { parseFlags } from '../../src/cli/flags/parse.ts';
 
 function request(argv: string[], env: NodeJS.ProcessEnv = {}) {
-  const { values, args } = parseFlags(buildFlags, argv);
-  return buildRequest(values, args[0] ?? '.', env);
+  const line = parseFlags(buildFlags, argv);
+  return buildRequest(line, line.args[0] ?? '.', env);
 }
 
 describe('buildRequest', () => {
@@ -15,6 +15,8 @@ describe('buildRequest', () => {
       file: undefined,
       tags: [],
       target: undefined,
+      targets: [],
+      allStages: false,
       buildArgs: {},
       labels: {},
       secrets: {},
@@ -29,6 +31,7 @@ describe('buildRequest', () => {
       quiet: false,
       iidFile: undefined,
       jobs: undefined,
+      memoryBudget: undefined,
       outputs: [],
     });
   });
@@ -80,6 +83,10 @@ describe('buildRequest', () => {
       file: 'F',
       tags: ['a:1', 'b'],
       target: 'x',
+      targets: [],
+      allStages: false,
+      isolation: undefined,
+      memoryBudget: undefined,
       buildArgs: { A: '3', FROM_ENV: 'yes' },
       labels: { l: '', k: 'v' },
       secrets: { a: { file: 'f' }, b: { env: 'B' }, FROM_ENV: { env: 'FROM_ENV' }, c: { file: 'c' } },
@@ -99,6 +106,29 @@ describe('buildRequest', () => {
         { type: 'docker', dest: undefined, tar: true, names: [] },
       ],
     });
+  });
+
+  it('gives each of several targets the names and outputs that follow it', () => {
+    const argv = ['--target=a', '-tx', '--all-stages', '--target', 'b', '-oout', '-t', 'y:1', '--tag=y:2'];
+    expect(request(argv)).toMatchObject({
+      target: undefined,
+      tags: [],
+      outputs: [],
+      targets: [
+        { stage: 'a', tags: ['x'], outputs: [] },
+        { stage: 'b', tags: ['y:1', 'y:2'], outputs: [{ type: 'local', dest: 'out' }] },
+      ],
+      allStages: true,
+    });
+  });
+
+  it.each([
+    ['512m', 512 * 1024 ** 2],
+    ['1.5GiB', 1.5 * 1024 ** 3],
+    ['1000', 1000],
+    ['2 kb', 2048],
+  ])('reads the size %s', (text, bytes) => {
+    expect(request(['--memory-budget', text]).memoryBudget).toBe(bytes);
   });
 
   it('looks at the environment', () => {
@@ -122,6 +152,8 @@ describe('buildRequest', () => {
     [['--ssh', 'default'], 'invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set'],
     [['--ssh', 'a=x', '--ssh', 'a=y'], 'duplicate agent ID "a"'],
     [['--allow', 'network.none'], 'unknown entitlement network.none'],
+    [['-t', 'x', '--target=a', '--target=b'], 'with several targets --tag belongs to the --target before it'],
+    [['--memory-budget', '4 apples'], 'invalid size: "4 apples"'],
     [['-o', 'type=foo'], 'exporter "foo" could not be found'],
   ])('%j is refused', (argv, message) => {
     expect(() => request(argv)).toThrow(expect.objectContaining({ kind: 'usage', message }));

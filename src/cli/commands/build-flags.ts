@@ -15,6 +15,7 @@ export const buildFlags = {
     type: 'list',
     usage: 'Allow extra privileged entitlement ("network.host", "security.insecure", "device")',
   },
+  'all-stages': { type: 'bool', usage: 'Build all stages, also those that the target does not need' },
   'build-arg': { type: 'list', usage: 'Set build-time variables' },
   debug: { type: 'bool', short: 'D', usage: 'Enable debug logging' },
   file: { type: 'string', short: 'f', usage: 'Name of the Dockerfile (default: "PATH/Dockerfile")' },
@@ -26,6 +27,10 @@ export const buildFlags = {
   jobs: { type: 'int', usage: 'Steps to run at the same time (default: by the number of processors)' },
   label: { type: 'list', usage: 'Set metadata for an image' },
   load: { type: 'bool', usage: 'Shorthand for "--output=type=docker"' },
+  'memory-budget': {
+    type: 'string',
+    usage: 'Memory that steps at the same time may need together, by earlier runs (format: "4g")',
+  },
   network: {
     type: 'string',
     default: 'default',
@@ -61,7 +66,11 @@ export const buildFlags = {
       'SSH agent socket or keys to expose to the build (format: "default|<id>[=<socket>|<key>[,<key>]]")',
   },
   tag: { type: 'list', short: 't', usage: 'Name and optionally a tag (format: "name:tag")' },
-  target: { type: 'string', usage: 'Set the target build stage to build' },
+  target: {
+    type: 'list',
+    valueName: 'string',
+    usage: 'Set the target build stage to build; of several, each has the --tag and --output that follow it',
+  },
 
   'force-rm': bool('a build leaves no intermediate containers'),
   compress: bool('there is no daemon to send the context to'),

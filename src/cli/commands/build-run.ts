@@ -20,15 +20,15 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     });
   }
   const [platform] = request.platforms;
-  const outputs = request.outputs.flatMap((spec) => outputOf(spec, context));
+  const specs = [request.outputs, ...request.targets.map((target) => target.outputs)].flat();
+  const outputs = specs.flatMap((spec) => outputOf(spec, context));
   if (outputs.filter((output) => output.dest === '-').length > 1) {
     throw new SlipwayError('usage', 'only one output can be written to standard output', {
       code: 'OUTPUT_INVALID',
       hint: 'Give the others a file: dest=FILE.',
     });
   }
-  const stores = request.outputs.some((spec) => spec.type === 'image' || isLoad(spec));
-  const names = request.outputs.flatMap((spec) => spec.names);
+  const stores = specs.some((spec) => spec.type === 'image' || isLoad(spec));
   const iidFile = request.iidFile === undefined ? undefined : resolve(request.iidFile);
   // An old one must not pass for the result of a build that fails.
   if (iidFile !== undefined) withIidFile(iidFile, () => rmSync(iidFile, { force: true }));
@@ -36,8 +36,14 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
   const result = await build({
     context: request.context,
     file: request.file,
-    tags: [...request.tags, ...names],
+    tags: [...request.tags, ...namesOf(request.outputs)],
     target: request.target,
+    targets: request.targets.map(({ stage, tags, outputs }) => ({
+      stage,
+      tags: [...tags, ...namesOf(outputs)],
+      outputs: outputs.flatMap((spec) => outputOf(spec, context)),
+    })),
+    allStages: request.allStages,
     buildArgs: request.buildArgs,
     labels: request.labels,
     secrets: request.secrets,
@@ -47,8 +53,9 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     network: request.network,
     ...(platform === undefined ? {} : { platform: platformOf(platform) }),
     jobs: request.jobs,
-    outputs,
-    ...(request.outputs.length === 0 || stores ? { store: true } : {}),
+    memoryBudget: request.memoryBudget,
+    outputs: request.outputs.flatMap((spec) => outputOf(spec, context)),
+    ...(specs.length === 0 || stores ? { store: true } : {}),
     root,
     runtime: request.runtime,
     isolation: request.isolation,
@@ -57,13 +64,14 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     env,
     stdin: lazyStdin(context),
   });
-  if (iidFile !== undefined) withIidFile(iidFile, () => writeFileSync(iidFile, result.imageId));
+  const ids = result.images.map(({ imageId }) => imageId).join('\n');
+  if (iidFile !== undefined) withIidFile(iidFile, () => writeFileSync(iidFile, ids));
   const unused = result.unusedBuildArgs;
   if (unused.length > 0 && request.progress !== 'rawjson' && !isQuiet(request)) {
     stderr.write(`[Warning] One or more build-args [${unused.map(safeText).join(' ')}] were not consumed\n`);
   }
   // Standard output may hold an archive: nothing else is mixed into it.
-  if (request.quiet && outputs.every((output) => output.dest !== '-')) stdout.write(`${result.imageId}\n`);
+  if (request.quiet && outputs.every((output) => output.dest !== '-')) stdout.write(`${ids}\n`);
   return 0;
 }
 
@@ -86,6 +94,10 @@ function withIidFile(path: string, act: () => void): void {
 
 function isQuiet({ progress }: BuildRequest): boolean {
   return progress === 'quiet' || progress === 'none';
+}
+
+function namesOf(outputs: readonly OutputSpec[]): string[] {
+  return outputs.flatMap(({ names }) => names);
 }
 
 /** `type=docker` without a place means the engine's own store: ours. */

@@ -2,13 +2,17 @@ import { SlipwayError } from '../../errors/index.ts';
 import { parseReference } from '../../image/reference.ts';
 import { isProgressMode } from '../../progress/create-sink.ts';
 import type { BuildRequest } from '../build-request.ts';
+import { parseByteSize } from '../byte-size.ts';
 import { defineCommand } from '../command.ts';
+
 import { parseEntitlement } from '../entitlement.ts';
-import type { FlagValues } from '../flags/definition.ts';
+
+import type { FlagValues, ParsedFlags } from '../flags/definition.ts';
+
 import { goQuote } from '../flags/go-values.ts';
 import { isolationChoice } from '../isolation-choice.ts';
 import { keyValues } from '../key-values.ts';
-import { parseOutput } from '../output-spec.ts';
+import { requestedTargets } from '../requested-targets.ts';
 import { runtimeName } from '../runtime-name.ts';
 import { parseSecrets } from '../secret-spec.ts';
 import { parseSsh } from '../ssh-spec.ts';
@@ -20,7 +24,7 @@ export const build = defineCommand({
   flags: buildFlags,
   args: { least: 1, most: 1 },
   async run(context, line) {
-    const request = buildRequest(line.values, line.args[0]!, context.env);
+    const request = buildRequest(line, line.args[0]!, context.env);
     const { runBuild } = await import('./build-run.ts');
     return runBuild(request, context);
   },
@@ -28,10 +32,11 @@ export const build = defineCommand({
 
 /** Flags and environment as one request. Throws `usage` with buildx's words. */
 export function buildRequest(
-  flags: FlagValues<typeof buildFlags>,
+  line: Pick<ParsedFlags<typeof buildFlags>, 'values' | 'sequence'>,
   context: string,
   env: NodeJS.ProcessEnv,
 ): BuildRequest {
+  const flags = line.values;
   const progress = flags.progress === 'auto' ? env.BUILDKIT_PROGRESS || 'auto' : flags.progress;
   if (!isProgressMode(progress)) {
     throw usage(
@@ -57,8 +62,8 @@ export function buildRequest(
   return {
     context,
     file: flags.file || undefined,
-    tags: flags.tag,
-    target: flags.target || undefined,
+    ...requestedTargets(line),
+    allStages: flags['all-stages'],
     buildArgs: keyValues(flags['build-arg'], { env }),
     labels: keyValues(flags.label),
     secrets: parseSecrets(flags.secret, env),
@@ -74,7 +79,7 @@ export function buildRequest(
     quiet: flags.quiet,
     iidFile: flags.iidfile || undefined,
     jobs: flags.jobs || undefined,
-    outputs: [...flags.output, ...(flags.load ? ['type=docker'] : [])].map(parseOutput),
+    memoryBudget: flags['memory-budget'] === '' ? undefined : parseByteSize(flags['memory-budget']),
   };
 }
 

@@ -45,11 +45,20 @@ type ValueOf<D extends FlagDefinition> = D['type'] extends 'bool'
 /** Values of all flags of a table, defaults filled in. */
 export type FlagValues<T extends FlagTable = FlagTable> = { [K in keyof T]: ValueOf<T[K]> };
 
+/** One use of a flag. */
+export interface GivenFlag {
+  /** Long name. */
+  name: string;
+  text: string;
+}
+
 /** What a command line gave: values, which flags were named, and the rest. */
 export interface ParsedFlags<T extends FlagTable = FlagTable> {
   values: FlagValues<T>;
   /** Long names of the flags that were given, in order of first use. */
   given: Set<string>;
+  /** Every flag as often as it was given, in that order, with its text. */
+  sequence: readonly GivenFlag[];
   /** Arguments that are not flags. */
   args: string[];
 }

@@ -1,5 +1,5 @@
 import { SlipwayError } from '../../errors/index.ts';
-import type { FlagDefinition, FlagTable, FlagValues, ParsedFlags } from './definition.ts';
+import type { FlagDefinition, FlagTable, FlagValues, GivenFlag, ParsedFlags } from './definition.ts';
 import { goQuote, parseBool, parseCsvRecord, parseInteger } from './go-values.ts';
 import { nearest } from './nearest.ts';
 
@@ -29,12 +29,18 @@ export function parseFlags<T extends FlagTable>(
 ): ParsedFlags<T> {
   const parser = new Parser(table, argv);
   parser.run(options.flagsEndAtArgument === true);
-  return { values: parser.values as FlagValues<T>, given: parser.given, args: parser.args };
+  return {
+    values: parser.values as FlagValues<T>,
+    given: parser.given,
+    sequence: parser.sequence,
+    args: parser.args,
+  };
 }
 
 class Parser {
   readonly values: Record<string, boolean | number | string | string[]> = {};
   readonly given = new Set<string>();
+  readonly sequence: GivenFlag[] = [];
   readonly args: string[] = [];
   readonly table: FlagTable;
   readonly rest: string[];
@@ -128,6 +134,7 @@ class Parser {
       throw problem('INVALID_FLAG_VALUE', `invalid argument ${goQuote(text)} for "${shown}" flag: ${why}`);
     }
     this.given.add(name);
+    this.sequence.push({ name, text });
   }
 
   unknown(name: string): SlipwayError {
