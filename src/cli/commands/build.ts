@@ -4,11 +4,8 @@ import { isProgressMode } from '../../progress/create-sink.ts';
 import type { BuildRequest } from '../build-request.ts';
 import { parseByteSize } from '../byte-size.ts';
 import { defineCommand } from '../command.ts';
-
 import { parseEntitlement } from '../entitlement.ts';
-
 import type { FlagValues, ParsedFlags } from '../flags/definition.ts';
-
 import { goQuote } from '../flags/go-values.ts';
 import { isolationChoice } from '../isolation-choice.ts';
 import { keyValues } from '../key-values.ts';

@@ -43,7 +43,7 @@ export function watchMemory(pid: number): MemoryWatch {
 }
 
 /** Bytes of memory that belong to nothing but one of the processes: shared libraries would be counted many times. */
-export function treeMemory(pid: number): number {
+function treeMemory(pid: number): number {
   let bytes = 0;
   const waiting = [pid];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
