@@ -1,3 +1,4 @@
+import type { RunSettings } from '../execute/executor.ts';
 import type { Platform } from '../image/types.ts';
 import type { CopyOperation, RunMount, RunOperation, WorkdirOperation } from '../plan/types.ts';
 import type { KeyParts } from './keys.ts';
@@ -12,12 +13,13 @@ export interface CommonParts {
 /**
  * Parts of a RUN's key (DESIGN, decision 5; SPEC M13): everything its process can observe. Secrets by id only;
  * ids, sharing and content of cache mounts and the values of proxy arguments not at all. `contents` holds the
- * digests of what bind mounts show, by index.
+ * digests of what bind mounts show, by index. Limits of memory and processors are no part of it.
  */
 export function runParts(
   operation: RunOperation,
   contents: Map<number, string>,
   common: CommonParts,
+  settings: RunSettings = {},
 ): KeyParts {
   const parts: KeyParts = {
     instruction: 'RUN',
@@ -27,6 +29,7 @@ export function runParts(
     network: operation.network,
     security: operation.security,
     hostname: operation.hostname,
+    ...settingParts(settings),
     ...commonParts(common),
   };
   for (const entry of operation.env) {
@@ -42,6 +45,17 @@ export function runParts(
     if (content !== undefined) parts[`mount ${index} content`] = content;
   }
   return parts;
+}
+
+/** Names of hosts count, their addresses do not: Docker's rule, since those change from machine to machine. */
+function settingParts({ extraHosts = [], ulimits = [], shmSize }: RunSettings): KeyParts {
+  return {
+    ...(extraHosts.length === 0 ? {} : { hosts: extraHosts.map(({ name }) => name).join(' ') }),
+    ...(ulimits.length === 0
+      ? {}
+      : { ulimits: ulimits.map(({ type, soft, hard }) => `${type}=${soft}:${hard}`).join(' ') }),
+    ...(shmSize === undefined ? {} : { 'shm size': String(shmSize) }),
+  };
 }
 
 /** Parts of a COPY's or ADD's key; `content` is the digest of the files that it selects. */

@@ -1,5 +1,6 @@
 import type { SecretSource } from '../engine/secrets.ts';
 import type { SshSource } from '../engine/ssh/agents.ts';
+import type { RunSettings } from '../execute/executor.ts';
 import type { ProgressMode } from '../progress/create-sink.ts';
 import type { IsolationChoice } from './isolation-choice.ts';
 import type { OutputSpec } from './output-spec.ts';
@@ -31,6 +32,8 @@ export interface BuildRequest {
   pull: boolean;
   /** For RUN without `--network`. */
   network: 'default' | 'none' | 'host';
+  /** For every RUN. */
+  steps: RunSettings;
   runtime: RuntimeName;
   /** Undefined leaves it to SLIPWAY_ISOLATION. */
   isolation: IsolationChoice | undefined;

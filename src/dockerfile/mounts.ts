@@ -1,4 +1,5 @@
 import { SlipwayError } from '../errors/index.ts';
+import { byteSize } from './byte-size.ts';
 import { splitCsv } from './csv.ts';
 import { goQuote, parseGoBoolean, parseGoUint32 } from './go-text.ts';
 import { didYouMean, suggest } from './suggest.ts';
@@ -29,9 +30,6 @@ const TYPES: readonly MountType[] = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'];
 const SHARING: readonly CacheSharing[] = ['shared', 'private', 'locked'];
 const KEYS = `type from source target readonly id sharing required size mode uid gid src dst destination ro rw
   readwrite env`.split(/\s+/);
-
-/** `10m`, `1.5GiB`, `512 kb`: bytes with binary units, as docker/go-units reads them. */
-const SIZE = /^([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)i?b?$/i;
 
 /**
  * The check that Docker makes of every mount of a file before anything runs: its form, and that `from` has no
@@ -217,10 +215,8 @@ function allowRequired(mount: MountSpec, key: string): true {
 }
 
 function parseSize(value: string): number {
-  const match = SIZE.exec(value);
-  if (match === null) throw invalid(`invalid value for size: ${value}`);
-  const size = Math.trunc(Number(match[1]) * 1024 ** ' kmgtp'.indexOf(match[2]!.toLowerCase() || ' '));
-  if (!Number.isSafeInteger(size)) throw invalid(`invalid value for size: ${value}`);
+  const size = byteSize(value);
+  if (size === undefined) throw invalid(`invalid value for size: ${value}`);
   return size;
 }
 

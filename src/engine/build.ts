@@ -110,6 +110,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
         common: { platform: plan.platform, epoch: plan.epoch },
         secretsOf: (operation) => job.secrets.of(operation),
         agentsOf: (operation) => job.agents.of(operation),
+        settings: options.steps ?? {},
         signal: job.signal,
       }),
       executor: async () => {

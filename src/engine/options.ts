@@ -1,3 +1,4 @@
+import type { RunSettings } from '../execute/executor.ts';
 import type { Platform } from '../image/types.ts';
 import type { BuildWarning } from '../plan/types.ts';
 import type { ProgressSink } from '../progress/sink.ts';
@@ -59,6 +60,8 @@ export interface BuildOptions {
   noCache?: boolean | readonly string[];
   /** Network of RUN without `--network`. Default: `default`, which reaches outside. */
   network?: 'default' | 'none' | 'host';
+  /** What every RUN gets beside what its line says: hosts, limits, a cgroup. */
+  steps?: RunSettings;
   platform?: Platform;
   /** Steps that run at the same time. Default: one for each processor. */
   jobs?: number | undefined;

@@ -5,7 +5,13 @@ import type { FileTree } from '../context/file-tree.ts';
 import { selectSources } from '../context/select.ts';
 import type { Selection, SelectionRequest } from '../context/selection.ts';
 import { isErrno, SlipwayError } from '../errors/index.ts';
-import type { SecretValue, SelectedFile, SelectedSource, StepSource } from '../execute/executor.ts';
+import type {
+  RunSettings,
+  SecretValue,
+  SelectedFile,
+  SelectedSource,
+  StepSource,
+} from '../execute/executor.ts';
 import type { CopyOperation, FileSource, PlanNode, RunOperation } from '../plan/types.ts';
 import { layerNames, type PreparedStep, type PrepareStep, type Snapshot } from '../solve/types.ts';
 import type { BytePath } from '../sys/bytes.ts';
@@ -25,6 +31,8 @@ export interface PrepareOptions {
   secretsOf: (operation: RunOperation) => Promise<SecretValue[]>;
   /** Makes the ssh agents ready that a RUN mounts, and gives the ids of those that there are. */
   agentsOf: (operation: RunOperation) => Promise<string[]>;
+  /** For every RUN. */
+  settings: RunSettings;
   signal: AbortSignal;
 }
 
@@ -69,7 +77,7 @@ async function prepareRun(
     if (mount.type === 'bind') contents.set(index, selected.digest);
   }
   return {
-    parts: runParts(operation, contents, options.common),
+    parts: runParts(operation, contents, options.common, options.settings),
     step: async () => {
       const sources = await Promise.all(
         [...files].map(async ([mount, selected]) => ({ mount, source: await selected.source() })),
@@ -78,7 +86,7 @@ async function prepareRun(
         options.secretsOf(operation),
         options.agentsOf(operation),
       ]);
-      return { kind: 'run', operation, sources, secrets, agents };
+      return { kind: 'run', operation, sources, secrets, agents, settings: options.settings };
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { CopyOperation, RunOperation, WorkdirOperation } from '../plan/types.ts';
+import type { ProcessLimit, ResourceLimits } from '../runtime/resources.ts';
 import type { BytePath } from '../sys/bytes.ts';
 import type { HashedLayer } from './step/digest-layer.ts';
 
@@ -63,6 +64,18 @@ export interface SecretValue {
   base64: string;
 }
 
+/** What a build sets for each of its RUNs, beside what the instruction says. Plain data. */
+export interface RunSettings {
+  /** Names in /etc/hosts; the address `host-gateway` is the machine that builds. */
+  extraHosts?: readonly { name: string; address: string }[];
+  ulimits?: readonly ProcessLimit[];
+  /** Bytes of /dev/shm. */
+  shmSize?: number;
+  resources?: ResourceLimits;
+  /** The cgroup, from the root of each hierarchy, below which those of the steps are made. */
+  cgroupParent?: string;
+}
+
 /** A step as the executor gets it: the plan's operation, its inputs resolved. Plain data. */
 export type ExecutableStep =
   | {
@@ -72,6 +85,7 @@ export type ExecutableStep =
       secrets: SecretValue[];
       /** Ids of ssh agents that there are. */
       agents: string[];
+      settings?: RunSettings;
     }
   | { kind: 'copy'; operation: CopyOperation; source: StepSource }
   | { kind: 'workdir'; operation: WorkdirOperation };
@@ -96,6 +110,8 @@ export interface ExecuteHooks {
   onLog(stream: 'stdout' | 'stderr', data: Uint8Array): Promise<void> | void;
   /** A message of the ssh-agent protocol, for the agent of that id; gives its answer. Both without their length. */
   askAgent?(id: string, message: Uint8Array): Promise<Uint8Array>;
+  /** Something that was asked for and could not be had, and does not stop the step. */
+  onWarning?(code: string, message: string): void;
 }
 
 export interface ExecuteResult {

@@ -3,6 +3,12 @@ import type { DigestRequest, HashedLayer } from './step/digest-layer.ts';
 import type { StepOutcome } from './step/execute-step.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
+/** What `execute` of the worker reports: output, whose bytes are the payload, or a warning. */
+export interface StepEvent {
+  stream?: 'stdout' | 'stderr';
+  warning?: { code: string; message: string };
+}
+
 /** The executor of this machine: a worker process (DESIGN, decision 1). */
 export function localExecutor(worker: WorkerProcess): Executor {
   const execute = async (
@@ -13,7 +19,9 @@ export function localExecutor(worker: WorkerProcess): Executor {
     const outcome = await worker.client.call<StepOutcome>('execute', request, {
       signal,
       onEvent: (event, data) => {
-        void hooks.onLog((event as { stream: 'stdout' | 'stderr' }).stream, data);
+        const { stream, warning } = event as StepEvent;
+        if (warning !== undefined) hooks.onWarning?.(warning.code, warning.message);
+        else if (stream !== undefined) void hooks.onLog(stream, data);
       },
       onAsk: async ({ agent, base64 }: AgentQuestion) => {
         const answer = await hooks.askAgent?.(agent, Buffer.from(base64, 'base64'));

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../errors/index.ts';
+import { nearCgroups, readHierarchies } from './cgroup-hierarchies.ts';
 
 /** The cgroup, in every hierarchy, under which the OCI runtimes put the containers of a worker, by its lease. */
 export function cgroupParent(lease: string): string {
@@ -13,15 +14,9 @@ export function cgroupParent(lease: string): string {
  * nothing that was made.
  */
 export function removeCgroups(parent: string): boolean {
-  return hierarchies().every((mount) => removeCgroup(join(mount, parent)));
-}
-
-/** Where cgroup hierarchies are mounted. */
-function hierarchies(): string[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .filter((line) => / - cgroup2? /.test(line))
-    .map((line) => line.split(' ')[4]!);
+  return readHierarchies()
+    .flatMap(nearCgroups)
+    .every((path) => removeCgroup(join(path, parent)));
 }
 
 /** Children first. The files in a cgroup's directory are no obstacle. */

@@ -19,8 +19,15 @@ import { childExit } from './child-exit.ts';
 import { executionFailure } from './exec-check.ts';
 import { executeError } from './exec-error.ts';
 import { type HostFacts, readHostFacts } from './host-facts.ts';
+import {
+  type LimitedCgroup,
+  makeLimitedCgroup,
+  possibleLimits,
+  removeCgroupParent,
+} from './limited-cgroup.ts';
 import { refuseLinkedTargets } from './linked-targets.ts';
 import { ociConfig } from './oci-spec.ts';
+import type { ResourceLimits } from './resources.ts';
 import type { ContainerIo, ContainerRuntime, ContainerSpec, RunningContainer } from './types.ts';
 
 /** Where an OCI runtime is and where it may write. */
@@ -35,6 +42,24 @@ export interface OciRuntimeOptions {
   /** The cgroup, relative to each hierarchy, for those of its containers; default: the hierarchy's root. */
   cgroupParent?: string;
 }
+
+interface StartFiles {
+  bundle: string;
+  files: { pid: string; log: string };
+  stdio: number[];
+  /** Files of cgroup.procs of the cgroups in which the runtime starts. */
+  join: readonly string[];
+}
+
+interface AppliedLimits {
+  /** What the runtime sets. */
+  configured?: ResourceLimits;
+  cgroup?: LimitedCgroup;
+  warnings: readonly string[];
+}
+
+/** Joins the cgroups named before `--` and becomes the command after it. */
+const JOIN = 'while [ "$1" != -- ]; do echo 0 >"$1" || exit 1; shift; done; shift; exec "$@"';
 
 /** How often a starting container is looked at, in milliseconds. */
 const POLL = 2;
@@ -62,6 +87,7 @@ export class OciRuntime implements ContainerRuntime {
     refuseLinkedTargets(spec.rootfs);
     if (spec.security === 'sandbox') forbidDevices(sys, spec.rootfs);
     const pty = io.kind === 'terminal' ? sys.openPty() : undefined;
+    const limits = this.#limits(spec);
     let pid: number | undefined;
     let ended = false;
     let failure: string | undefined;
@@ -69,12 +95,18 @@ export class OciRuntime implements ContainerRuntime {
       const size = io.kind === 'terminal' ? io : undefined;
       writeFileSync(
         join(bundle, 'config.json'),
-        JSON.stringify(ociConfig(spec, this.#facts, { size, cgroupParent: this.#options.cgroupParent })),
+        JSON.stringify(
+          ociConfig(spec, this.#facts, {
+            size,
+            cgroupParent: this.#options.cgroupParent,
+            limits: limits.configured,
+          }),
+        ),
       );
       if (pty && size) sys.setWindowSize(pty.master, size.rows, size.columns);
       const stdio =
         io.kind === 'files' ? [io.stdin, io.stdout, io.stderr] : [pty!.slave, pty!.slave, pty!.slave];
-      const child = this.#run(spec.id, bundle, files, stdio);
+      const child = this.#run(spec.id, { bundle, files, stdio, join: limits.cgroup?.procs ?? [] });
       const kill = () => {
         if (pid !== undefined) killProcess(pid, 'SIGKILL');
       };
@@ -85,6 +117,8 @@ export class OciRuntime implements ContainerRuntime {
         if (exit.exitCode !== 0) failure = lastError(files.log);
         if (signal.aborted) await this.#delete(spec.id);
         rmSync(bundle, { recursive: true, force: true });
+        await limits.cgroup?.remove();
+        if (spec.cgroup) removeCgroupParent(spec.cgroup);
         return exit;
       });
 
@@ -117,6 +151,7 @@ export class OciRuntime implements ContainerRuntime {
             },
           },
         }),
+        warnings: limits.warnings,
         kill: (name) => killProcess(pid, name),
         exited,
       };
@@ -129,6 +164,20 @@ export class OciRuntime implements ContainerRuntime {
     }
   }
 
+  /**
+   * The runtime sets limits itself where it makes the container's cgroup. In a user namespace it makes none and stays
+   * in the one that it is started in.
+   */
+  #limits({ cgroup: wanted }: ContainerSpec): AppliedLimits {
+    if (wanted === undefined) return { warnings: [] };
+    if (this.#facts?.userNamespace) {
+      const cgroup = makeLimitedCgroup(wanted);
+      return { cgroup, warnings: cgroup.warnings };
+    }
+    const { limits, warnings } = possibleLimits(wanted.limits);
+    return { configured: limits, warnings };
+  }
+
   #arguments(): string[] {
     const { name, stateDirectory } = this.#options;
     // As real root the device cgroup is what keeps a node of the image shut: crun must not do without.
@@ -136,13 +185,16 @@ export class OciRuntime implements ContainerRuntime {
     return ['--root', stateDirectory, ...cgroups];
   }
 
-  #run(id: string, bundle: string, files: { pid: string; log: string }, stdio: number[]): ChildProcess {
+  #run(id: string, { bundle, files, stdio, join }: StartFiles): ChildProcess {
     const args = [
       ...this.#arguments(),
       ...['--log', files.log, '--log-format', 'json'],
       ...['run', '--bundle', bundle, '--pid-file', files.pid, id],
     ];
-    return spawn(this.#options.program, args, { stdio, env: { PATH: process.env.PATH } });
+    const command = [this.#options.program, ...args];
+    const [program, ...rest] =
+      join.length === 0 ? command : ['/bin/sh', '-c', JOIN, 'sh', ...join, '--', ...command];
+    return spawn(program!, rest, { stdio, env: { PATH: process.env.PATH } });
   }
 
   /** Removes what a killed container left in the state directory. */

@@ -4,6 +4,7 @@ import { SlipwayError } from '../errors/index.ts';
 import { capabilityMask, containerCapabilities } from './capabilities.ts';
 import type { HostFacts } from './host-facts.ts';
 import { resolveInside } from './path-inside.ts';
+import type { ResourceLimits } from './resources.ts';
 import { ociSeccomp } from './seccomp/oci-seccomp.ts';
 import { defaultShmSize, maskedPaths, readonlyPaths } from './standard-files.ts';
 import type { ContainerSpec, Mount } from './types.ts';
@@ -21,14 +22,18 @@ export interface OciConfigOptions {
   size?: { rows: number; columns: number } | undefined;
   /** The cgroup under which the container's own is made; default: the hierarchy's root. */
   cgroupParent?: string | undefined;
+  /** Those of the container's limits that this machine can set. */
+  limits?: ResourceLimits | undefined;
 }
 
 /** The config.json of a container, as OCI's runtime specification 1.0.2 has it. */
 export function ociConfig(
   spec: ContainerSpec,
   facts: HostFacts,
-  { size, cgroupParent }: OciConfigOptions,
+  { size, cgroupParent, limits = {} }: OciConfigOptions,
 ): Record<string, unknown> {
+  const { parent } = spec.cgroup ?? {};
+  const cgroup = spec.cgroup ? `${parent ?? ''}/${spec.cgroup.name}` : `${cgroupParent}/${spec.id}`;
   const sandbox = spec.security === 'sandbox';
   const capabilitySet = containerCapabilities(spec);
   // The runtimes fail where the caller lacks one.
@@ -63,15 +68,29 @@ export function ociConfig(
       namespaces: namespaces.map((type) => ({ type })),
       // In a user namespace there are no cgroups to be had, and runc fails where one is named.
       ...(cgroupParent !== undefined &&
-        !facts.userNamespace && { cgroupsPath: `/${cgroupParent}/${spec.id}` }),
-      // The runtimes add the nodes that they make themselves. Without cgroups this is of no effect.
-      ...(sandbox && !facts.userNamespace && { resources: { devices: [{ allow: false, access: 'rwm' }] } }),
+        !facts.userNamespace && { cgroupsPath: posix.normalize(`/${cgroup}`) }),
+      ...(!facts.userNamespace && {
+        resources: {
+          // The runtimes add the nodes that they make themselves. Without cgroups this is of no effect.
+          ...(sandbox && { devices: [{ allow: false, access: 'rwm' }] }),
+          ...ociResources(limits),
+        },
+      }),
       ...(sandbox && {
         maskedPaths,
         readonlyPaths,
         seccomp: ociSeccomp(process.arch === 'arm64' ? 'arm64' : 'x86_64', capabilitySet),
       }),
     },
+  };
+}
+
+function ociResources(limits: ResourceLimits): Record<string, unknown> {
+  const { memory, memorySwap, cpuShares, cpuQuota, cpuPeriod, cpusetCpus, cpusetMems } = limits;
+  const cpu = { shares: cpuShares, quota: cpuQuota, period: cpuPeriod, cpus: cpusetCpus, mems: cpusetMems };
+  return {
+    ...(memory !== undefined && { memory: { limit: memory, swap: memorySwap ?? 2 * memory } }),
+    ...(Object.values(cpu).some((value) => value !== undefined) && { cpu }),
   };
 }
 
@@ -142,17 +161,25 @@ function sourcePath({ source = '/', sourceRoot }: Mount): string {
 function allowedLimits(
   spec: ContainerSpec,
   facts: HostFacts,
-): { type: string; soft: number; hard: number }[] {
-  const named = (spec.rlimits ?? []).map(({ type, soft, hard }) => {
-    return { type: `RLIMIT_${type.toUpperCase().replace('RLIMIT_', '')}`, soft, hard };
+): { type: string; soft: unknown; hard: unknown }[] {
+  const own = facts.userNamespace
+    ? readFileSync('/proc/self/limits', 'latin1').split('\n').slice(1)
+    : undefined;
+  return (spec.rlimits ?? []).map((limit) => {
+    const type = `RLIMIT_${limit.type.toUpperCase().replace('RLIMIT_', '')}`;
+    const words = own?.[limitLines.indexOf(type)]?.slice(26).trim().split(/\s+/);
+    const most = own === undefined || words?.[1] === 'unlimited' ? Infinity : Number(words?.[1] ?? 0);
+    const [soft, hard] = [limit.soft, limit.hard].map((value) =>
+      Math.min(value < 0 ? Infinity : value, most),
+    );
+    return { type, soft: limitNumber(soft!), hard: limitNumber(hard!) };
   });
-  if (!facts.userNamespace) return named;
-  const own = readFileSync('/proc/self/limits', 'latin1').split('\n').slice(1);
-  return named.map((limit) => {
-    const words = own[limitLines.indexOf(limit.type)]?.slice(26).trim().split(/\s+/);
-    const hard = Math.min(limit.hard, words?.[1] === 'unlimited' ? Infinity : Number(words?.[1] ?? 0));
-    return { type: limit.type, hard, soft: Math.min(limit.soft, hard) };
-  });
+}
+
+/** RLIM_INFINITY is 2^64 - 1, which no number of JavaScript is. */
+function limitNumber(value: number): unknown {
+  if (value !== Infinity) return value;
+  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON('18446744073709551615');
 }
 
 /** Lines of /proc/PID/limits, in their order. */

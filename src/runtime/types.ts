@@ -1,3 +1,5 @@
+import type { CgroupRequest, ProcessLimit } from './resources.ts';
+
 /** A mount as data: nothing is mounted until a runtime makes it. Paths are absolute. */
 export interface Mount {
   /** File system type, or `bind`. */
@@ -37,7 +39,9 @@ export interface ContainerSpec {
   security: 'sandbox' | 'insecure';
   /** Bytes of /dev/shm; 64 MiB when absent. */
   shmSize?: number;
-  rlimits?: { type: string; soft: number; hard: number }[];
+  rlimits?: ProcessLimit[];
+  /** Limits on all of its processes together; what cannot be had is in `RunningContainer.warnings`. */
+  cgroup?: CgroupRequest;
 }
 
 /** Where the three standard streams go: file descriptors of the calling process, or a new terminal. */
@@ -63,6 +67,8 @@ export interface RunningContainer {
   /** Process id of its first process, as the caller's pid namespace has it. */
   pid: number;
   terminal?: Terminal;
+  /** Limits of the specification that could not be had, in Docker's words. */
+  warnings?: readonly string[];
   /** Sends a signal to the first process. */
   kill(signal: NodeJS.Signals): void;
   /** Resolves when the first process has ended and everything that was left of the container is gone. */

@@ -183,6 +183,7 @@ export class StepRunner {
         {
           onLog: (stream, data) => onEvent({ type: 'log', vertex: node.id, stream, data, time: Date.now() }),
           ...(askAgent && { askAgent }),
+          onWarning: (code, message) => onEvent({ type: 'warning', vertex: node.id, code, message }),
         },
         signal,
       );

@@ -25,6 +25,7 @@ describe('buildRequest', () => {
       noCache: false,
       pull: false,
       network: 'default',
+      steps: {},
       runtime: 'auto',
       platforms: [],
       progress: 'auto',
@@ -77,6 +78,8 @@ describe('buildRequest', () => {
         '--load',
         '--iidfile=i',
       ],
+      ...['--ulimit=nofile=1:2', '-m1g', '--memory-swap=-1', '--resource', 'cpu-shares=5,memory=7m'],
+      ...['--cgroup-parent', 'p', '--shm-size=2m', '--add-host=a:1.2.3.4', '--cpuset-cpus=0', '-c', '2'],
     ];
     expect(request(argv, { FROM_ENV: 'yes', BUILDKIT_PROGRESS: 'quiet', SSH_AUTH_SOCK: '/agent' })).toEqual({
       context: '.',
@@ -95,6 +98,13 @@ describe('buildRequest', () => {
       noCache: true,
       pull: true,
       network: 'none',
+      steps: {
+        extraHosts: [{ name: 'a', address: '1.2.3.4' }],
+        ulimits: [{ type: 'nofile', soft: 1, hard: 2 }],
+        shmSize: 2 << 20,
+        resources: { memory: 7 << 20, memorySwap: -1, cpuShares: 5, cpusetCpus: '0' },
+        cgroupParent: 'p',
+      },
       runtime: 'auto',
       platforms: ['linux/amd64', 'local'],
       progress: 'quiet',

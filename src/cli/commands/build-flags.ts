@@ -1,8 +1,8 @@
 import type { FlagTable } from '../flags/definition.ts';
+import { stepFlags } from './build-step-flags.ts';
 
 const NO_REGISTRY = 'there is no registry client in this version';
 const NO_ATTESTATIONS = 'this version makes no attestations';
-const NO_LIMITS = 'this version sets no limits on steps';
 const NO_PRIVILEGED_STEPS = 'this version grants steps no further privileges';
 const NO_DAEMON = 'there is no daemon';
 
@@ -16,6 +16,7 @@ export const buildFlags = {
     usage: 'Allow extra privileged entitlement ("network.host", "security.insecure", "device")',
   },
   'all-stages': { type: 'bool', usage: 'Build all stages, also those that the target does not need' },
+  ...stepFlags,
   'build-arg': { type: 'list', usage: 'Set build-time variables' },
   debug: { type: 'bool', short: 'D', usage: 'Enable debug logging' },
   file: { type: 'string', short: 'f', usage: 'Name of the Dockerfile (default: "PATH/Dockerfile")' },
@@ -77,7 +78,6 @@ export const buildFlags = {
   'disable-content-trust': { ...bool('there is no content trust to disable'), default: 'true' },
   rm: { ...bool('a build leaves no intermediate containers'), default: 'true' },
 
-  'add-host': refusedList('this version writes no extra host names into steps'),
   annotation: refusedList('this version writes no annotations'),
   attest: refusedList(NO_ATTESTATIONS),
   'build-arg-file': refusedList('give the arguments one by one with --build-arg'),
@@ -86,26 +86,15 @@ export const buildFlags = {
   'cache-from': refusedList('this version only has the cache of its own store'),
   'cache-to': refusedList('this version only has the cache of its own store'),
   call: refused('this version only builds'),
-  'cgroup-parent': refused(NO_LIMITS),
   check: refusedBool('this version only builds'),
-  'cpu-period': refused(NO_LIMITS),
-  'cpu-quota': refused(NO_LIMITS),
-  'cpu-shares': { ...refused(NO_LIMITS), short: 'c' },
-  'cpuset-cpus': refused(NO_LIMITS),
-  'cpuset-mems': refused(NO_LIMITS),
-  memory: { ...refused(NO_LIMITS), short: 'm' },
-  'memory-swap': refused(NO_LIMITS),
   'metadata-file': refused('this version writes no metadata file; --iidfile gives the image id'),
   policy: refusedList('this version knows no policies about sources'),
   provenance: { ...refused(NO_ATTESTATIONS), alone: 'true' },
   push: refusedBool(NO_REGISTRY),
-  resource: refusedList(NO_LIMITS),
   sbom: { ...refused(NO_ATTESTATIONS), alone: 'true' },
   'security-opt': refusedList(NO_PRIVILEGED_STEPS),
-  'shm-size': refused('/dev/shm of a step has 64 MiB in this version'),
   squash: refusedBool('this version keeps one layer for each step'),
   timestamp: refused('set SOURCE_DATE_EPOCH instead'),
-  ulimit: refusedList(NO_LIMITS),
   unsetenv: refusedList('this version removes no variables of the base image'),
 } as const satisfies FlagTable;
 

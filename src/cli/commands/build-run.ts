@@ -51,6 +51,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     allow: request.allow,
     noCache: request.noCache,
     network: request.network,
+    steps: request.steps,
     ...(platform === undefined ? {} : { platform: platformOf(platform) }),
     jobs: request.jobs,
     memoryBudget: request.memoryBudget,

@@ -14,6 +14,7 @@ import { runtimeName } from '../runtime-name.ts';
 import { parseSecrets } from '../secret-spec.ts';
 import { parseSsh } from '../ssh-spec.ts';
 import { buildFlags } from './build-flags.ts';
+import { stepSettings } from './build-step-flags.ts';
 
 /** `slipway build` */
 export const build = defineCommand({
@@ -69,6 +70,7 @@ export function buildRequest(
     noCache: noCacheOf(flags),
     pull: flags.pull,
     network,
+    steps: stepSettings(flags),
     runtime: runtimeName(flags.runtime),
     isolation: isolationChoice(flags.isolation),
     platforms: platforms.filter((platform) => platform !== ''),

@@ -22,6 +22,8 @@ export interface FlagDefinition {
   valueName?: string;
   /** Value of the flag when it stands alone (`--pull` for `--pull=true`); such a flag takes no next argument. */
   alone?: string;
+  /** Throws for a value that makes no sense; what it says follows pflag's `invalid argument`. */
+  check?: (text: string) => unknown;
   hidden?: boolean;
   /** Still works; using it prints this on standard error. */
   deprecated?: string;

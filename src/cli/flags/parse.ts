@@ -121,6 +121,7 @@ class Parser {
     const { name, definition } = flag;
     const first = !this.given.has(name);
     try {
+      definition.check?.(text);
       if (definition.type === 'bool') this.values[name] = parseBool(text);
       else if (definition.type === 'int') this.values[name] = parseInteger(text);
       else if (definition.type === 'string') this.values[name] = text;

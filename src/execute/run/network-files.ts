@@ -6,8 +6,8 @@ export interface NetworkFilesRequest {
   /** Directory outside the root file system that the files are written to. */
   scratch: string;
   hostname: string;
-  /** `name` → address, from `--add-host`. */
-  extraHosts: { name: string; address: string }[];
+  /** From `--add-host`; `host-gateway` is the machine itself. */
+  extraHosts: readonly { name: string; address: string }[];
   /** Mounted read-only, as a build's RUN has them; a container may write to its own copies. */
   readOnly?: boolean;
 }
@@ -20,7 +20,7 @@ export function networkFiles(request: NetworkFilesRequest): Mount[] {
   const hosts = [
     `127.0.0.1\tlocalhost ${request.hostname}`,
     '::1\tlocalhost ip6-localhost ip6-loopback',
-    ...request.extraHosts.map(({ name, address }) => `${address}\t${name}`),
+    ...request.extraHosts.map(({ name, address }) => `${addressOf(address)}\t${name}`),
     '',
   ].join('\n');
   const files = [
@@ -37,6 +37,11 @@ export function networkFiles(request: NetworkFilesRequest): Mount[] {
       options: ['bind', 'nosuid', 'nodev', 'noexec', ...(request.readOnly ? ['ro'] : [])],
     };
   });
+}
+
+/** With the host's network, its loopback is the container's. */
+function addressOf(address: string): string {
+  return address === 'host-gateway' ? '127.0.0.1' : address;
 }
 
 function hostResolver(): string {

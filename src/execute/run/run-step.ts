@@ -4,7 +4,7 @@ import type { RunOperation } from '../../plan/types.ts';
 import { prepareMountPoints, removeMountPoints } from '../../runtime/mount-points.ts';
 import type { ContainerSpec } from '../../runtime/types.ts';
 import { bytesOf } from '../../sys/bytes.ts';
-import type { BoundSource, ExecuteHooks } from '../executor.ts';
+import type { BoundSource, ExecuteHooks, RunSettings } from '../executor.ts';
 import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
 import { resolveMappedUser, SUBORDINATE_IDS_HINT } from '../step/mapped-account.ts';
 import { ensureDirectory } from '../step/root-path.ts';
@@ -23,6 +23,7 @@ export interface RunStepRequest {
   sources: BoundSource[];
   secrets: Secrets;
   agents: readonly string[];
+  settings?: RunSettings | undefined;
   hooks: ExecuteHooks;
   signal: AbortSignal;
 }
@@ -37,7 +38,7 @@ export interface RunOutcome {
  * it but its changes; rejects with `step-failed` for any other exit code.
  */
 export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
-  const { host, snapshot, operation, hooks, signal } = request;
+  const { host, snapshot, operation, hooks, signal, settings = {} } = request;
   const runtime = await host.runtime();
   const root = bytesOf(snapshot.root);
   const account = resolveMappedUser(host, root, operation.user);
@@ -50,7 +51,7 @@ export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
       ...networkFiles({
         scratch: snapshot.scratch,
         hostname: operation.hostname,
-        extraHosts: [],
+        extraHosts: settings.extraHosts ?? [],
         readOnly: true,
       }),
       ...prepared.mounts,
@@ -67,6 +68,9 @@ export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
       mounts,
       network: operation.network === 'none' ? 'none' : 'host',
       security: operation.security,
+      ...(settings.shmSize === undefined ? {} : { shmSize: settings.shmSize }),
+      ...(settings.ulimits === undefined ? {} : { rlimits: [...settings.ulimits] }),
+      ...cgroupOf(request),
     };
     const points = prepareMountPoints(snapshot.root, spec.mounts);
     let takeOut = (): void => {};
@@ -92,6 +96,7 @@ export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
       }
       // Without a /proc of its own the worker cannot find the container's processes there.
       const memory = host.ownProc ? watchMemory(container.pid) : undefined;
+      for (const warning of container.warnings ?? []) hooks.onWarning?.('LIMIT_DISCARDED', warning);
       const exit = await container.exited;
       const peakMemory = memory?.stop();
       await Promise.all([stdout.drained, stderr.drained]);
@@ -105,6 +110,14 @@ export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
   } finally {
     prepared.release();
   }
+}
+
+/** A cgroup of its own where a limit or a place for it was asked for. */
+function cgroupOf({ host, snapshot, settings }: RunStepRequest): Pick<ContainerSpec, 'cgroup'> {
+  const { resources, cgroupParent } = settings ?? {};
+  if (resources === undefined && cgroupParent === undefined) return {};
+  const name = `slipway-${host.lease}/${snapshot.scratch.split('/').at(-1)}`;
+  return { cgroup: { limits: resources ?? {}, parent: cgroupParent, name } };
 }
 
 function failed(operation: RunOperation, exitCode: number, ownerRefused = false): SlipwayError {

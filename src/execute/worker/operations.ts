@@ -9,6 +9,7 @@ import type { ContainerExit } from '../../runtime/types.ts';
 import type { Finding, LayerCheck } from '../../store/check.ts';
 import { layersPath } from '../../store/layout.ts';
 import type { AgentQuestion, ExecuteRequest } from '../executor.ts';
+import type { StepEvent } from '../local-executor.ts';
 import type { OperationContext, OperationHandler } from '../protocol/server.ts';
 import { type DigestRequest, digestLayer, type HashedLayer } from '../step/digest-layer.ts';
 import { executeStep, type StepOutcome } from '../step/execute-step.ts';
@@ -33,11 +34,12 @@ export const operations: Record<string, OperationHandler> = {
       workerHost(),
       request,
       {
-        onLog: (stream, data) => context.emit({ stream }, data),
         askAgent: async (agent, message) => {
           const question: AgentQuestion = { agent, base64: Buffer.from(message).toString('base64') };
           return Buffer.from(await context.ask<string>(question), 'base64');
         },
+        onLog: (stream, data) => context.emit({ stream } satisfies StepEvent, data),
+        onWarning: (code, message) => void context.emit({ warning: { code, message } } satisfies StepEvent),
       },
       context.signal,
     ),

@@ -6,6 +6,7 @@ import { capabilityMask } from '../capabilities.ts';
 import { childExit } from '../child-exit.ts';
 import { scriptArch, sealedProgram, started } from '../embedded/embedded-runtime.ts';
 import { readHostFacts } from '../host-facts.ts';
+import { makeLimitedCgroup } from '../limited-cgroup.ts';
 import type { ContainerIo, ContainerRuntime, ContainerSpec, RunningContainer, Terminal } from '../types.ts';
 import { chrootScript } from './chroot-script.ts';
 import { killMarked } from './marked-processes.ts';
@@ -45,11 +46,18 @@ export class ChrootRuntime implements ContainerRuntime {
     const setgroupsDenied = (facts.capabilities & capabilityMask(['SETGID'])) === 0n;
     const mark = { container: ++this.#count, worker: this.#worker };
     const pty = io.kind === 'terminal' ? sys.openPty() : undefined;
+    const cgroup = spec.cgroup && makeLimitedCgroup(spec.cgroup);
     try {
       const files =
         io.kind === 'files' ? [io.stdin, io.stdout, io.stderr] : [pty!.slave, pty!.slave, pty!.slave];
       const pipes = [0, 1, 2].filter((position) => fstatSync(files[position]!).isFIFO());
-      const options = { arch, facts: { ...facts, setgroupsDenied }, pipes, confined: false };
+      const options = {
+        arch,
+        facts: { ...facts, setgroupsDenied },
+        pipes,
+        confined: false,
+        cgroups: cgroup?.procs ?? [],
+      };
       const program = chrootScript(spec, options, { mark, terminal: pty !== undefined });
       if (pty && io.kind === 'terminal') sys.setWindowSize(pty.master, io.rows, io.columns);
       const file = sealedProgram(sys, program.elf);
@@ -61,9 +69,10 @@ export class ChrootRuntime implements ContainerRuntime {
       closeSync(file);
       const kill = () => killMarked(mark);
       signal.addEventListener('abort', kill, { once: true });
-      const exited = childExit(child).finally(() => {
+      const exited = childExit(child, async () => {
         signal.removeEventListener('abort', kill);
         kill();
+        await cgroup?.remove();
       });
       await started(child, exited, { program, spec, signal });
       const terminal: Terminal | undefined = pty && {
@@ -73,6 +82,7 @@ export class ChrootRuntime implements ContainerRuntime {
       return {
         pid: child.pid!,
         ...(terminal && { terminal }),
+        ...(cgroup && { warnings: cgroup.warnings }),
         kill: (name) => void child.kill(name),
         exited,
       };

@@ -1,5 +1,5 @@
 import { PR_SET_PDEATHSIG, TIOCSCTTY } from '../../sys/constants.ts';
-import { startProcess } from '../embedded/container-process.ts';
+import { joinCgroups, startProcess } from '../embedded/container-process.ts';
 import type { ScriptOptions } from '../embedded/container-script.ts';
 import { REPORT_FD } from '../embedded/machine-code.ts';
 import { type ScriptProgram, SyscallScript } from '../embedded/syscall-script.ts';
@@ -23,6 +23,7 @@ export function chrootScript(
   script.purpose('enter the root file system');
   script.call('fcntl', [REPORT_FD, F_SETFD, FD_CLOEXEC]);
   script.closeFrom(REPORT_FD + 1);
+  joinCgroups(script, options.cgroups ?? []);
   script.call('prctl', [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   script.call('setsid', []);
   if (context.terminal) script.call('ioctl', [0, TIOCSCTTY, 0]);

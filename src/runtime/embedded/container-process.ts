@@ -28,6 +28,7 @@ const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4;
 const CAPABILITY_VERSION_3 = 0x20080522;
 const [AF_INET, SOCK_DGRAM, SIOCSIFFLAGS, IFF_UP] = [2, 2, 0x8914, 1];
+const O_WRONLY = 1;
 const O_RDWR = 2;
 const [ELOOP, ENAMETOOLONG] = [40, 36];
 
@@ -61,6 +62,17 @@ export function bringLoopbackUp(script: SyscallScript): void {
     request.writeInt16LE(IFF_UP, 16);
     script.call('ioctl', [socket, SIOCSIFFLAGS, script.bytes(request)]);
   });
+}
+
+/** Moves the process into cgroups, by their cgroup.procs. */
+export function joinCgroups(script: SyscallScript, procs: readonly string[]): void {
+  if (procs.length > 0) script.purpose('join the cgroup of its limits');
+  for (const path of procs) {
+    script.scope(() => {
+      const file = script.open('openat', [-100, script.string(path), O_WRONLY]);
+      script.call('write', [file, script.string('0'), 1]);
+    });
+  }
 }
 
 /** Makes the terminal at /dev/console the controlling one, and standard input, output and error. */

@@ -25,7 +25,7 @@ import { maskedPaths, readonlyPaths } from '../standard-files.ts';
 import type { ContainerSpec, Mount } from '../types.ts';
 import { mountDevices } from './container-devices.ts';
 import { ContainerMounts, errnos } from './container-mounts.ts';
-import { bringLoopbackUp, joinConsole, startProcess } from './container-process.ts';
+import { bringLoopbackUp, joinCgroups, joinConsole, startProcess } from './container-process.ts';
 import { REPORT_FD, type ScriptArch } from './machine-code.ts';
 import { type ScriptProgram, SyscallScript } from './syscall-script.ts';
 
@@ -46,6 +46,8 @@ export interface ScriptOptions {
   pipes: readonly number[];
   /** False: a filter of system calls cannot be set. Default true. */
   confined?: boolean;
+  /** Files of cgroup.procs of the cgroups that it joins. */
+  cgroups?: readonly string[];
 }
 
 /**
@@ -60,6 +62,8 @@ export function containerScript(spec: ContainerSpec, options: ScriptOptions): Sc
   script.purpose('leave the namespaces of the builder');
   script.call('fcntl', [REPORT_FD, F_SETFD, FD_CLOEXEC]);
   script.closeFrom(REPORT_FD + 1);
+  // First of all: the new cgroup namespace then begins there.
+  joinCgroups(script, options.cgroups ?? []);
   script.call('prctl', [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   script.call('setsid', []);
   script.call('umask', [0]);

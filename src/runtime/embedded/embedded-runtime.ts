@@ -7,6 +7,7 @@ import { loadSys } from '../../sys/linux.ts';
 import type { Sys } from '../../sys/sys.ts';
 import { childExit } from '../child-exit.ts';
 import { type HostFacts, readHostFacts } from '../host-facts.ts';
+import { makeLimitedCgroup } from '../limited-cgroup.ts';
 import type { ContainerIo, ContainerRuntime, ContainerSpec, RunningContainer, Terminal } from '../types.ts';
 import { containerScript } from './container-script.ts';
 import { REPORT_FD, type ScriptArch } from './machine-code.ts';
@@ -55,10 +56,12 @@ export class EmbeddedRuntime implements ContainerRuntime {
     }
     const sys = loadSys();
     const pty = io.kind === 'terminal' ? sys.openPty() : undefined;
+    const cgroup = spec.cgroup && makeLimitedCgroup(spec.cgroup);
     try {
       const program = containerScript(spec, {
         arch,
         facts: this.#facts,
+        cgroups: cgroup?.procs ?? [],
         pipes: io.kind === 'files' ? [io.stdin, io.stdout, io.stderr].flatMap(pipeAt) : [],
         ...(pty && { console: pty.name }),
       });
@@ -66,7 +69,10 @@ export class EmbeddedRuntime implements ContainerRuntime {
       const child = launch(sys, program, io);
       const kill = () => child.kill('SIGKILL');
       signal.addEventListener('abort', kill, { once: true });
-      const exited = childExit(child).finally(() => signal.removeEventListener('abort', kill));
+      const exited = childExit(child, async () => {
+        signal.removeEventListener('abort', kill);
+        await cgroup?.remove();
+      });
       await started(child, exited, { program, spec, signal });
       const terminal: Terminal | undefined = pty && {
         fd: pty.master,
@@ -75,6 +81,7 @@ export class EmbeddedRuntime implements ContainerRuntime {
       return {
         pid: child.pid!,
         ...(terminal && { terminal }),
+        ...(cgroup && { warnings: cgroup.warnings }),
         kill: (name) => void child.kill(name),
         exited,
       };
