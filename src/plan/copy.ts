@@ -61,6 +61,7 @@ export function applyCopy(step: Step<CopyInstruction>): void {
   const parents = flagBoolean(flags, 'parents') ?? false;
   // The independent layer cannot carry a mode: Docker then copies the usual way, and so its title says.
   const link = (flagBoolean(flags, 'link') ?? false) && chmod === undefined;
+  if (chown !== undefined && (link || isEmptyRoot(step))) checkNumericOwner(chown);
   const { from, dependencies } = sourceOf(step);
   const operation: CopyOperation = {
     kind: 'copy',
@@ -155,6 +156,25 @@ function sourceOf({ builder, state, command, instruction }: Step<CopyInstruction
     };
   }
   return { from: { kind: 'node', node }, dependencies: [node] };
+}
+
+/** Nothing was done yet on top of `FROM scratch`. */
+function isEmptyRoot({ builder, state }: Step<unknown>): boolean {
+  return builder.nodes.findLast(({ id }) => id === state.result)?.operation.kind === 'scratch';
+}
+
+/** Where there can be no /etc/passwd an owner's name means nothing: Docker fails, though with less to go by. */
+function checkNumericOwner(chown: string): void {
+  const name = chown.split(':', 2).find((part) => part !== '' && !/^[0-9]+$/.test(part));
+  if (name === undefined) return;
+  throw new SlipwayError(
+    'invalid',
+    `invalid missing user mount: there is no /etc/passwd to find ${name} in (invalid user index: -1)`,
+    {
+      code: 'CHOWN_NAME',
+      hint: 'An empty root file system, and the independent layer of --link, know owners by number only: --chown=1000:1000.',
+    },
+  );
 }
 
 function checkSources(

@@ -178,6 +178,7 @@ export interface CopyOperation {
   /** As written and expanded; undefined for none. */
   chown?: string | undefined;
   chmod?: string | undefined;
+  /** A layer made on nothing and stacked on the parent: it depends neither on it nor on its links. */
   link: boolean;
   parents: boolean;
   exclude: string[];

@@ -55,8 +55,11 @@ export async function solve(options: SolveOptions): Promise<Solved> {
       onEvent({ type: 'ended', vertex: node.id, time: Date.now(), outcome: 'cached' });
       return { layers: stored.map((layer) => solvedLayer(layer)) };
     }
-    await Promise.all(inputsOf(node).map(snapshotOf));
-    const parent = await snapshotOf(operation.parent);
+    const parentSnapshot = snapshotOf(operation.parent);
+    // A layer that does not depend on what is below it need not wait for that (SPEC 1.11, --link).
+    const independent = operation.kind === 'copy' && operation.link;
+    await Promise.all((independent ? node.dependencies : inputsOf(node)).map(snapshotOf));
+    const parent = independent ? { layers: [] } : await parentSnapshot;
     const inputs = new Map<string, Snapshot>();
     for (const id of node.dependencies) {
       const snapshot = await snapshotOf(id);
@@ -67,7 +70,7 @@ export async function solve(options: SolveOptions): Promise<Solved> {
     const prepared = await prepare(node, inputs);
     const definition = definitionDigest(prepared.parts);
     const layer = await runner.layerOf({ node, parent, prepared, definition });
-    return { layers: [...parent.layers, layer] };
+    return { layers: [...(await parentSnapshot).layers, layer] };
   };
 
   const prepare = async (node: PlanNode, inputs: Map<string, Snapshot>): Promise<PreparedStep> => {

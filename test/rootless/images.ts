@@ -35,6 +35,7 @@ COPY --from=one /t /t
 COPY files/a /x/y/new
 COPY --chown=100000:100000 --chmod=6711 files/a /big
 COPY --from=one / /all/
+COPY --link --chown=7:8 files entries.tar /linked/
 COPY --chown=9 <<there /heredoc
 text
 there

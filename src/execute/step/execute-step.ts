@@ -1,7 +1,9 @@
+import { layersPath } from '../../store/layout.ts';
 import { bytesOf } from '../../sys/bytes.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
-import type { ExecuteHooks, ExecuteRequest, ExecuteResult } from '../executor.ts';
+import type { ExecutableStep, ExecuteHooks, ExecuteRequest, ExecuteResult } from '../executor.ts';
 import { runStep } from '../run/run-step.ts';
+import { plainSnapshot } from '../snapshot/plain.ts';
 import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { runHeavy } from '../worker/thread-pool.ts';
@@ -20,7 +22,9 @@ export async function executeStep(
   hooks: ExecuteHooks,
   signal: AbortSignal,
 ): Promise<StepOutcome> {
-  const snapshot = host.snapshotter.prepare(request.parent);
+  const snapshot = isIndependent(request.step)
+    ? plainSnapshot({ layers: layersPath(host.store), active: host.active })
+    : host.snapshotter.prepare(request.parent);
   try {
     const { kept, peakMemory } = await perform({ host, request, snapshot, hooks, signal });
     signal.throwIfAborted();
@@ -31,6 +35,11 @@ export async function executeStep(
   } finally {
     snapshot.discard();
   }
+}
+
+/** `COPY --link`: whatever its parent is, it gives one layer. */
+function isIndependent(step: ExecutableStep): boolean {
+  return step.kind === 'copy' && step.operation.link;
 }
 
 interface Work {
