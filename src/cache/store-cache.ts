@@ -16,6 +16,7 @@ import { getStep, hasDefinition, putStep, touchSteps } from '../store/steps.ts';
 import type { Store } from '../store/store.ts';
 import { bootId } from '../sys/process-identity.ts';
 import type { CacheBackend, StoredLayer } from './cache-backend.ts';
+import { readableParts } from './readable-parts.ts';
 
 export interface StoreCacheOptions {
   store: Store;
@@ -65,7 +66,13 @@ export function storeCache({ store, buildId, lease }: StoreCacheOptions): StoreC
     record: (step) => {
       const found = layersForChain(store, [step.diffId]);
       if (!('layers' in found)) return;
-      putStep(store, { ...step, layer: found.layers[0]!.id, buildId, bootId: bootId() });
+      putStep(store, {
+        ...step,
+        parts: readableParts(step.parts),
+        layer: found.layers[0]!.id,
+        buildId,
+        bootId: bootId(),
+      });
     },
     allocateLayer: () => allocateLayer(store, lease()),
     completeLayer: (id, digest) => {

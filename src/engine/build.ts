@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { chainId } from '../cache/keys.ts';
 import { storeCache } from '../cache/store-cache.ts';
@@ -9,6 +8,8 @@ import { localExecutor } from '../execute/local-executor.ts';
 import { localPlatform } from '../image/platform.ts';
 import type { Plan } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
+import { BuildRecorder } from '../record/recorder.ts';
+import { buildsAreDue, tidyBuilds } from '../record/retention.ts';
 import { failedNode } from '../solve/failed-node.ts';
 import { inputsOf } from '../solve/priorities.ts';
 import { type Solved, solve } from '../solve/solve.ts';
@@ -17,6 +18,7 @@ import { getContent, putContent } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
 import { assembleImage } from './assemble-image.ts';
 import { type BuildInput, openBuildInput } from './build-input.ts';
+import { buildSubject } from './build-subject.ts';
 import { deliverTarget, type TargetResult } from './deliver-target.ts';
 import { checkPlatform, makePlan, type PlanSource } from './make-plan.ts';
 import { openStoreForWork } from './open-store.ts';
@@ -61,14 +63,47 @@ interface BuildTask {
 async function buildInStore(task: BuildTask): Promise<BuildResult> {
   const { options, env, signal } = task;
   using store = openStoreForWork({ root: options.root, env, isolation: options.isolation });
+  const recorder = new BuildRecorder({
+    root: store.root,
+    subject: buildSubject(options, task.wanted),
+    tags: task.wanted.flatMap(({ tags }) => tags),
+  });
+  options.onStart?.(recorder.id);
+  const emit = (event: BuildEvent): void => {
+    recorder.event(event);
+    task.emit(event);
+  };
+  const record = async (end: { imageId?: string; error?: unknown }): Promise<void> => {
+    await recorder.finish(end);
+    try {
+      if (buildsAreDue(store.root)) tidyBuilds(store);
+    } catch {
+      // The build's result counts; the next one tidies up.
+    }
+  };
+  try {
+    const result = await buildFromInput({ ...task, emit, store, recorder });
+    await record({ imageId: result.imageId });
+    return result;
+  } catch (cause) {
+    const error = signal.aborted ? canceled(cause) : cause;
+    await record({ error });
+    throw error;
+  }
+}
+
+async function buildFromInput(
+  task: BuildTask & { store: Store; recorder: BuildRecorder },
+): Promise<BuildResult> {
+  const { options, env, signal, store } = task;
   const cwd = options.cwd ?? process.cwd();
   const secrets = await Secrets.open(options.secrets ?? {}, { env, cwd, signal });
   using agents = SshAgents.open(options.ssh ?? {}, { env, cwd });
   const input = await openBuildInput(options, store, signal);
   try {
-    return await runBuild({ ...task, store, input, secrets, agents });
+    return await runBuild({ ...task, input, secrets, agents });
   } catch (error) {
-    throw signal.aborted ? canceled(error) : placed(error, input);
+    throw placed(error, input);
   } finally {
     input.context.close();
   }
@@ -76,6 +111,7 @@ async function buildInStore(task: BuildTask): Promise<BuildResult> {
 
 interface BuildJob extends BuildTask {
   store: Store;
+  recorder: BuildRecorder;
   input: BuildInput;
   secrets: Secrets;
   agents: SshAgents;
@@ -84,8 +120,9 @@ interface BuildJob extends BuildTask {
 async function runBuild(job: BuildJob): Promise<BuildResult> {
   const { options, store, emit } = job;
   const plan = await planOf(job);
+  job.recorder.plan(plan);
   announce(plan, emit);
-  const cache = storeCache({ store, buildId: randomBytes(8).toString('hex'), lease: () => session.lease() });
+  const cache = storeCache({ store, buildId: job.recorder.id, lease: () => session.lease() });
   const session: StoreSession = new StoreSession({
     store,
     env: job.env,
@@ -122,6 +159,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
         return localExecutor(worker);
       },
       onEvent: emit,
+      observer: job.recorder,
       askAgent: (id, message) => job.agents.request(id, message),
       signal: job.signal,
       jobs: options.jobs ?? availableParallelism(),
@@ -140,7 +178,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     }
     for (const result of results) await deliverTarget(result, { job, plan, session });
     cache.touch();
-    return resultOf({ plan, results, solved });
+    return resultOf(job, { plan, results, solved });
   } finally {
     await session.close();
   }
@@ -197,7 +235,7 @@ function stagesAskedFor({ options, wanted }: BuildJob): Pick<PlanSource, 'target
   };
 }
 
-function resultOf(done: { plan: Plan; results: TargetResult[]; solved: Solved }): BuildResult {
+function resultOf(job: BuildJob, done: { plan: Plan; results: TargetResult[]; solved: Solved }): BuildResult {
   const { plan, results, solved } = done;
   const images = results.map(({ name, image, tags }) => ({
     stage: name,
@@ -206,6 +244,7 @@ function resultOf(done: { plan: Plan; results: TargetResult[]; solved: Solved })
   }));
   const { imageId, tags } = images.at(-1)!;
   return {
+    buildId: job.recorder.id,
     imageId,
     tags,
     images,

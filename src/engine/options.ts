@@ -82,6 +82,8 @@ export interface BuildOptions {
    */
   isolation?: 'auto' | 'none' | undefined;
   progress?: ProgressSink;
+  /** Told the name under which the build's record is kept, before anything happens. */
+  onStart?: (buildId: string) => void;
   signal?: AbortSignal;
   /** Default: `process.env`, of which PATH, HOME, TMPDIR, XDG_DATA_HOME and SOURCE_DATE_EPOCH count. */
   env?: NodeJS.ProcessEnv;
@@ -102,6 +104,8 @@ export interface BuiltImage {
 }
 
 export interface BuildResult {
+  /** Names the record of this build. */
+  buildId: string;
   /** `sha256:…` of the image's configuration; of several targets the last one's. */
   imageId: string;
   /** Normalised names that it got. */

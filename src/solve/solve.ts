@@ -69,6 +69,7 @@ export async function solve(options: SolveOptions): Promise<Solved> {
     signal.throwIfAborted();
     const prepared = await prepare(node, inputs);
     const definition = definitionDigest(prepared.parts);
+    options.observer?.prepared(node, { parts: prepared.parts, definition });
     const layer = await runner.layerOf({ node, parent, prepared, definition });
     return { layers: [...(await parentSnapshot).layers, layer] };
   };

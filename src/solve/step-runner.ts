@@ -8,6 +8,7 @@ import type { BuildEvent } from '../progress/events.ts';
 import { markFailed } from './failed-node.ts';
 import { expectedMemory } from './priorities.ts';
 import { Slots } from './slots.ts';
+import type { StepIdentity, StepObserver } from './step-observer.ts';
 import {
   diffIdsOf,
   knownDiffIds,
@@ -36,6 +37,7 @@ export interface StepRunnerOptions {
   memoryBudget?: number | undefined;
   /** Milliseconds that the build still takes from a node on: the longest goes first. */
   priorities: Map<NodeId, number>;
+  observer?: StepObserver | undefined;
   /** Seconds since 1970 to clamp times in new layers to. */
   clampMtime?: number | undefined;
 }
@@ -57,7 +59,7 @@ interface LateClaim {
 /** Finds the results of steps in the cache or makes them, each once, as many at a time as is allowed. */
 export class StepRunner {
   readonly #options: StepRunnerOptions;
-  readonly #running = new Map<string, Promise<SolvedLayer>>();
+  readonly #running = new Map<string, { node: NodeId; layer: Promise<SolvedLayer> }>();
   readonly #records: Promise<void>[] = [];
   readonly #slots: Slots;
   ran = 0;
@@ -76,12 +78,13 @@ export class StepRunner {
     const name = `${work.definition}:${layerNames(work.parent).join(',')}`;
     const same = this.#running.get(name);
     if (same !== undefined) {
-      const layer = await same;
+      const layer = await same.layer;
+      this.#options.observer?.merged(work.node, same.node);
       this.#end(work.node, 'cached');
       return layer;
     }
     const promise = this.#runOnce(work);
-    this.#running.set(name, promise);
+    this.#running.set(name, { node: work.node.id, layer: promise });
     return promise;
   }
 
@@ -100,10 +103,11 @@ export class StepRunner {
   }
 
   #recordedLayer(work: StepWork): SolvedLayer | undefined {
-    const key = keyOf(work);
-    const record = key === undefined ? undefined : this.#options.cache.lookup(key);
+    const identity = identityOf(work);
+    const record = identity && this.#options.cache.lookup(identity.key);
     if (!record) return undefined;
     this.reused++;
+    this.#options.observer?.reused(work.node, identity!, record);
     this.#end(work.node, 'cached');
     return solvedLayer(record.layer, record.created);
   }
@@ -174,6 +178,7 @@ export class StepRunner {
       this.#end(node, 'failed', error);
       throw markFailed(error, node);
     });
+    this.#options.observer?.executing(node, step);
     const id = cache.allocateLayer();
     const started = Date.now();
     onEvent({ type: 'started', vertex: node.id, time: started });
@@ -227,10 +232,11 @@ export class StepRunner {
       diffIdsOf(work.parent),
     ]);
     const parentChain = chainId(parentIds);
+    const { definition } = work;
+    const identity = { key: stepKey(definition, parentChain), definition, parentChain };
+    this.#options.observer?.recorded(work.node, identity, stored);
     this.#options.cache.record({
-      key: stepKey(work.definition, parentChain),
-      definition: work.definition,
-      parentChain,
+      ...identity,
       diffId: stored.diffId,
       ...times,
       parts: work.prepared.parts,
@@ -249,8 +255,14 @@ export class StepRunner {
   }
 }
 
-/** The key of a step whose parent's digests are known. */
+/** What a step whose parent's digests are known is looked up under. */
+function identityOf({ definition, parent }: StepWork): StepIdentity | undefined {
+  const diffIds = knownDiffIds(parent);
+  if (!diffIds) return undefined;
+  const parentChain = chainId(diffIds);
+  return { key: stepKey(definition, parentChain), definition, parentChain };
+}
+
 function keyOf(work: StepWork): string | undefined {
-  const diffIds = knownDiffIds(work.parent);
-  return diffIds && stepKey(work.definition, chainId(diffIds));
+  return identityOf(work)?.key;
 }
