@@ -2,6 +2,7 @@ import type { SecretSource } from '../engine/secrets.ts';
 import type { SshSource } from '../engine/ssh/agents.ts';
 import type { RunSettings } from '../execute/executor.ts';
 import type { ProgressMode } from '../progress/create-sink.ts';
+import type { ExplainFormat } from './commands/explain-format.ts';
 import type { IsolationChoice } from './isolation-choice.ts';
 import type { OutputSpec } from './output-spec.ts';
 import type { RuntimeName } from './runtime-name.ts';
@@ -40,6 +41,8 @@ export interface BuildRequest {
   /** As given; empty is this machine's. */
   platforms: string[];
   progress: ProgressMode;
+  /** How to say at the end why steps ran; undefined does not. */
+  explain: ExplainFormat | undefined;
   /** Only the image id is printed. */
   quiet: boolean;
   iidFile: string | undefined;

@@ -7,6 +7,7 @@ function loaded(command: Command<never> | Command): Command {
 
 export const groups: readonly CommandGroup[] = [
   { name: 'builder', summary: 'Manage builds' },
+  { name: 'builds', summary: 'Look at the records of earlier builds' },
   { name: 'container', summary: 'Manage containers' },
   { name: 'image', summary: 'Manage images' },
   { name: 'system', summary: 'Manage Slipway' },
@@ -71,6 +72,41 @@ export const commands: readonly CommandEntry[] = [
     paths: ['image import', 'import'],
     summary: 'Import the contents from a tarball to create a filesystem image',
     load: async () => loaded((await import('./commands/import.ts')).importCommand),
+  },
+  {
+    paths: ['builds ls', 'builds list'],
+    summary: 'List the builds that are recorded',
+    load: async () => loaded((await import('./commands/builds.ts')).buildsLs),
+  },
+  {
+    paths: ['builds show', 'builds inspect'],
+    summary: 'Show the steps of a build: results, times, sizes',
+    load: async () => loaded((await import('./commands/builds.ts')).buildsShow),
+  },
+  {
+    paths: ['builds logs'],
+    summary: 'Show the complete output of the steps of a build, cached ones too',
+    load: async () => loaded((await import('./commands/builds-logs.ts')).buildsLogs),
+  },
+  {
+    paths: ['builds compare'],
+    summary: 'Compare two builds step by step',
+    load: async () => loaded((await import('./commands/builds.ts')).buildsCompare),
+  },
+  {
+    paths: ['builds export'],
+    summary: 'Write a build as Chrome trace events or OpenTelemetry spans',
+    load: async () => loaded((await import('./commands/builds-export.ts')).buildsExport),
+  },
+  {
+    paths: ['builds rm', 'builds remove'],
+    summary: 'Remove the records of builds, logs and all',
+    load: async () => loaded((await import('./commands/builds.ts')).buildsRm),
+  },
+  {
+    paths: ['explain'],
+    summary: 'Say why the steps of a build ran',
+    load: async () => loaded((await import('./commands/explain.ts')).explain),
   },
   {
     paths: ['graph'],

@@ -19,6 +19,12 @@ export const buildFlags = {
   ...stepFlags,
   'build-arg': { type: 'list', usage: 'Set build-time variables' },
   debug: { type: 'bool', short: 'D', usage: 'Enable debug logging' },
+  explain: {
+    type: 'string',
+    alone: 'text',
+    valueName: 'string',
+    usage: 'Say at the end why steps ran ("text" on standard error, "json" on standard output)',
+  },
   file: { type: 'string', short: 'f', usage: 'Name of the Dockerfile (default: "PATH/Dockerfile")' },
   iidfile: { type: 'string', usage: 'Write the image ID to a file' },
   isolation: {

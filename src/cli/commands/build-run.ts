@@ -10,6 +10,7 @@ import { safeText } from '../../progress/safe-text.ts';
 import type { BuildRequest } from '../build-request.ts';
 import type { CommandContext } from '../command.ts';
 import type { OutputSpec } from '../output-spec.ts';
+import type { ExplainFormat } from './explain-format.ts';
 
 /** Builds, showing progress on standard error; prints the image id on standard output when quiet. */
 export async function runBuild(request: BuildRequest, context: CommandContext): Promise<number> {
@@ -28,12 +29,19 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
       hint: 'Give the others a file: dest=FILE.',
     });
   }
+  if (request.explain === 'json' && outputs.some((output) => output.dest === '-')) {
+    throw new SlipwayError('usage', '--explain=json and an output cannot both go to standard output', {
+      code: 'OUTPUT_INVALID',
+      hint: 'Give the output a file: dest=FILE.',
+    });
+  }
   const stores = specs.some((spec) => spec.type === 'image' || isLoad(spec));
   const iidFile = request.iidFile === undefined ? undefined : resolve(request.iidFile);
   // An old one must not pass for the result of a build that fails.
   if (iidFile !== undefined) withIidFile(iidFile, () => rmSync(iidFile, { force: true }));
   const progress = await createSink(request.progress, stderr, { env });
-  const result = await build({
+  const explanation = explainAtEnd(request, context);
+  const building = build({
     context: request.context,
     file: request.file,
     tags: [...request.tags, ...namesOf(request.outputs)],
@@ -61,10 +69,12 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     runtime: request.runtime,
     isolation: request.isolation,
     progress,
+    onStart: explanation.start,
     signal,
     env,
     stdin: lazyStdin(context),
   });
+  const result = await explanation.after(building);
   const ids = result.images.map(({ imageId }) => imageId).join('\n');
   if (iidFile !== undefined) withIidFile(iidFile, () => writeFileSync(iidFile, ids));
   const unused = result.unusedBuildArgs;
@@ -74,6 +84,37 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
   // Standard output may hold an archive: nothing else is mixed into it.
   if (request.quiet && outputs.every((output) => output.dest !== '-')) stdout.write(`${ids}\n`);
   return 0;
+}
+
+/** Says at the end of a build why steps ran where that is asked for, also when it failed. */
+function explainAtEnd({ explain }: BuildRequest, context: CommandContext) {
+  let id: string | undefined;
+  return {
+    start: (buildId: string): void => {
+      id = buildId;
+    },
+    after: async <Result>(building: Promise<Result>): Promise<Result> => {
+      try {
+        return await building;
+      } finally {
+        if (explain !== undefined && id !== undefined) await explainBuild(id, explain, context);
+      }
+    },
+  };
+}
+
+async function explainBuild(
+  build: string,
+  explain: ExplainFormat,
+  { root, stdout, stderr }: CommandContext,
+): Promise<void> {
+  const { printExplanation } = await import('./explain-print.ts');
+  try {
+    printExplanation({ root, build }, explain, explain === 'json' ? stdout : stderr);
+  } catch (error) {
+    // The record may have been given up, on a full disk for instance: the build's own end counts.
+    stderr.write(`[Warning] no explanation: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
 }
 
 /** Docker takes `local` for this machine's platform. */

@@ -15,6 +15,7 @@ import { parseSecrets } from '../secret-spec.ts';
 import { parseSsh } from '../ssh-spec.ts';
 import { buildFlags } from './build-flags.ts';
 import { stepSettings } from './build-step-flags.ts';
+import { isExplainFormat, unknownFormat } from './explain-format.ts';
 
 /** `slipway build` */
 export const build = defineCommand({
@@ -54,6 +55,8 @@ export function buildRequest(
       'Modes: default, host, none.',
     );
   }
+  const explain = flags.explain || undefined;
+  if (explain !== undefined && !isExplainFormat(explain)) throw unknownFormat(explain);
   for (const tag of flags.tag) checkTag(tag);
   if (flags.jobs < 0) throw usage('JOBS_INVALID', `--jobs must not be negative, got ${flags.jobs}`);
   const platforms = flags.platform.length > 0 ? flags.platform : [env.DOCKER_DEFAULT_PLATFORM ?? ''];
@@ -75,6 +78,7 @@ export function buildRequest(
     isolation: isolationChoice(flags.isolation),
     platforms: platforms.filter((platform) => platform !== ''),
     progress: flags.quiet ? 'quiet' : progress,
+    explain,
     quiet: flags.quiet,
     iidFile: flags.iidfile || undefined,
     jobs: flags.jobs || undefined,
