@@ -13,6 +13,8 @@ export interface BuildRequest {
   context: string;
   /** Path, URL or `-`; undefined is the context's Dockerfile. */
   file: string | undefined;
+  /** `--build-context`, by name. */
+  buildContexts: Record<string, string>;
   /** As given, checked to be valid names. */
   tags: string[];
   target: string | undefined;

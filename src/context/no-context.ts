@@ -1,9 +1,12 @@
 import type { ContextSource } from './context-source.ts';
 
-/** The empty context of a Dockerfile that came alone (`build - < Dockerfile`): nothing to copy, and a hint why. */
-export function openNoContext(): ContextSource {
+/**
+ * The empty context of a Dockerfile that came alone (`build - < Dockerfile`, `build https://…/Dockerfile`): nothing to
+ * copy, and a hint why.
+ */
+export function openNoContext(from: string): ContextSource {
   return {
-    description: 'no build context (the Dockerfile came through standard input)',
+    description: `no build context (the Dockerfile came from ${from})`,
     root: undefined,
     ignoreFile: undefined,
     tree: {

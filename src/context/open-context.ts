@@ -9,14 +9,17 @@ import {
   readDockerfile,
   readDockerfileInside,
 } from './dockerfile-file.ts';
+import { isArchive, MAGIC_BYTES } from './is-archive.ts';
+import { looksRemote } from './looks-remote.ts';
 import { openNoContext } from './no-context.ts';
 import { peekStream } from './peek-stream.ts';
+import type { RemoteAccess } from './remote-access.ts';
 import { openTarContext } from './tar-context.ts';
 
 export interface OpenContextRequest {
   /** The argument of `build`: a directory, `-`, or a URL. */
   argument: string;
-  /** `-f`: a path, or `-`; relative to `cwd`, for an archive to its root. */
+  /** `-f`: a path, a URL, or `-`; relative to `cwd`, for an archive and what is fetched to its root. */
   file?: string | undefined;
   /** Absolute. */
   cwd: string;
@@ -24,6 +27,10 @@ export interface OpenContextRequest {
   stdin: AsyncIterable<Buffer>;
   /** For archives to be unpacked in. */
   temporaryDirectory: string;
+  /** Asked for only when something has to be fetched. */
+  access?: (() => Promise<RemoteAccess>) | undefined;
+  /** See `RemoteContextOptions`. */
+  keepGitDir?: boolean | undefined;
   indexDirectory?: string | undefined;
   readXattrs?: ((path: string) => Map<string, Buffer> | undefined) | undefined;
   signal?: AbortSignal | undefined;
@@ -34,21 +41,21 @@ export interface OpenedContext {
   dockerfile: DockerfileFile;
 }
 
-/** Enough to tell a tar header. */
-const MAGIC_BYTES = 512;
-
 /**
  * Opens what `build` is given as its context (SPEC 1.16) and reads the Dockerfile. The caller closes the context.
  *
- * @throws SlipwayError `usage` for contradicting uses of standard input, `unsupported` REMOTE_CONTEXT, and what the
+ * @throws SlipwayError `usage` for contradicting uses of standard input, `unsupported` CONTEXT_SCHEME, and what the
  * kinds of contexts throw
  */
 export async function openContext(request: OpenContextRequest): Promise<OpenedContext> {
   const { argument, file } = request;
-  if (file !== undefined && isRemote(file)) throw remote(file);
+  if (file !== undefined && isAddress(file)) return await openWithFetched(request, file);
   if (argument === '-') return await openStdin(request);
+  if (isRemote(request)) {
+    const remote = await openRemote(request);
+    if (remote !== undefined) return remote;
+  }
   const root = path.resolve(request.cwd, argument);
-  if (isRemote(argument) || (/^github\.com\//.test(argument) && !fs.existsSync(root))) throw remote(argument);
   // Named before the Dockerfile in it: a context that does not exist is the better message.
   const open = (dockerfile: string | undefined): ContextSource =>
     openDirectoryContext({
@@ -67,6 +74,70 @@ export async function openContext(request: OpenContextRequest): Promise<OpenedCo
   return { context: open(dockerfile.path), dockerfile };
 }
 
+/** The Dockerfile comes from the web, the context from wherever it is: `-f https://…`. */
+async function openWithFetched(request: OpenContextRequest, url: string): Promise<OpenedContext> {
+  const [{ readWebText }, { redactUrl }] = await Promise.all([
+    import('./web/web-context.ts'),
+    import('../errors/redact-url.ts'),
+  ]);
+  const content = await readWebText(url, await accessOf(request));
+  if (request.argument !== '-') {
+    const { context } = await openContext({ ...request, file: '-', stdin: once(content) });
+    return { context, dockerfile: { name: redactUrl(url), path: undefined, content } };
+  }
+  const { start, stream } = await peekStream(request.stdin, MAGIC_BYTES);
+  if (!(await isArchive(start))) throw twoDockerfiles(redactUrl(url));
+  const context = await openArchive(request, stream);
+  return { context, dockerfile: { name: redactUrl(url), path: undefined, content } };
+}
+
+/** Undefined where what looked like an address is a path. */
+async function openRemote(request: OpenContextRequest): Promise<OpenedContext | undefined> {
+  const { openRemoteContext } = await import('./remote-context.ts');
+  const { argument, file, cwd, keepGitDir, indexDirectory, readXattrs } = request;
+  const access = await accessOf(request);
+  const opened = await openRemoteContext(argument, { access, cwd, keepGitDir, indexDirectory, readXattrs });
+  if (opened === undefined) {
+    const scheme = /^([a-zA-Z0-9]+):\/\//.exec(argument)?.[1];
+    if (scheme === undefined) return undefined;
+    throw new SlipwayError('unsupported', `a build context cannot be read by ${scheme}://`, {
+      code: 'CONTEXT_SCHEME',
+      hint: 'It may be a directory, a git repository (https, http, git, ssh), or an archive (https, http).',
+    });
+  }
+  if ('text' in opened) {
+    if (file !== undefined) throw twoDockerfiles(file);
+    const { text, description } = opened;
+    return {
+      context: openNoContext(description),
+      dockerfile: { name: description, path: undefined, content: text },
+    };
+  }
+  const { context } = opened;
+  try {
+    if (file === '-')
+      return { context, dockerfile: { name: '-', path: undefined, content: await readAll(request.stdin) } };
+    return { context, dockerfile: readDockerfileInside({ root: context.root!, tree: context.tree, file }) };
+  } catch (error) {
+    context.close();
+    throw error;
+  }
+}
+
+function isRemote({ argument, cwd }: OpenContextRequest): boolean {
+  if (!looksRemote(argument)) return false;
+  return !argument.startsWith('github.com/') || !fs.existsSync(path.resolve(cwd, argument));
+}
+
+function isAddress(file: string): boolean {
+  return /^https?:\/\//i.test(file);
+}
+
+async function accessOf(request: OpenContextRequest): Promise<RemoteAccess> {
+  if (request.access !== undefined) return await request.access();
+  throw new SlipwayError('unsupported', 'nothing can be fetched here', { code: 'NO_REMOTE_ACCESS' });
+}
+
 async function openStdin(request: OpenContextRequest): Promise<OpenedContext> {
   const { file } = request;
   if (file === '-')
@@ -79,13 +150,7 @@ async function openStdin(request: OpenContextRequest): Promise<OpenedContext> {
     );
   const { start, stream } = await peekStream(request.stdin, MAGIC_BYTES);
   if (await isArchive(start)) {
-    const { temporaryDirectory, readXattrs, signal } = request;
-    const context = await openTarContext(stream, {
-      description: 'standard input',
-      temporaryDirectory,
-      readXattrs,
-      signal,
-    });
+    const context = await openArchive(request, stream);
     try {
       return { context, dockerfile: readDockerfileInside({ root: context.root!, tree: context.tree, file }) };
     } catch (error) {
@@ -93,32 +158,35 @@ async function openStdin(request: OpenContextRequest): Promise<OpenedContext> {
       throw error;
     }
   }
-  if (file !== undefined)
-    throw new SlipwayError(
-      'usage',
-      'ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles',
-      {
-        code: 'STDIN_USED_TWICE',
-        hint: `Leave out "-f ${file}", or pass a directory or an archive as the context.`,
-      },
-    );
+  if (file !== undefined) throw twoDockerfiles(file);
   return {
-    context: openNoContext(),
+    context: openNoContext('standard input'),
     dockerfile: { name: '-', path: undefined, content: await readAll(stream) },
   };
 }
 
-/** A tar header, whose checksum even old formats have, or the magic number of a compression. */
-async function isArchive(start: Buffer): Promise<boolean> {
-  const { detectCompression } = await import('../layer/compress.ts');
-  if (detectCompression(start) !== 'none') return true;
-  if (start.length < MAGIC_BYTES) return false;
-  const stored = Number.parseInt(start.toString('latin1', 148, 156).replace(/[\0 ]+$/, ''), 8);
-  let sum = 8 * 0x20;
-  start.forEach((byte, index) => {
-    if (index < 148 || index >= 156) sum += byte;
+async function openArchive(
+  request: OpenContextRequest,
+  stream: AsyncIterable<Buffer>,
+): Promise<ContextSource> {
+  const { temporaryDirectory, readXattrs, signal } = request;
+  return await openTarContext(stream, {
+    description: 'standard input',
+    temporaryDirectory,
+    readXattrs,
+    signal,
   });
-  return sum === stored;
+}
+
+function twoDockerfiles(file: string): SlipwayError {
+  return new SlipwayError(
+    'usage',
+    'ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles',
+    {
+      code: 'STDIN_USED_TWICE',
+      hint: `Leave out "-f ${file}", or pass a directory or an archive as the context.`,
+    },
+  );
 }
 
 async function readAll(source: AsyncIterable<Buffer>): Promise<Buffer> {
@@ -139,14 +207,6 @@ async function readAll(source: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function isRemote(argument: string): boolean {
-  return /^(?:https?|git|ssh):\/\/|^git@/.test(argument);
-}
-
-function remote(argument: string): SlipwayError {
-  const shown = argument.replace(/\/\/[^/@]*@/, '//');
-  return new SlipwayError('unsupported', `building from a URL is not there yet: ${shown}`, {
-    code: 'REMOTE_CONTEXT',
-    hint: 'Fetch it with git or curl and pass the directory, or pipe the archive to "-".',
-  });
+async function* once(content: Buffer): AsyncGenerator<Buffer> {
+  yield content;
 }

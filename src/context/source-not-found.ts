@@ -29,7 +29,7 @@ export function sourceNotFound(
 
 function absentHint({ context }: SelectionRequest): string | undefined {
   if (context === undefined || context.root !== undefined) return undefined;
-  return 'There is no build context: the Dockerfile came alone, through standard input. Pass a directory instead of "-".';
+  return 'There is no build context: the Dockerfile came alone. Pass a directory, an archive or a git repository.';
 }
 
 function hiddenHint(path: BytePath, request: SelectionRequest): string | undefined {

@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { chainId } from '../cache/keys.ts';
 import { storeCache } from '../cache/store-cache.ts';
-import type { ContextSource } from '../context/context-source.ts';
 import { SlipwayError } from '../errors/index.ts';
 import { NO_ISOLATION_WARNING } from '../execute/isolation.ts';
 import { localExecutor } from '../execute/local-executor.ts';
@@ -17,7 +16,6 @@ import type { Snapshot } from '../solve/types.ts';
 import { getContent, putContent } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
 import { assembleImage } from './assemble-image.ts';
-import { type BuildInput, openBuildInput } from './build-input.ts';
 import { buildSubject } from './build-subject.ts';
 import { deliverTarget, type TargetResult } from './deliver-target.ts';
 import { checkPlatform, makePlan, type PlanSource } from './make-plan.ts';
@@ -27,6 +25,8 @@ import { stepPreparer } from './prepare-step.ts';
 import { Secrets } from './secrets.ts';
 import { StoreSession } from './session.ts';
 import { snapshotTree } from './snapshot-tree.ts';
+import type { BuildInput } from './sources/build-input.ts';
+import { BuildSources } from './sources/build-sources.ts';
 import { SshAgents } from './ssh/agents.ts';
 import { type WantedTarget, wantedTargets } from './wanted-targets.ts';
 
@@ -99,13 +99,15 @@ async function buildFromInput(
   const cwd = options.cwd ?? process.cwd();
   const secrets = await Secrets.open(options.secrets ?? {}, { env, cwd, signal });
   using agents = SshAgents.open(options.ssh ?? {}, { env, cwd });
-  const input = await openBuildInput(options, store, signal);
+  const sources = new BuildSources({ options, store, env, secrets, agents, signal, build });
+  let input: BuildInput | undefined;
   try {
-    return await runBuild({ ...task, input, secrets, agents });
+    input = await sources.open();
+    return await runBuild({ ...task, input, sources, secrets, agents });
   } catch (error) {
-    throw placed(error, input);
+    throw input === undefined ? error : placed(error, input);
   } finally {
-    input.context.close();
+    await sources.close();
   }
 }
 
@@ -113,6 +115,7 @@ interface BuildJob extends BuildTask {
   store: Store;
   recorder: BuildRecorder;
   input: BuildInput;
+  sources: BuildSources;
   secrets: Secrets;
   agents: SshAgents;
 }
@@ -138,7 +141,12 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       plan,
       cache,
       prepare: stepPreparer({
-        context: (name) => contextNamed(job, name),
+        context: (name) => job.sources.context(name),
+        fetched: () => job.sources.fetched(),
+        remembered: {
+          get: (identity) => getContent(store, 'commit', identity),
+          put: (identity, digest) => putContent(store, 'commit', identity, digest),
+        },
         treeOf: (snapshot) => snapshotTree(store, snapshot, () => session.worker()),
         contents: {
           get: (snapshot, selector) => getContent(store, knownChain(snapshot), selector),
@@ -186,6 +194,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
 
 async function planOf(job: BuildJob): Promise<Plan> {
   const { options, store, input, env } = job;
+  const named = await job.sources.named();
   const host = localPlatform();
   const platform = options.platform ?? host;
   checkPlatform(platform, host);
@@ -202,6 +211,8 @@ async function planOf(job: BuildJob): Promise<Plan> {
     network: options.network ?? 'default',
     noCache: options.noCache ?? false,
     allow: options.allow ?? [],
+    namedContexts: named?.planned() ?? new Map(),
+    resolveContext: (name) => named!.image(name),
   });
 }
 
@@ -261,11 +272,6 @@ function resultOf(job: BuildJob, done: { plan: Plan; results: TargetResult[]; so
 
 function sizeOf(snapshot: Snapshot | undefined): number {
   return (snapshot?.layers ?? []).reduce((sum, layer) => sum + (layer.stored?.size ?? 0), 0);
-}
-
-function contextNamed(job: BuildJob, name: string | undefined): ContextSource {
-  if (name === undefined) return job.input.context;
-  throw new SlipwayError('unsupported', `the build context ${name} is not known`, { code: 'NAMED_CONTEXT' });
 }
 
 /** Chain id of a snapshot whose digests are known: they are, before anything is selected from it. */

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Input } from '../export/input.ts';
 import type { LoadedArchive } from '../export/load.ts';
+import type { LayoutSelect } from '../export/oci-images.ts';
 import { registerLoaded } from '../export/register.ts';
 import type { Digest } from '../image/types.ts';
 import { allocateLayer, holdLayers, layerByDiffId } from '../store/layers.ts';
@@ -9,6 +10,8 @@ import { type StoreOptions, withSession } from './with-session.ts';
 export interface LoadOptions extends StoreOptions {
   /** Path of the archive (or of an OCI layout); undefined reads standard input. */
   input?: string | undefined;
+  /** One image of an OCI layout, which gets no name. */
+  select?: LayoutSelect | undefined;
 }
 
 /** An image that was loaded: its id and names, and the names that it took from other images. */
@@ -23,7 +26,7 @@ export interface Loaded {
  * of it is verified before any of it has a name. Throws `invalid` for what is no image archive.
  */
 export function load(options: LoadOptions): Promise<Loaded[]> {
-  const { input, signal } = options;
+  const { input, select, signal } = options;
   return withSession({ ...options, inheritStdio: input === undefined }, async (store, session) => {
     const lease = session.lease();
     const choose = (diffId: Digest): { present: string } | { id: string } => {
@@ -33,10 +36,15 @@ export function load(options: LoadOptions): Promise<Loaded[]> {
       return { present: known.id };
     };
     const { client } = await session.worker();
-    const loaded = await client.call<LoadedArchive>('load', inputOf(input), {
-      onAsk: choose,
-      ...(signal ? { signal } : {}),
-    });
+    const loaded = await client.call<LoadedArchive>(
+      'load',
+      { ...inputOf(input), ...(select && { select }) },
+      {
+        onAsk: choose,
+        ...(signal ? { signal } : {}),
+      },
+    );
+    if (select !== undefined) for (const image of loaded.images) image.names = [];
     return registerLoaded(store, lease, loaded);
   });
 }

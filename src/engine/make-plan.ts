@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { SlipwayError } from '../errors/index.ts';
 import type { Platform } from '../image/types.ts';
-import type { ResolvedImage } from '../plan/options.ts';
+import type { NamedContext, ResolvedImage } from '../plan/options.ts';
 import { PLAN_FORMAT, type Plan } from '../plan/types.ts';
 import { imageByName, imageDocuments } from '../store/images.ts';
 import { getPlan, putPlan } from '../store/memory.ts';
@@ -21,6 +21,9 @@ export interface PlanSource {
   network: 'default' | 'none' | 'host';
   noCache: boolean | readonly string[];
   allow: readonly string[];
+  /** Named contexts, and what gives those that are images without a name. */
+  namedContexts: ReadonlyMap<string, NamedContext>;
+  resolveContext: (name: string) => Promise<ResolvedImage>;
 }
 
 /**
@@ -34,7 +37,7 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
   const kept = getPlan(store, key);
   if (kept !== undefined) {
     const plan = JSON.parse(kept) as Plan;
-    if (plan.bases.every((base) => imageByName(store, base.reference)?.id === base.imageId)) return plan;
+    if (await isFresh(plan, store, source)) return plan;
   }
   const [{ parse, parseTrigger }, { compilePlan }, { syntaxError }] = await Promise.all([
     import('../../grammar/parse.ts'),
@@ -50,6 +53,18 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
   });
   putPlan(store, key, JSON.stringify(plan));
   return plan;
+}
+
+/** The images that a kept plan stands on are still what they were. */
+async function isFresh(plan: Plan, store: Store, source: PlanSource): Promise<boolean> {
+  for (const { reference, imageId, context } of plan.bases) {
+    const now =
+      context === undefined
+        ? imageByName(store, reference)?.id
+        : (await source.resolveContext(context)).imageId;
+    if (now !== imageId) return false;
+  }
+  return true;
 }
 
 function planKey(source: PlanSource): string {
@@ -68,6 +83,7 @@ function planKey(source: PlanSource): string {
     network,
     noCache,
     allow,
+    [...source.namedContexts],
   ];
   return hash('sha256', JSON.stringify(parts), 'hex');
 }

@@ -3,6 +3,7 @@ import type { Platform } from '../image/types.ts';
 import type { BuildWarning } from '../plan/types.ts';
 import type { ProgressSink } from '../progress/sink.ts';
 import type { SecretSource } from './secrets.ts';
+import type { TargetContext } from './sources/named-context.ts';
 import type { SshSource } from './ssh/agents.ts';
 
 /** Where a build's result goes beside the store. */
@@ -25,9 +26,21 @@ export interface BuildTarget {
 }
 
 export interface BuildOptions {
-  /** A directory; `-` reads a Dockerfile or an archive from `stdin`. */
+  /**
+   * A directory; a git repository (`https://…/x.git#ref:subdir`, `git@host:path`, `x.git`); the URL of an archive or of
+   * a Dockerfile; `-` reads a Dockerfile or an archive from `stdin`.
+   */
   context: string;
-  /** Path of the Dockerfile, relative to the working directory; `-` reads it from `stdin`. Default: the context's. */
+  /**
+   * Named contexts, which stand for stages and images of their names: a directory, a git repository, the URL of an
+   * archive, `docker-image://NAME`, `oci-layout://PATH[:TAG][@DIGEST]`, `target:DIRECTORY[#STAGE]`, or another build. A
+   * platform may stand behind the name: `base::linux/arm64`.
+   */
+  buildContexts?: Readonly<Record<string, string | TargetContext>>;
+  /**
+   * Path of the Dockerfile, relative to the working directory (of what is fetched or unpacked, to its root), or a URL;
+   * `-` reads it from `stdin`. Default: the context's.
+   */
   file?: string | undefined;
   /** The Dockerfile's text itself, in place of a file. */
   dockerfile?: string;

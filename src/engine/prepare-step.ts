@@ -5,20 +5,20 @@ import type { FileTree } from '../context/file-tree.ts';
 import { selectSources } from '../context/select.ts';
 import type { Selection, SelectionRequest } from '../context/selection.ts';
 import { isErrno, SlipwayError } from '../errors/index.ts';
-import type {
-  RunSettings,
-  SecretValue,
-  SelectedFile,
-  SelectedSource,
-  StepSource,
-} from '../execute/executor.ts';
+import type { RunSettings, SecretValue, SelectedFile, SelectedSource } from '../execute/executor.ts';
 import type { CopyOperation, FileSource, PlanNode, RunOperation } from '../plan/types.ts';
 import { layerNames, type PreparedStep, type PrepareStep, type Snapshot } from '../solve/types.ts';
 import type { BytePath } from '../sys/bytes.ts';
+import type { FetchedSources } from './sources/fetched-sources.ts';
+import type { AddWork, SelectedFiles } from './sources/prepare-add.ts';
 
 export interface PrepareOptions {
   /** The build context, and named ones by name. */
-  context: (name: string | undefined) => ContextSource;
+  context: (name: string | undefined) => Promise<ContextSource>;
+  /** What ADD fetches. */
+  fetched: () => Promise<FetchedSources>;
+  /** Remembered digests of what was selected from commits. */
+  remembered: AddWork['remembered'];
   /** The merged files of a snapshot, all of whose digests are known. */
   treeOf: (snapshot: Snapshot) => Promise<FileTree>;
   /** Remembered digests of what a selector chose from a snapshot. */
@@ -97,17 +97,34 @@ async function prepareCopy(
   options: PrepareOptions,
 ): Promise<PreparedStep> {
   const { sources, exclude, parents, chown, chmod } = operation;
-  const selected = await selectFiles({
+  const work: SelectWork = {
     from: operation.from,
     request: { sources, exclude, parents },
     digest: { ignoreOwner: chown !== undefined, ignoreMode: chmod !== undefined },
     inputs,
     options,
-  });
+  };
+  const selected =
+    operation.remotes === undefined ? await selectFiles(work) : await selectFetched(operation, work);
   return {
     parts: copyParts(operation, selected.digest, options.common),
     step: async () => ({ kind: 'copy', operation, source: await selected.source() }),
   };
+}
+
+/** ADD of remote sources, among them perhaps local ones. */
+async function selectFetched(operation: CopyOperation, work: SelectWork): Promise<SelectedFiles> {
+  const { selectAdd } = await import('./sources/prepare-add.ts');
+  const { fetched, remembered } = work.options;
+  return selectAdd({
+    operation,
+    fetched,
+    remembered,
+    select: (sources, from) => {
+      const part = { ...work, request: { ...work.request, sources } };
+      return from === undefined ? selectFiles(part) : selectFromContext(from, part);
+    },
+  });
 }
 
 interface SelectWork {
@@ -118,16 +135,11 @@ interface SelectWork {
   options: PrepareOptions;
 }
 
-interface SelectedFiles {
-  digest: string;
-  source: () => Promise<StepSource>;
-}
-
 async function selectFiles(work: SelectWork): Promise<SelectedFiles> {
   const { from, request, options } = work;
   if (request.sources.length === 0) return { digest: '', source: async () => ({ kind: 'none' }) };
   return from.kind === 'context'
-    ? selectFromContext(options.context(from.name), work).catch(explainPath)
+    ? selectFromContext(await options.context(from.name), work).catch(explainPath)
     : selectFromSnapshot(work.inputs.get(from.node)!, work);
 }
 

@@ -53,13 +53,14 @@ export class Secrets {
     const ids = operation.mounts.flatMap((mount) => (mount.type === 'secret' ? [mount.id] : []));
     const values: SecretValue[] = [];
     for (const id of new Set(ids)) {
-      const content = await this.#content(id);
+      const content = await this.content(id);
       if (content !== undefined) values.push({ id, base64: content.toString('base64') });
     }
     return values;
   }
 
-  async #content(id: string): Promise<Buffer | undefined> {
+  /** The content of one of them; undefined when it was not given. */
+  async content(id: string): Promise<Buffer | undefined> {
     const source = this.#sources.get(id);
     if (source === undefined) return undefined;
     let content = this.#contents.get(id);

@@ -1,4 +1,5 @@
 import type { ErrorLocation } from './error.ts';
+import { maskUrls } from './redact-url.ts';
 
 const FRAME = '--------------------\n';
 /** Longer lines are cut around the place: a one-line file of a megabyte is no excerpt. */
@@ -10,11 +11,11 @@ const WIDE =
 /**
  * The lines around an error as BuildKit shows them: the file and line, the lines of the place behind `>>>`, a few
  * neighbours, and, where the place is a part of one line, a row of `^` under exactly that part. Ends with a line feed.
- * Control characters in the file are shown, not sent.
+ * Control characters in the file are shown, not sent; passwords in addresses are not shown.
  */
 export function excerpt(location: ErrorLocation): string {
   const { file, text, range } = location;
-  const lines = text.split(/\r?\n/);
+  const lines = maskUrls(text).split(/\r?\n/);
   const first = clamp(range.start.line, lines.length);
   // A range that ends before the first character of a line does not cover that line.
   const last = Math.max(

@@ -33,11 +33,15 @@ export interface SelectedFile {
 
 /** What one source of the instruction (after wildcards) selects: one file, or a directory's content. */
 export interface SelectedSource {
+  /** Absolute path of the directory that it is in, where that is not the one of the whole step source. */
+  root?: string;
   /** Path in the source's root, links resolved; empty for the root. */
   path: BytePath;
   /** Name in a destination that is a directory. */
   name: BytePath;
   directory: boolean;
+  /** Whether ADD extracts an archive here; absent leaves it to the instruction. */
+  unpack?: boolean;
   /**
    * Parents first. Of a directory its content only; where the directory itself can be seen (bind mounts) it is the
    * first, with an empty path.

@@ -11,7 +11,7 @@ import type { ArchiveImage } from './archive-image.ts';
 import { dockerImages } from './docker-images.ts';
 import { type Input, openArchive } from './input.ts';
 import { type EntriesOf, lowerDirectories } from './lower-directories.ts';
-import { ociImages } from './oci-images.ts';
+import { type LayoutSelect, ociImages } from './oci-images.ts';
 import type { Aborted } from './types.ts';
 import { type LayerPlace, removeUnpacked, type UnpackedLayer, unpackBlob } from './unpack-blob.ts';
 
@@ -22,6 +22,8 @@ export interface LoadRequest {
   lease: LeaseId;
   /** Which image of an index is wanted; default this machine's. */
   platform?: Platform;
+  /** Of an OCI layout just one image. */
+  select?: LayoutSelect | undefined;
   /** Overlayfs's marks are `user.overlay.*`. */
   userxattr?: boolean;
 }
@@ -74,7 +76,7 @@ export async function loadArchive(
   });
   const loader = new Loader(request, chooseLayer, options);
   try {
-    const images = await archiveImages(files, request.platform);
+    const images = await archiveImages(files, request);
     for (const image of images) await loader.layersOf(image);
     loader.sync();
     return { images: images.map(loadedImage), layers: loader.layers };
@@ -87,11 +89,14 @@ export async function loadArchive(
 }
 
 /** manifest.json first, as Docker reads its own archives: only there all names stand as people wrote them. */
-async function archiveImages(files: ArchiveFiles, platform: Platform | undefined): Promise<ArchiveImage[]> {
-  const docker = files.find('manifest.json');
+async function archiveImages(
+  files: ArchiveFiles,
+  { platform, select }: LoadRequest,
+): Promise<ArchiveImage[]> {
+  const docker = select === undefined ? files.find('manifest.json') : undefined;
   if (docker !== undefined) return await dockerImages(files, await readDocument(docker));
   const index = files.find('index.json');
-  if (index !== undefined) return await ociImages(files, await readDocument(index), platform);
+  if (index !== undefined) return await ociImages(files, await readDocument(index), { platform, select });
   throw badArchive('it has neither manifest.json nor index.json');
 }
 

@@ -14,8 +14,14 @@ import { blobName } from './layout-documents.ts';
 /** Indexes inside indexes; deeper is nobody's honest archive. */
 const MAX_NESTING = 4;
 
+/** Names one image of a layout: by digest, by tag, or, with neither, the one tagged `latest` or else the only one. */
+export interface LayoutSelect {
+  tag?: string;
+  digest?: string;
+}
+
 /**
- * The images of an OCI layout. Of an index inside index.json the image for `platform` (default: this machine's) is
+ * The images of an OCI layout, or the one selected (none when there is no such image). Of an index inside index.json the image for `platform` (default: this machine's) is
  * taken; attestations are left out.
  *
  * @throws SlipwayError `ARCHIVE_INVALID`, `DOCUMENT_INVALID`, `PLATFORM_NOT_FOUND`.
@@ -23,16 +29,32 @@ const MAX_NESTING = 4;
 export async function ociImages(
   files: ArchiveFiles,
   index: Buffer,
-  platform: Platform = localPlatform(),
+  options: { platform?: Platform | undefined; select?: LayoutSelect | undefined } = {},
 ): Promise<ArchiveImage[]> {
+  const { platform = localPlatform(), select } = options;
   const images = new Map<string, ArchiveImage>();
-  for (const descriptor of parseIndex(index).manifests.filter(isImage)) {
+  const all = parseIndex(index).manifests.filter(isImage);
+  for (const descriptor of select === undefined ? all : selected(all, select)) {
     const manifest = await resolve(files, descriptor, { platform, depth: 0 });
     const image = images.get(manifest.digest) ?? (await readImage(files, manifest));
     image.names.push(...namesOf(descriptor).filter((name) => !image.names.includes(name)));
     images.set(manifest.digest, image);
   }
   return [...images.values()];
+}
+
+function selected(all: readonly Descriptor[], { tag, digest }: LayoutSelect): Descriptor[] {
+  const byDigest = digest === undefined ? all : all.filter((one) => one.digest === digest);
+  const byTag = (wanted: string): Descriptor[] =>
+    byDigest.filter(({ annotations = {} }) =>
+      ['org.opencontainers.image.ref.name', 'io.containerd.image.name']
+        .map((key) => annotations[key] ?? '')
+        .some((name) => name === wanted || name.endsWith(`:${wanted}`)),
+    );
+  if (tag !== undefined) return byTag(tag).slice(0, 1);
+  const latest = digest === undefined ? byTag('latest') : [];
+  if (latest.length > 0) return latest.slice(0, 1);
+  return new Set(byDigest.map((one) => one.digest)).size === 1 ? byDigest.slice(0, 1) : [];
 }
 
 /** BuildKit's attestations are manifests of their own. */

@@ -3,10 +3,12 @@ import { parseChmod } from '../dockerfile/chmod.ts';
 import { resolveDestination, resolveWorkdir } from '../dockerfile/paths.ts';
 import { flagBoolean, flagValue, flagValues } from '../dockerfile/validate.ts';
 import { SlipwayError } from '../errors/index.ts';
+import { hideUrls } from '../errors/redact-url.ts';
 import { locating } from './fail.ts';
 import type { Command } from './link.ts';
 import type { Step } from './metadata.ts';
 import { noCacheReason } from './no-cache.ts';
+import { remoteSources } from './remote-sources.ts';
 import { bodyOf } from './run.ts';
 import {
   addStep,
@@ -56,7 +58,7 @@ export function applyCopy(step: Step<CopyInstruction>): void {
     const range = flagValues(flags, 'chmod')[0]!.range;
     locating(builder.options, { range: placeOf({ command, range }) }, () => parseChmod(chmod));
   }
-  checkSources(keyword, sources, checksum);
+  const remotes = remoteSources(instruction, sources, checksum);
 
   const parents = flagBoolean(flags, 'parents') ?? false;
   // The independent layer cannot carry a mode: Docker then copies the usual way, and so its title says.
@@ -69,6 +71,7 @@ export function applyCopy(step: Step<CopyInstruction>): void {
     parent: state.result,
     from,
     sources,
+    ...(remotes.length === 0 ? {} : { remotes }),
     heredocs,
     destination: resolveDestination(state.config.WorkingDir ?? '/', written),
     chown,
@@ -81,7 +84,7 @@ export function applyCopy(step: Step<CopyInstruction>): void {
   const title = titleOf(instruction.original, (name) => env.get(name), builder);
   const node = addStep(builder, state, {
     operation,
-    title: link ? `LINK ${title}` : title,
+    title: hideUrls(link ? `LINK ${title}` : title),
     command,
     dependencies,
     noCache: noCacheReason(builder, state, command),
@@ -91,7 +94,7 @@ export function applyCopy(step: Step<CopyInstruction>): void {
     ...(parents ? ['--parents'] : []),
     ...(chown === undefined ? [] : [`--chown=${chown}`]),
     ...(chmod === undefined ? [] : [`--chmod=${chmod}`]),
-    ...sources,
+    ...sources.map(hideUrls),
     ...heredocs.map((heredoc) => `<<${heredoc.name}`),
     written,
     '# buildkit',
@@ -175,45 +178,6 @@ function checkNumericOwner(chown: string): void {
       hint: 'An empty root file system, and the independent layer of --link, know owners by number only: --chown=1000:1000.',
     },
   );
-}
-
-function checkSources(
-  keyword: 'COPY' | 'ADD',
-  sources: readonly string[],
-  checksum: string | undefined,
-): void {
-  const remote = sources.map(remoteKind);
-  if (checksum !== undefined) {
-    if (sources.length !== 1) throw invalid("checksum can't be specified for multiple sources");
-    if (remote[0] === undefined) throw invalid('checksum requires HTTP(S) or Git sources');
-  }
-  const [kind] = remote.filter((found) => found !== undefined);
-  if (kind === undefined) return;
-  if (keyword === 'COPY') {
-    throw invalid(
-      kind === 'git' ? "source can't be a git ref for COPY" : "source can't be a URL for COPY",
-      'Use ADD for what has to be fetched.',
-    );
-  }
-  throw new SlipwayError(
-    'unsupported',
-    `ADD cannot fetch ${sources[remote.indexOf(kind)]}: remote sources are not supported`,
-    {
-      code: 'ADD_REMOTE_UNSUPPORTED',
-      hint: 'Fetch it in a RUN step, or before the build.',
-    },
-  );
-}
-
-/** What a source is by its looks; undefined for a path. */
-function remoteKind(source: string): 'git' | 'http' | undefined {
-  if (/^(?:git|ssh):\/\//.test(source) || /^[a-zA-Z0-9_.-]+@[a-zA-Z0-9_.-]+:/.test(source)) return 'git';
-  if (!/^https?:\/\//.test(source)) return undefined;
-  return source.split(/[?#]/, 1)[0]!.endsWith('.git') ? 'git' : 'http';
-}
-
-function invalid(message: string, hint?: string): SlipwayError {
-  return new SlipwayError('invalid', message, { code: 'COPY_SOURCE_INVALID', hint });
 }
 
 function place(command: Command) {

@@ -21,7 +21,7 @@ import {
 import type { Base } from './resolve.ts';
 import { platformOf } from './resolve.ts';
 import { applyRun } from './run.ts';
-import { addNode, type Builder, nextLabel, noteBase, type StageState } from './stage-state.ts';
+import { addNode, type Builder, nextLabel, noteBase, noteContext, type StageState } from './stage-state.ts';
 import type { NodeId } from './types.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -139,7 +139,8 @@ function startStage(builder: Builder, stage: LinkedStage, planIndex: number): St
     inheritStage(state, builder.states.get(source.stage)!);
     return state;
   }
-  if (source.kind === 'scratch') {
+  if (source.kind === 'context') noteContext(builder, source);
+  if (source.kind === 'scratch' || (source.kind === 'context' && source.context.kind === 'scratch')) {
     state.config.WorkingDir = '/';
     state.result = addRoot(builder, state);
   } else if (source.kind === 'context' && source.context.kind === 'files') {

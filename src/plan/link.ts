@@ -5,7 +5,9 @@ import { checkMount } from '../dockerfile/mounts.ts';
 import { didYouMean, suggest } from '../dockerfile/suggest.ts';
 import { flagValue, flagValues } from '../dockerfile/validate.ts';
 import type { SourceRange } from '../errors/index.ts';
-import { isReference, parseReference } from '../image/reference.ts';
+import { formatPlatform } from '../image/platform.ts';
+import { familiarReference, isReference, parseReference } from '../image/reference.ts';
+import type { Platform } from '../image/types.ts';
 import { errorAt, locating } from './fail.ts';
 import type { NamedContext, PlanOptions } from './options.ts';
 import type { Stage } from './stages.ts';
@@ -63,12 +65,13 @@ export function linkStages(
   const linked: LinkedStage[] = [];
   const byName = new Map<string, LinkedStage>();
   for (const stage of stages) {
-    const context = stage.name === undefined ? undefined : findContext(options, stage.name);
+    const replacement =
+      stage.name === undefined ? undefined : findContext(options, stage.name, stage.platform);
     const base = linkBase(stage, byName, options);
     const entry: LinkedStage = {
       ...stage,
       base,
-      replacedBy: context === undefined ? undefined : { name: stage.name!, context },
+      replacedBy: replacement,
       commands: [],
       stepCount:
         (base.kind === 'image' || base.kind === 'context' ? 1 : 0) +
@@ -165,7 +168,7 @@ function linkName({ byName, options }: Linker, name: string, range: SourceRange)
   if (stage !== undefined) return { kind: 'stage', stage };
   if (name === 'scratch') return { kind: 'scratch' };
   const context = findContext(options, name);
-  if (context !== undefined) return { kind: 'context', name, context };
+  if (context !== undefined) return { kind: 'context', ...context };
   checkImageName(name, range, { options, stageNames: byName });
   return { kind: 'image', name };
 }
@@ -174,8 +177,8 @@ function linkBase(stage: Stage, byName: ReadonlyMap<string, LinkedStage>, option
   const parent = byName.get(stage.baseName);
   if (parent !== undefined) return { kind: 'stage', stage: parent };
   if (stage.baseName === 'scratch') return { kind: 'scratch' };
-  const context = findContext(options, stage.baseName);
-  if (context !== undefined) return { kind: 'context', name: stage.baseName, context };
+  const context = findContext(options, stage.baseName, stage.platform);
+  if (context !== undefined) return { kind: 'context', ...context };
   checkImageName(stage.baseName, stage.from.image.range, { options, stageNames: byName });
   return { kind: 'image', name: stage.baseName };
 }
@@ -197,9 +200,24 @@ function checkImageName(
   );
 }
 
-/** A named context goes by the name as written, or by the image it is the short or long form of. */
-function findContext(options: PlanOptions, name: string): NamedContext | undefined {
-  return options.namedContexts.get(name) ?? options.namedContexts.get(name.toLowerCase());
+/**
+ * A named context goes by the short name of the image that is named, or by the word as it stands; one for exactly this
+ * platform goes before one for all (SPEC 1.16).
+ */
+function findContext(
+  options: PlanOptions,
+  name: string,
+  platform: Platform = options.platform,
+): { name: string; context: NamedContext } | undefined {
+  if (options.namedContexts.size === 0) return undefined;
+  const short = isReference(name) ? familiarReference(parseReference(name)).replace(/:latest$/, '') : name;
+  for (const base of [short, name, name.toLowerCase()]) {
+    for (const key of [`${base}::${formatPlatform(platform)}`, base]) {
+      const context = options.namedContexts.get(key);
+      if (context !== undefined) return { name: key, context };
+    }
+  }
+  return undefined;
 }
 
 /** Of several names for one stage the first counts. */

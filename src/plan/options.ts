@@ -8,8 +8,15 @@ export interface ResolvedImage {
   diffIds: Digest[];
 }
 
-/** What a `--build-context` name stands for. */
-export type NamedContext = { kind: 'files' } | { kind: 'image'; reference: string };
+/**
+ * What a `--build-context` name stands for: files, an image by its normalised reference, nothing, or an image without a
+ * name, which `resolveContext` gives (a layout, another build). Descriptions have no credentials.
+ */
+export type NamedContext =
+  | { kind: 'files'; description: string }
+  | { kind: 'image'; reference: string }
+  | { kind: 'scratch' }
+  | { kind: 'result'; description: string };
 
 /** Reads the text of an ONBUILD trigger: the grammar's `parseTrigger`. */
 export type ParseTrigger = (trigger: string) => {
@@ -37,10 +44,12 @@ export interface PlanOptions {
   noCache: boolean | readonly string[];
   /** Entitlements given with `--allow`: `network.host`, `security.insecure`. */
   allow: readonly string[];
-  /** By name as given. */
+  /** By short name, as `contextName` of the engine makes it; a platform may stand behind `::`. */
   namedContexts: ReadonlyMap<string, NamedContext>;
   /** Looks up a normalised reference; undefined when there is no such image. */
   resolveImage: (reference: string, platform: Platform) => Promise<ResolvedImage | undefined>;
+  /** The image of a named context of the kind `result`. */
+  resolveContext: (name: string) => Promise<ResolvedImage>;
   parseTrigger: ParseTrigger;
   /** For the places of errors: the Dockerfile's name and whole text. */
   file: string;
@@ -61,6 +70,7 @@ export function withPlanDefaults(input: PlanInput): PlanOptions {
     noCache: false,
     allow: [],
     namedContexts: new Map(),
+    resolveContext: (name) => Promise.reject(new Error(`no context ${name}`)),
     file: 'Dockerfile',
     text: '',
     ...input,

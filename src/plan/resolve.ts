@@ -17,8 +17,10 @@ import type { PlanOptions, ResolvedImage } from './options.ts';
 
 /** An image that the plan stands on. */
 export interface Base extends ResolvedImage {
-  /** Normalised. */
+  /** Normalised; of a named context without a name in the store, where it comes from. */
   reference: string;
+  /** That context. */
+  context?: string;
 }
 
 /** The stages that the targets need, and the images they need. */
@@ -64,19 +66,25 @@ export function platformOf(stage: LinkedStage, options: PlanOptions): Platform {
   return stage.platform ?? options.platform;
 }
 
-/** The reference of an image that a source names, as written; undefined for other sources. */
-function imageName(source: Source | undefined): string | undefined {
-  if (source?.kind === 'image') return source.name;
-  return source?.kind === 'context' && source.context.kind === 'image' ? source.context.reference : undefined;
+/** What has to be looked up for a source: an image by its name, or the result that a named context is. */
+type Wanted = { image: string } | { result: string; description: string };
+
+function wantedOf(source: Source | undefined): Wanted | undefined {
+  if (source?.kind === 'image') return { image: source.name };
+  if (source?.kind !== 'context') return undefined;
+  const { name, context } = source;
+  if (context.kind === 'image') return { image: context.reference };
+  return context.kind === 'result' ? { result: name, description: context.description } : undefined;
 }
 
-function imageKey(name: string, platform: Platform): string {
-  return `${JSON.stringify(platform)} ${normalizeReference(name)}`;
+function keyOf(wanted: Wanted, platform: Platform): string {
+  if ('result' in wanted) return `result ${wanted.result}`;
+  return `${JSON.stringify(platform)} ${normalizeReference(wanted.image)}`;
 }
 
 function imageFor(images: ReadonlyMap<string, Base>, source: Source, platform: Platform): Base | undefined {
-  const name = imageName(source);
-  return name === undefined ? undefined : images.get(imageKey(name, platform));
+  const wanted = wantedOf(source);
+  return wanted === undefined ? undefined : images.get(keyOf(wanted, platform));
 }
 
 /** The stages themselves and all that they read from. */
@@ -96,7 +104,7 @@ export function neededBy(roots: readonly LinkedStage[]): Set<LinkedStage> {
 }
 
 interface Request {
-  name: string;
+  wanted: Wanted;
   platform: Platform;
   range: SourceRange;
 }
@@ -108,10 +116,10 @@ async function lookUp(
   const { graph, options, images } = context;
   const requests = new Map<string, Request>();
   const want = (source: Source | undefined, platform: Platform, range: SourceRange) => {
-    const name = imageName(source);
-    if (name === undefined) return;
-    const key = locating(options, { range }, () => imageKey(name, platform));
-    if (!images.has(key) && !requests.has(key)) requests.set(key, { name, platform, range });
+    const wanted = wantedOf(source);
+    if (wanted === undefined) return;
+    const key = locating(options, { range }, () => keyOf(wanted, platform));
+    if (!images.has(key) && !requests.has(key)) requests.set(key, { wanted, platform, range });
   };
   for (const stage of stages) {
     if (stage.replacedBy !== undefined) {
@@ -135,26 +143,29 @@ async function lookUp(
 }
 
 async function resolveOne(request: Request, graph: StageGraph, options: PlanOptions): Promise<Base> {
-  const reference = normalizeReference(request.name);
+  const { wanted } = request;
+  if ('result' in wanted) {
+    const { result, description } = wanted;
+    return { reference: description, context: result, ...(await options.resolveContext(result)) };
+  }
+  const { image: name } = wanted;
+  const reference = normalizeReference(name);
   const found = await options.resolveImage(reference, request.platform);
   if (found !== undefined) return { reference, ...found };
   const stageNames = graph.stages.map((stage) => stage.displayName);
-  const near = suggest(request.name, [
-    ...stageNames,
-    ...COMMON_IMAGES.flatMap((name) => [name, `${name}:latest`]),
-  ]);
+  const near = suggest(name, [...stageNames, ...COMMON_IMAGES.flatMap((name) => [name, `${name}:latest`])]);
   throw errorAt(options, request.range, {
     kind: 'not-found',
-    message: `${request.name}: failed to resolve source metadata for ${reference}: ${reference}: not found${didYouMean(near)}`,
+    message: `${name}: failed to resolve source metadata for ${reference}: ${reference}: not found${didYouMean(near)}`,
     code: 'IMAGE_NOT_FOUND',
-    hint: isStageBelow(graph, request)
-      ? `The stage ${request.name} stands further below; move it above its use.`
+    hint: isStageBelow(graph, name)
+      ? `The stage ${name} stands further below; move it above its use.`
       : `There is no image ${reference} in the store.`,
   });
 }
 
-function isStageBelow(graph: StageGraph, request: Request): boolean {
-  return graph.byName.has(request.name.toLowerCase());
+function isStageBelow(graph: StageGraph, name: string): boolean {
+  return graph.byName.has(name.toLowerCase());
 }
 
 /** Texts of the triggers that run at the start of a stage. */

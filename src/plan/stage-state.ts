@@ -8,7 +8,15 @@ import { locating } from './fail.ts';
 import type { Command, LinkedStage, Source } from './link.ts';
 import type { PlanOptions } from './options.ts';
 import type { Resolution } from './resolve.ts';
-import type { NoCacheReason, NodeId, Operation, PlanNode, PlannedBase, PlannedHistory } from './types.ts';
+import type {
+  NoCacheReason,
+  NodeId,
+  Operation,
+  PlanNode,
+  PlannedBase,
+  PlannedContext,
+  PlannedHistory,
+} from './types.ts';
 
 /** `comment` of every history entry that a build makes. */
 const HISTORY_COMMENT = 'buildkit.dockerfile.v0';
@@ -26,6 +34,7 @@ export interface Builder {
   report: CheckReport;
   nodes: PlanNode[];
   bases: Map<string, PlannedBase>;
+  contexts: Map<string, PlannedContext>;
   states: Map<LinkedStage, StageState>;
   /** Nodes of images that are only copied or mounted from, by reference and platform. */
   imageNodes: Map<string, NodeId>;
@@ -209,17 +218,19 @@ export function sourceNode(
       return other.result;
     }
     case 'scratch':
-      return outsideNode(builder, state, {
-        key: 'scratch',
-        operation: { kind: 'scratch' },
-        title: 'FROM scratch',
-      });
+      return outsideNode(builder, state, SCRATCH);
     case 'context':
-      return source.context.kind === 'files' ? undefined : imageNode(builder, state, source);
+      noteContext(builder, source);
+      if (source.context.kind === 'files') return undefined;
+      return source.context.kind === 'scratch'
+        ? outsideNode(builder, state, SCRATCH)
+        : imageNode(builder, state, source);
     case 'image':
       return imageNode(builder, state, source);
   }
 }
+
+const SCRATCH: OutsideNode = { key: 'scratch', operation: { kind: 'scratch' }, title: 'FROM scratch' };
 
 function imageNode(builder: Builder, state: StageState, source: Source): NodeId {
   const base = builder.resolution.imageOf(source, builder.options.platform);
@@ -232,11 +243,13 @@ function imageNode(builder: Builder, state: StageState, source: Source): NodeId 
   });
 }
 
-function outsideNode(
-  builder: Builder,
-  state: StageState,
-  node: { key: string; operation: Operation; title: string },
-): NodeId {
+interface OutsideNode {
+  key: string;
+  operation: Operation;
+  title: string;
+}
+
+function outsideNode(builder: Builder, state: StageState, node: OutsideNode): NodeId {
   const known = builder.imageNodes.get(node.key);
   if (known !== undefined) return known;
   const id = addNode(builder, {
@@ -252,5 +265,16 @@ function outsideNode(
 
 /** Notes that the plan stands on an image. */
 export function noteBase(builder: Builder, base: PlannedBase): void {
-  builder.bases.set(base.reference, { reference: base.reference, imageId: base.imageId });
+  const { reference, imageId, context } = base;
+  const key = context === undefined ? reference : `context ${context}`;
+  builder.bases.set(key, { reference, imageId, ...(context === undefined ? {} : { context }) });
+}
+
+/** Notes that the plan reads a named context. */
+export function noteContext(builder: Builder, source: Extract<Source, { kind: 'context' }>): void {
+  const { name, context } = source;
+  const { kind } = context;
+  const description =
+    kind === 'image' ? context.reference : kind === 'scratch' ? 'scratch' : context.description;
+  builder.contexts.set(name, { name, kind, description });
 }

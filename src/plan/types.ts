@@ -1,8 +1,9 @@
+import type { GitLocation } from '../context/git/git-location.ts';
 import type { SourceRange } from '../errors/index.ts';
 import type { ContainerConfig, Digest, HistoryEntry, Platform } from '../image/types.ts';
 
 /** Version of this format: part of the key under which plans are kept. */
-export const PLAN_FORMAT = 2;
+export const PLAN_FORMAT = 3;
 
 /** Names a node of the DAG: `n0`, `n1`, … in topological order. */
 export type NodeId = string;
@@ -23,6 +24,8 @@ export interface Plan {
   nodes: PlanNode[];
   /** Images that were looked up, with what was found: when one of them moves, the plan is stale. */
   bases: PlannedBase[];
+  /** Named contexts that something reads, by name; absent for none. */
+  contexts?: PlannedContext[];
   warnings: BuildWarning[];
   /** Build arguments given by the user that no ARG consumed. */
   unusedBuildArgs: string[];
@@ -34,6 +37,16 @@ export interface PlannedBase {
   /** Normalised reference: `docker.io/library/debian:12`. */
   reference: string;
   imageId: Digest;
+  /** The named context that stands for it, when that has no name in the store (a layout, another build). */
+  context?: string;
+}
+
+/** A named context that a plan reads. */
+export interface PlannedContext {
+  name: string;
+  kind: 'files' | 'image' | 'result' | 'scratch';
+  /** Where it comes from, without credentials: a path, a URL, a reference. */
+  description: string;
 }
 
 /** A stage: what its nodes produce and the configuration of an image made of it. */
@@ -163,6 +176,11 @@ export type RunMount =
 /** Where files come from: the build context, a named one, or the root file system of a node (stage or image). */
 export type FileSource = { kind: 'context'; name?: string | undefined } | { kind: 'node'; node: NodeId };
 
+/** A source of ADD that is fetched; `index` is its place in `sources`. */
+export type RemoteSource =
+  | { kind: 'http'; index: number; url: string; checksum?: string }
+  | { kind: 'git'; index: number; location: GitLocation };
+
 export interface CopyOperation {
   kind: 'copy';
   /** ADD extracts local archives. */
@@ -171,6 +189,8 @@ export interface CopyOperation {
   from: FileSource;
   /** Expanded, in the order of the line; text as in the Dockerfile (UTF-8). */
   sources: string[];
+  /** Those of `sources` that ADD fetches; absent for none. */
+  remotes?: RemoteSource[];
   /** Files whose content stands in the Dockerfile. */
   heredocs: { name: string; content: string }[];
   /** Absolute, cleaned; a trailing slash is kept: it means "a directory". */

@@ -5,7 +5,9 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { type Header, pack } from 'tar-stream';
 import { afterAll, beforeEach, describe, expect, it, test } from 'vitest';
+import { KeptSources } from '../../src/context/kept/kept-sources.ts';
 import { type OpenContextRequest, openContext } from '../../src/context/open-context.ts';
+import type { RemoteAccess } from '../../src/context/remote-access.ts';
 import { selectSources } from '../../src/context/select.ts';
 import { openTarContext } from '../../src/context/tar-context.ts';
 import type { SlipwayError } from '../../src/errors/index.ts';
@@ -360,16 +362,21 @@ describe('an archive that means no good', () => {
   });
 });
 
-test.each([
-  'https://user:secret@example.com/x.git',
-  'http://example.com/x.tar.gz',
-  'git://example.com/x',
-  'ssh://git@example.com/x',
-  'git@example.com:x/y.git#main:sub',
-  'github.com/x/y',
-])('%s is refused for now', async (argument) => {
-  const [kind, code, message] = (await failure(open(argument))) as string[];
-  expect([kind, code]).toEqual(['unsupported', 'REMOTE_CONTEXT']);
-  expect(message).toMatch(/^building from a URL is not there yet: /);
-  expect(message).not.toContain('secret');
+test('a scheme that nothing is read by is refused, and files that look like it are files', async () => {
+  const kept = new KeptSources({ root: path.join(root, 'kept') });
+  const access = async (): Promise<RemoteAccess> => ({
+    kept,
+    env: {},
+    temporaryDirectory,
+    secret: async () => undefined,
+    sshAgent: async () => undefined,
+  });
+  expect(await failure(open('ftp://user:secret@example.com/x.tar', { access }))).toEqual([
+    'unsupported',
+    'CONTEXT_SCHEME',
+    'a build context cannot be read by ftp://',
+  ]);
+  put('a.git/Dockerfile', 'in a folder');
+  const { dockerfile } = await open('a.git', { access });
+  expect(String(dockerfile.content)).toBe('in a folder');
 });

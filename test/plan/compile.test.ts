@@ -38,7 +38,7 @@ describe('whole plans', () => {
             "reference": "docker.io/library/debian:12",
           },
         ],
-        "format": 2,
+        "format": 3,
         "nodes": [
           {
             "dependencies": [],
@@ -272,7 +272,7 @@ describe('whole plans', () => {
     expect(compact(plan)).toMatchInlineSnapshot(`
       {
         "bases": [],
-        "format": 2,
+        "format": 3,
         "nodes": [
           {
             "dependencies": [],
@@ -871,7 +871,7 @@ FROM child
     {
       namedContexts: new Map([
         ['base', { kind: 'image', reference: 'my/base:2' }],
-        ['files', { kind: 'files' }],
+        ['files', { kind: 'files', description: '../files' }],
         ['other', { kind: 'image', reference: 'other:3' }],
       ]),
     },

@@ -21,7 +21,9 @@ CMD ["/bin/app"]
 `;
 
 test('stages, steps, and where they read from', async () => {
-  const plan = await planText(FILE, { namedContexts: new Map([['assets', { kind: 'files' }]]) });
+  const plan = await planText(FILE, {
+    namedContexts: new Map([['assets', { kind: 'files', description: '../files' }]]),
+  });
   expect(drawPlan(plan)).toMatchInlineSnapshot(`
     "tools
     ├─ n0 FROM docker.io/library/debian:12

@@ -294,7 +294,9 @@ test('values of instructions', async () => {
       'FROM scratch\nCOPY --chmod=9 a b\n',
       'FROM scratch\nCOPY http://x/y b\n',
       'FROM scratch\nCOPY https://x/y.git b\n',
-      'FROM scratch\nADD https://x/y b\n',
+      'FROM scratch\nADD https://x/y.git?what=1 b\n',
+      'FROM scratch\nADD --keep-git-dir=false https://x/y.git?keep-git-dir=1 b\n',
+      'FROM scratch\nADD --checksum=sha256:aa https://x/y b\n',
       'FROM scratch\nADD --checksum=sha256:aa a b\n',
       'FROM scratch\nADD --checksum=sha256:aa a b c\n',
       'FROM scratch\nENV a=${b:?needed}\n',
@@ -373,10 +375,19 @@ test('values of instructions', async () => {
       at 2: COPY https://x/y.git b
       hint: Use ADD for what has to be fetched.
 
-    "FROM scratch\\nADD https://x/y b\\n"
-    unsupported ADD_REMOTE_UNSUPPORTED: ADD cannot fetch https://x/y: remote sources are not supported
-      at 2: ADD https://x/y b
-      hint: Fetch it in a RUN step, or before the build.
+    "FROM scratch\\nADD https://x/y.git?what=1 b\\n"
+    invalid GIT_URL_INVALID: invalid git URL: unexpected query "what"
+      at 2: ADD https://x/y.git?what=1 b
+      hint: Known are ref, tag, branch, subdir, checksum, commit, keep-git-dir, submodules, mtime, fetch-by-commit.
+
+    "FROM scratch\\nADD --keep-git-dir=false https://x/y.git?keep-git-dir=1 b\\n"
+    invalid COPY_SOURCE_INVALID: inconsistent keep-git-dir configuration
+      at 2: ADD --keep-git-dir=false https://x/y.git?keep-git-dir=1 b
+
+    "FROM scratch\\nADD --checksum=sha256:aa https://x/y b\\n"
+    invalid COPY_SOURCE_INVALID: invalid checksum digest format: sha256:aa
+      at 2: ADD --checksum=sha256:aa https://x/y b
+      hint: Write sha256: and 64 hexadecimal digits, as sha256sum prints them.
 
     "FROM scratch\\nADD --checksum=sha256:aa a b\\n"
     invalid COPY_SOURCE_INVALID: checksum requires HTTP(S) or Git sources

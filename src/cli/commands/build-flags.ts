@@ -18,6 +18,10 @@ export const buildFlags = {
   'all-stages': { type: 'bool', usage: 'Build all stages, also those that the target does not need' },
   ...stepFlags,
   'build-arg': { type: 'list', usage: 'Set build-time variables' },
+  'build-context': {
+    type: 'list',
+    usage: 'Additional build contexts (e.g., name=path, name=target:path#stage)',
+  },
   debug: { type: 'bool', short: 'D', usage: 'Enable debug logging' },
   explain: {
     type: 'string',
@@ -87,7 +91,6 @@ export const buildFlags = {
   annotation: refusedList('this version writes no annotations'),
   attest: refusedList(NO_ATTESTATIONS),
   'build-arg-file': refusedList('give the arguments one by one with --build-arg'),
-  'build-context': refusedList('this version knows no named contexts'),
   builder: refused(NO_DAEMON),
   'cache-from': refusedList('this version only has the cache of its own store'),
   'cache-to': refusedList('this version only has the cache of its own store'),

@@ -52,6 +52,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
       outputs: outputs.flatMap((spec) => outputOf(spec, context)),
     })),
     allStages: request.allStages,
+    buildContexts: request.buildContexts,
     buildArgs: request.buildArgs,
     labels: request.labels,
     secrets: request.secrets,

@@ -65,6 +65,7 @@ export function buildRequest(
     file: flags.file || undefined,
     ...requestedTargets(line),
     allStages: flags['all-stages'],
+    buildContexts: buildContexts(flags['build-context']),
     buildArgs: keyValues(flags['build-arg'], { env }),
     labels: keyValues(flags.label),
     secrets: parseSecrets(flags.secret, env),
@@ -92,6 +93,17 @@ function noCacheOf(flags: FlagValues<typeof buildFlags>): boolean | string[] {
   if (stages.length === 0) return flags['no-cache'];
   if (!flags['no-cache']) return stages;
   throw usage('NO_CACHE_CONFLICT', '--no-cache and --no-cache-filter cannot currently be used together');
+}
+
+/** The last of a name counts. Throws `usage` with buildx's words. */
+function buildContexts(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const equals = text.indexOf('=');
+      if (equals > 0 && equals < text.length - 1) return [text.slice(0, equals), text.slice(equals + 1)];
+      throw usage('BUILD_CONTEXT_INVALID', `invalid context value: ${text}, expected key=value`);
+    }),
+  );
 }
 
 /** Docker says which tag is wrong, then why. */

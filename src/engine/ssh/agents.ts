@@ -45,7 +45,7 @@ export class SshAgents implements Disposable {
   async of(operation: RunOperation): Promise<string[]> {
     const mounted = new Set(operation.mounts.flatMap((mount) => (mount.type === 'ssh' ? [mount.id] : [])));
     const ids = [...mounted].filter((id) => this.#sources.has(id));
-    await Promise.all(ids.map((id) => this.#socketOf(id)));
+    await Promise.all(ids.map((id) => this.socketOf(id)));
     return ids;
   }
 
@@ -53,7 +53,7 @@ export class SshAgents implements Disposable {
   async request(id: string, message: Uint8Array): Promise<Uint8Array> {
     if (!isForwarded(message)) return AGENT_FAILURE;
     try {
-      const socket = await this.#socketOf(id);
+      const socket = await this.socketOf(id);
       return socket === undefined ? AGENT_FAILURE : await exchange(socket, message);
     } catch {
       return AGENT_FAILURE;
@@ -69,7 +69,8 @@ export class SshAgents implements Disposable {
       );
   }
 
-  async #socketOf(id: string): Promise<string | undefined> {
+  /** Path of the socket behind an id, for programs that this process starts; undefined when it was not given. */
+  async socketOf(id: string): Promise<string | undefined> {
     const source = this.#sources.get(id);
     if (source === undefined) return undefined;
     const { cwd, env } = this.#options;

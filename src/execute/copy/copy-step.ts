@@ -22,7 +22,7 @@ export interface CopyStepRequest {
 }
 
 /**
- * COPY and ADD of local sources: sources in the order of the line, then heredocs (SPEC 1.10, 1.11, 1.12 A1 to A3).
+ * COPY and ADD: sources in the order of the line, then heredocs (SPEC 1.10, 1.11, 1.12 A1 to A3).
  * Errors as `copyTree` and `extractArchive`; `canceled` soon after `aborted` says so.
  */
 export async function copyStep(
@@ -46,8 +46,10 @@ export async function copyStep(
   };
 
   for (const source of sources) {
-    const from = joinRoot(request.from ?? '', source.path === '' ? [] : [source.path]);
-    if (operation.instruction === 'ADD' && operation.unpack !== false && !source.directory) {
+    const base = source.root === undefined ? (request.from ?? '') : bytesOf(source.root);
+    const from = joinRoot(base, source.path === '' ? [] : [source.path]);
+    const unpack = operation.instruction === 'ADD' && (source.unpack ?? operation.unpack !== false);
+    if (unpack && !source.directory) {
       const type = source.files[0]?.type;
       if (type === 'file' && (await isArchive(from))) {
         const target = ensureDirectory(root, destination, onCreate);

@@ -1,6 +1,7 @@
 import { type ImportRequest, importRootfs } from '../../export/import-rootfs.ts';
 import type { Input } from '../../export/input.ts';
 import { type ChooseLayer, type LoadedArchive, loadArchive } from '../../export/load.ts';
+import type { LayoutSelect } from '../../export/oci-images.ts';
 import type { UnpackedLayer } from '../../export/unpack-blob.ts';
 import type { Finding, LayerCheck } from '../../store/check.ts';
 import { checkLayers } from '../../store/check-layers.ts';
@@ -8,8 +9,13 @@ import type { OperationContext } from '../protocol/server.ts';
 import type { WorkerHost } from './host.ts';
 
 /** `load`: asks the front, for each layer, whether it is there already or which id a new one gets. */
-export function load(host: WorkerHost, input: Input, context: OperationContext): Promise<LoadedArchive> {
-  const request = { input, root: host.store, lease: host.lease, userxattr: host.userNamespace };
+export function load(
+  host: WorkerHost,
+  input: Input & { select?: LayoutSelect },
+  context: OperationContext,
+): Promise<LoadedArchive> {
+  const { select } = input;
+  const request = { input, select, root: host.store, lease: host.lease, userxattr: host.userNamespace };
   const choose: ChooseLayer = (diffId) => context.ask(diffId);
   return loadArchive(request, choose, { aborted: () => context.signal.aborted });
 }

@@ -1,0 +1,110 @@
+import { resolve } from 'node:path';
+import type { ContextSource } from '../../context/context-source.ts';
+import type { RemoteAccess } from '../../context/remote-access.ts';
+import { localPlatform } from '../../image/platform.ts';
+import type { Store } from '../../store/store.ts';
+import type { BuildOptions, BuildResult } from '../options.ts';
+import type { Secrets } from '../secrets.ts';
+import type { SshAgents } from '../ssh/agents.ts';
+import { type BuildInput, openBuildInput } from './build-input.ts';
+import type { FetchedSources } from './fetched-sources.ts';
+import type { NamedContexts } from './named-contexts.ts';
+
+export interface BuildSourcesOptions {
+  options: BuildOptions;
+  store: Store;
+  env: NodeJS.ProcessEnv;
+  secrets: Secrets;
+  agents: SshAgents;
+  /** Builds another target, for named contexts that are one. */
+  build: (options: BuildOptions) => Promise<BuildResult>;
+  signal: AbortSignal;
+}
+
+/**
+ * Everything that a build reads from outside its store: context and Dockerfile, named contexts, what ADD fetches. Each
+ * is opened, and the modules for it loaded, when something asks for it; `close` gives all of them back.
+ */
+export class BuildSources {
+  readonly #options: BuildSourcesOptions;
+  readonly #indexDirectory: string;
+  #access: Promise<RemoteAccess> | undefined;
+  #named: Promise<NamedContexts> | undefined;
+  #fetched: Promise<FetchedSources> | undefined;
+  #input: BuildInput | undefined;
+
+  constructor(options: BuildSourcesOptions) {
+    this.#options = options;
+    this.#indexDirectory = resolve(options.store.root, 'contexts');
+  }
+
+  /** Context and Dockerfile. Errors as `openContext`. */
+  async open(): Promise<BuildInput> {
+    const { options, env, signal } = this.#options;
+    const access = (): Promise<RemoteAccess> => this.access();
+    this.#input = await openBuildInput({
+      options,
+      env,
+      indexDirectory: this.#indexDirectory,
+      access,
+      signal,
+    });
+    return this.#input;
+  }
+
+  /** The build context, or the files of a named one. */
+  async context(name: string | undefined): Promise<ContextSource> {
+    if (name === undefined) return this.#input!.context;
+    return await (await this.named())!.files(name);
+  }
+
+  /** The named contexts; undefined when there are none. */
+  async named(): Promise<NamedContexts | undefined> {
+    const { options } = this.#options;
+    if (Object.keys(options.buildContexts ?? {}).length === 0) return undefined;
+    this.#named ??= this.#openNamed();
+    return await this.#named;
+  }
+
+  /** What ADD fetches. */
+  async fetched(): Promise<FetchedSources> {
+    this.#fetched ??= (async () => {
+      const { FetchedSources } = await import('./fetched-sources.ts');
+      return new FetchedSources({ access: await this.access(), indexDirectory: this.#indexDirectory });
+    })();
+    return await this.#fetched;
+  }
+
+  async access(): Promise<RemoteAccess> {
+    this.#access ??= import('./remote-access.ts').then(({ remoteAccess }) => remoteAccess(this.#options));
+    return await this.#access;
+  }
+
+  async close(): Promise<void> {
+    this.#input?.context.close();
+    await (await this.#named?.catch(() => undefined))?.close();
+    (await this.#fetched?.catch(() => undefined))?.close();
+    (await this.#access?.catch(() => undefined))?.kept.close();
+  }
+
+  async #openNamed(): Promise<NamedContexts> {
+    const [{ NamedContexts }, { loadLayout }, { buildTarget }] = await Promise.all([
+      import('./named-contexts.ts'),
+      import('./load-layout.ts'),
+      import('./build-target.ts'),
+    ]);
+    const { options, store, env, signal, build: run } = this.#options;
+    const cwd = resolve(options.cwd ?? '.');
+    return new NamedContexts({
+      contexts: options.buildContexts ?? {},
+      store,
+      cwd,
+      indexDirectory: this.#indexDirectory,
+      platform: options.platform ?? localPlatform(),
+      access: () => this.access(),
+      loadLayout: (spec) => loadLayout(spec, { store, cwd, env, options, signal }),
+      buildTarget: (name, build) =>
+        buildTarget({ name, build, outer: { ...options, env, cwd, signal } }, run),
+    });
+  }
+}

@@ -1,0 +1,150 @@
+import { resolve } from 'node:path';
+import type { ContextSource } from '../../context/context-source.ts';
+import type { RemoteAccess } from '../../context/remote-access.ts';
+import { SlipwayError } from '../../errors/index.ts';
+import { redactUrl } from '../../errors/redact-url.ts';
+import type { Digest, Platform } from '../../image/types.ts';
+import type { NamedContext, ResolvedImage } from '../../plan/options.ts';
+import { imageDocuments } from '../../store/images.ts';
+import type { Store } from '../../store/store.ts';
+import {
+  contextName,
+  type NamedContextSpec,
+  parseNamedContext,
+  type TargetContext,
+} from './named-context.ts';
+import { readXattrs } from './read-xattrs.ts';
+
+export interface NamedContextsOptions {
+  contexts: Readonly<Record<string, string | TargetContext>>;
+  store: Store;
+  cwd: string;
+  indexDirectory: string;
+  platform: Platform;
+  access: () => Promise<RemoteAccess>;
+  /** Loads one image of an OCI layout into the store; gives its id. */
+  loadLayout: (spec: Extract<NamedContextSpec, { kind: 'layout' }>) => Promise<Digest>;
+  /** Builds another target into the store; gives the image's id. */
+  buildTarget: (name: string, build: TargetContext['build']) => Promise<Digest>;
+}
+
+/** The named contexts of a build. Each is opened when something reads it, and then once. */
+export class NamedContexts {
+  readonly #options: NamedContextsOptions;
+  readonly #specs: ReadonlyMap<string, NamedContextSpec>;
+  readonly #files = new Map<string, Promise<ContextSource>>();
+  readonly #images = new Map<string, Promise<ResolvedImage>>();
+
+  constructor(options: NamedContextsOptions) {
+    this.#options = options;
+    this.#specs = new Map(
+      Object.entries(options.contexts).map(([name, value]) => [
+        contextName(name),
+        parseNamedContext(name, value),
+      ]),
+    );
+  }
+
+  /** For the plan: what each name stands for. */
+  planned(): Map<string, NamedContext> {
+    return new Map([...this.#specs].map(([name, spec]) => [name, plannedAs(spec)]));
+  }
+
+  /** The files of a context of files. Throws as `openRemoteContext` and `openDirectoryContext`. */
+  files(name: string): Promise<ContextSource> {
+    let opened = this.#files.get(name);
+    if (opened === undefined) {
+      opened = this.#openFiles(name);
+      this.#files.set(name, opened);
+    }
+    return opened;
+  }
+
+  /** The image that a layout or another build gives. */
+  image(name: string): Promise<ResolvedImage> {
+    let found = this.#images.get(name);
+    if (found === undefined) {
+      found = this.#makeImage(name);
+      this.#images.set(name, found);
+    }
+    return found;
+  }
+
+  async close(): Promise<void> {
+    for (const opened of await Promise.allSettled(this.#files.values()))
+      if (opened.status === 'fulfilled') opened.value.close();
+  }
+
+  async #openFiles(name: string): Promise<ContextSource> {
+    const { access, cwd, indexDirectory } = this.#options;
+    const spec = this.#specs.get(name);
+    if (spec?.kind !== 'files') throw unknown(name);
+    const { argument } = spec;
+    const { looksRemote } = await import('../../context/looks-remote.ts');
+    if (looksRemote(argument)) {
+      const { openRemoteContext } = await import('../../context/remote-context.ts');
+      const opened = await openRemoteContext(argument, {
+        access: await access(),
+        cwd,
+        indexDirectory,
+        readXattrs,
+      });
+      if (opened !== undefined && 'context' in opened) return opened.context;
+      if (opened !== undefined) {
+        const { openFileContext } = await import('../../context/web/file-context.ts');
+        return openFileContext(argument, await access());
+      }
+      if (/^[a-zA-Z0-9]+:\/\//.test(argument)) throw badScheme(name, argument);
+    }
+    const { openDirectoryContext } = await import('../../context/directory-context.ts');
+    return openDirectoryContext({
+      root: resolve(cwd, argument),
+      description: argument,
+      indexDirectory,
+      readXattrs,
+    });
+  }
+
+  async #makeImage(name: string): Promise<ResolvedImage> {
+    const { store, loadLayout, buildTarget } = this.#options;
+    const spec = this.#specs.get(name);
+    if (spec?.kind !== 'layout' && spec?.kind !== 'target') throw unknown(name);
+    const id = await (spec.kind === 'layout' ? loadLayout(spec) : buildTarget(name, spec.build));
+    const documents = imageDocuments(store, id);
+    if (documents === undefined) throw unknown(name);
+    return { imageId: id, config: documents.parsed, diffIds: documents.parsed.rootfs.diff_ids };
+  }
+}
+
+function unknown(name: string): SlipwayError {
+  return new SlipwayError('internal', `the build context ${name} is not known`, { code: 'NAMED_CONTEXT' });
+}
+
+function badScheme(name: string, argument: string): SlipwayError {
+  const [scheme] = argument.split(':', 1);
+  return new SlipwayError('unsupported', `unsupported context source ${scheme} for ${name}`, {
+    code: 'CONTEXT_SCHEME',
+    hint: 'It may be a directory, a git repository, an archive (https, http), docker-image://, oci-layout:// or target:.',
+  });
+}
+
+function plannedAs(spec: NamedContextSpec): NamedContext {
+  switch (spec.kind) {
+    case 'files':
+      return { kind: 'files', description: redactUrl(spec.argument) };
+    case 'scratch':
+      return { kind: 'scratch' };
+    case 'image':
+      return { kind: 'image', reference: spec.reference };
+    case 'layout': {
+      const tag = spec.tag === undefined ? '' : `:${spec.tag}`;
+      const digest = spec.digest === undefined ? '' : `@${spec.digest}`;
+      return { kind: 'result', description: `oci-layout://${spec.path}${tag}${digest}` };
+    }
+    case 'target': {
+      const { context, target } = spec.build;
+      const stage = target === undefined ? '' : `#${target}`;
+      return { kind: 'result', description: `target:${redactUrl(context)}${stage}` };
+    }
+  }
+}

@@ -1,0 +1,157 @@
+import type { Dispatcher } from 'undici';
+import { SlipwayError } from '../errors/index.ts';
+import { redactUrl } from '../errors/redact-url.ts';
+import { failure, isTransient } from './http-failure.ts';
+import { pause, retryDelay } from './retry.ts';
+
+export interface HttpClientOptions {
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case, say what goes through a proxy. */
+  env: NodeJS.ProcessEnv;
+  /** Milliseconds without an answer, and without a byte of a body, after which a host counts as gone. Default 60 s. */
+  idleMs?: number;
+  /** How often a request is tried in all. Default 4. */
+  attempts?: number;
+  /** Milliseconds before the second attempt; doubled each time. Default 250. */
+  delayMs?: number;
+}
+
+export interface HttpRequest {
+  url: string;
+  /** Default GET. Only GET and HEAD are repeated and follow redirects. */
+  method?: Dispatcher.HttpMethod;
+  headers?: Readonly<Record<string, string>>;
+  /** Sent to the origin of `url` and to no other that it redirects to. */
+  authorization?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface HttpResponse {
+  status: number;
+  /** Names in lower case; of a repeated header all values, joined with commas. */
+  headers: Readonly<Record<string, string>>;
+  /** Not decoded. Whoever does not read it to its end destroys it. */
+  body: AsyncIterable<Buffer> & { destroy(): unknown };
+  /** The address that answered, after redirects. */
+  url: string;
+}
+
+/** Sends requests, with proxies, redirects, retries and timeouts taken care of. `close` gives all connections back. */
+export interface HttpClient {
+  /**
+   * Any status is an answer here; those that promise to be different soon (429, 502, …) are asked again first.
+   *
+   * @throws SlipwayError `unavailable` HTTP_UNREACHABLE, HTTP_REDIRECTS; `invalid` HTTP_URL_INVALID; `canceled`
+   */
+  request(request: HttpRequest): Promise<HttpResponse>;
+  close(): Promise<void>;
+}
+
+const MAX_REDIRECTS = 10;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+/** Answers that another attempt may change. */
+const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** Opens a client. Loads undici, and with it Node's TLS: some 60 ms, so only where there is something to fetch. */
+export async function openHttpClient(options: HttpClientOptions): Promise<HttpClient> {
+  const { EnvHttpProxyAgent, request: send } = await import('undici');
+  const { env, idleMs = 60_000, attempts = 4, delayMs = 250 } = options;
+  const variable = (name: string): string => env[name.toLowerCase()] || env[name] || '';
+  const dispatcher = new EnvHttpProxyAgent({
+    httpProxy: variable('HTTP_PROXY'),
+    httpsProxy: variable('HTTPS_PROXY'),
+    noProxy: variable('NO_PROXY'),
+    headersTimeout: idleMs,
+    bodyTimeout: idleMs,
+    connect: { timeout: Math.min(idleMs, 30_000) },
+  });
+
+  async function once(request: HttpRequest, url: URL): Promise<HttpResponse> {
+    const { method = 'GET', headers = {}, signal } = request;
+    const sameOrigin = url.origin === parseUrl(request.url).origin;
+    const authorization = sameOrigin ? (request.authorization ?? basicOf(request.url)) : undefined;
+    const answer = await send(withoutUser(url), {
+      method,
+      dispatcher,
+      headers: {
+        'user-agent': 'slipway',
+        ...(sameOrigin ? headers : withoutCredentials(headers)),
+        ...(authorization === undefined ? {} : { authorization }),
+      },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return { status: answer.statusCode, headers: flat(answer.headers), body: answer.body, url: url.href };
+  }
+
+  async function follow(request: HttpRequest): Promise<HttpResponse> {
+    const { method = 'GET' } = request;
+    const repeatable = method === 'GET' || method === 'HEAD';
+    let url = parseUrl(request.url);
+    for (let redirects = 0; ; redirects++) {
+      const answer = await once(request, url);
+      const { location } = answer.headers;
+      if (!repeatable || !REDIRECTS.has(answer.status) || location === undefined) return answer;
+      answer.body.destroy();
+      if (redirects === MAX_REDIRECTS)
+        throw new SlipwayError('unavailable', `${redactUrl(request.url)} redirects too often`, {
+          code: 'HTTP_REDIRECTS',
+        });
+      url = parseUrl(location, url);
+    }
+  }
+
+  return {
+    async request(request) {
+      const { method = 'GET', signal } = request;
+      const most = method === 'GET' || method === 'HEAD' ? attempts : 1;
+      for (let attempt = 1; ; attempt++) {
+        try {
+          const answer = await follow(request);
+          if (attempt >= most || !TRANSIENT_STATUS.has(answer.status)) return answer;
+          answer.body.destroy();
+          await pause(retryDelay(attempt, delayMs, answer.headers['retry-after']), signal);
+        } catch (error) {
+          if (attempt >= most || signal?.aborted || !isTransient(error))
+            throw failure(request.url, error, signal);
+          await pause(retryDelay(attempt, delayMs), signal);
+        }
+      }
+    },
+    close: () => dispatcher.destroy(),
+  };
+}
+
+function parseUrl(text: string, base?: URL): URL {
+  const url = URL.parse(text, base?.href);
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
+  throw new SlipwayError('invalid', `not an address of the web: ${redactUrl(text)}`, {
+    code: 'HTTP_URL_INVALID',
+    hint: 'Only http:// and https:// are fetched.',
+  });
+}
+
+function withoutUser(url: URL): URL {
+  const bare = new URL(url);
+  bare.username = '';
+  bare.password = '';
+  return bare;
+}
+
+function basicOf(text: string): string | undefined {
+  const { username, password } = parseUrl(text);
+  if (username === '' && password === '') return undefined;
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return `Basic ${Buffer.from(pair).toString('base64')}`;
+}
+
+function withoutCredentials(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !/^(?:authorization|cookie|proxy-authorization)$/i.test(name)),
+  );
+}
+
+function flat(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const entries = Object.entries(headers).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value!]),
+  );
+}
