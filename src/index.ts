@@ -6,6 +6,7 @@ export { type ContainerControl, type RunContainerOptions, run } from './containe
 export { build } from './engine/build.ts';
 export type { BuildOptions, BuildOutput, BuildResult, BuildTarget, BuiltImage } from './engine/options.ts';
 export { type PlanRequest, plan } from './engine/plan.ts';
+export { cacheUsage, type PruneOptions, type PruneResult, prune } from './engine/prune.ts';
 export type { SecretSource } from './engine/secrets.ts';
 export type { ErrorKind, ErrorLocation, SourcePosition, SourceRange } from './errors/index.ts';
 export { SlipwayError } from './errors/index.ts';

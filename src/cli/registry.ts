@@ -8,6 +8,7 @@ function loaded(command: Command<never> | Command): Command {
 export const groups: readonly CommandGroup[] = [
   { name: 'builder', summary: 'Manage builds' },
   { name: 'builds', summary: 'Look at the records of earlier builds' },
+  { name: 'buildx', summary: 'Manage builds, by the name that Docker has for it' },
   { name: 'container', summary: 'Manage containers' },
   { name: 'image', summary: 'Manage images' },
   { name: 'system', summary: 'Manage Slipway' },
@@ -16,7 +17,7 @@ export const groups: readonly CommandGroup[] = [
 /** Every command. One definition serves all of its names; each is a chunk of its own in the bundle. */
 export const commands: readonly CommandEntry[] = [
   {
-    paths: ['image build', 'build', 'builder build'],
+    paths: ['image build', 'build', 'builder build', 'buildx build'],
     summary: 'Build an image from a Dockerfile',
     common: 1,
     load: async () => loaded((await import('./commands/build.ts')).build),
@@ -112,6 +113,16 @@ export const commands: readonly CommandEntry[] = [
     paths: ['graph'],
     summary: 'Draw the steps of a Dockerfile and what they wait for',
     load: async () => loaded((await import('./commands/graph.ts')).graph),
+  },
+  {
+    paths: ['builder prune', 'buildx prune'],
+    summary: 'Remove build cache',
+    load: async () => loaded((await import('./commands/builder-prune.ts')).builderPrune),
+  },
+  {
+    paths: ['builder du', 'buildx du'],
+    summary: 'Show what the build cache takes on the disk',
+    load: async () => loaded((await import('./commands/builder-du.ts')).builderDu),
   },
   {
     paths: ['system check'],

@@ -102,12 +102,31 @@ async function buildFromInput(
   const sources = new BuildSources({ options, store, env, secrets, agents, signal, build });
   let input: BuildInput | undefined;
   try {
-    input = await sources.open();
-    return await runBuild({ ...task, input, sources, secrets, agents });
+    const opened = await sources.open();
+    input = opened;
+    return await whileLayersStay(signal, () =>
+      runBuild({ ...task, input: opened, sources, secrets, agents }),
+    );
   } catch (error) {
     throw input === undefined ? error : placed(error, input);
   } finally {
     await sources.close();
+  }
+}
+
+/** Results that nobody holds may be collected while a build looks at them, until it has a lease. */
+const ATTEMPTS = 3;
+
+/** A build that lost a race against a collection begins again; what it has run by then is found. */
+async function whileLayersStay(signal: AbortSignal, run: () => Promise<BuildResult>): Promise<BuildResult> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      const lost =
+        error instanceof SlipwayError && (error.code === 'LAYERS_MISSING' || error.code === 'LAYER_GONE');
+      if (!lost || attempt === ATTEMPTS || signal.aborted) throw error;
+    }
   }
 }
 
@@ -186,6 +205,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     }
     for (const result of results) await deliverTarget(result, { job, plan, session });
     cache.touch();
+    if (solved.ran > 0) await cleanUp(job, session);
     return resultOf(job, { plan, results, solved });
   } finally {
     await session.close();
@@ -244,6 +264,17 @@ function stagesAskedFor({ options, wanted }: BuildJob): Pick<PlanSource, 'target
     targets: names.length > 1 ? names : undefined,
     allStages: options.allStages,
   };
+}
+
+/** Its failure is none of the build: the image is there. But settings that make no sense are said. */
+async function cleanUp(job: BuildJob, session: StoreSession): Promise<void> {
+  const { collectWhenDue } = await import('./collect-when-due.ts');
+  try {
+    await collectWhenDue(job.store, session, job.env);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    job.emit({ type: 'warning', code: 'GC_FAILED', message });
+  }
 }
 
 function resultOf(job: BuildJob, done: { plan: Plan; results: TargetResult[]; solved: Solved }): BuildResult {

@@ -29,6 +29,7 @@ export interface SessionOptions {
 export class StoreSession {
   readonly #options: SessionOptions;
   #killed = false;
+  #deleteMs: number | undefined;
   #aborted = false;
   #lease: string | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -46,6 +47,11 @@ export class StoreSession {
       this.#options.onLease?.();
     }
     return this.#lease;
+  }
+
+  /** Deleting at the end takes at most so many milliseconds; what is left the next session finds. */
+  limitDeletion(ms: number): void {
+    this.#deleteMs = ms;
   }
 
   worker(): Promise<WorkerProcess> {
@@ -128,7 +134,7 @@ export class StoreSession {
       this.#deleteAfterKill(garbage);
       return;
     }
-    const limitMs = this.#aborted ? DELETE_AFTER_ABORT_MS : undefined;
+    const limitMs = this.#aborted ? DELETE_AFTER_ABORT_MS : this.#deleteMs;
     const { finished } = await worker.client.call<DeleteResult>('delete-garbage', { garbage, limitMs });
     if (finished) forgetGarbage(this.#options.store, garbage.layers);
   }

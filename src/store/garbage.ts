@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isErrno } from '../errors/index.ts';
 import type { Digest } from '../image/types.ts';
 import { blobFiles } from './blobs.ts';
+import { HELD, NEEDED_BY_OTHERS } from './gc/cache-entries.ts';
 import { blobPath, isLayerId, type LayerId, layerIdOf, layerRowOf, ownerOf } from './layout.ts';
 import { endDeadLeases, type IsLocked } from './leases.ts';
 import type { Store } from './store.ts';
@@ -53,9 +54,9 @@ export function markUnneededLayers(store: Store): { id: LayerId; diffId: Digest 
     .all<{ id: number; diff_id: string }>(
       `UPDATE layers SET state = 'removing', lease = NULL
        WHERE state = 'ready'
-         AND NOT EXISTS (SELECT 1 FROM image_layers WHERE image_layers.layer = layers.id)
+         AND NOT ${NEEDED_BY_OTHERS}
          AND NOT EXISTS (SELECT 1 FROM steps WHERE steps.layer = layers.id)
-         AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.layer = layers.id)
+         AND NOT ${HELD}
        RETURNING id, diff_id`,
     )
     .map((row) => ({ id: layerIdOf(row.id), diffId: row.diff_id }));

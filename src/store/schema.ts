@@ -1,5 +1,5 @@
 /** Version of the store's format: its folders and the tables below. A store with a newer one is refused. */
-export const STORE_FORMAT = 2;
+export const STORE_FORMAT = 3;
 
 const COSTS = `CREATE TABLE costs (
   name TEXT PRIMARY KEY,
@@ -11,6 +11,7 @@ const COSTS = `CREATE TABLE costs (
 /** What makes a store of an older format one of the next: `UPGRADES[1]` leads from format 1 to 2. */
 export const UPGRADES: Readonly<Record<number, string>> = {
   1: `DROP TABLE durations; ${COSTS}`,
+  2: 'ALTER TABLE layers ADD COLUMN disk_size INTEGER',
 };
 
 /**
@@ -20,7 +21,8 @@ export const UPGRADES: Readonly<Record<number, string>> = {
  *   their meaning when it is dead.
  * - `layers`: one row for each directory under layers/. `state`: `pending` (its lease writes it), `ready` (all is
  *   known and on disk), `removing` (nothing may refer to it; the directory is being deleted). Numbers are never
- *   used twice, so that a late writer cannot meet another's layer. `recipe`: JSON of `PackRecipe`.
+ *   used twice, so that a late writer cannot meet another's layer. `recipe`: JSON of `PackRecipe`. `disk_size`: bytes that it
+ *   takes on the disk, once that was measured.
  * - `holds`, `blob_holds`: layers and blobs that a live process uses.
  * - `images`: configuration and, where the image came with one, manifest, as bytes. They are small and must appear
  *   together with their names, so they are rows and not files.
@@ -55,7 +57,8 @@ CREATE TABLE layers (
   origin_digest TEXT,
   origin_size INTEGER,
   origin_type TEXT,
-  created_ms INTEGER NOT NULL
+  created_ms INTEGER NOT NULL,
+  disk_size INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX layers_ready ON layers(diff_id) WHERE state = 'ready';
 CREATE INDEX layers_unready ON layers(state) WHERE state <> 'ready';

@@ -39,10 +39,10 @@ describe('openStore', () => {
         "tmp",
       ]
     `);
-    expect(readFileSync(join(root, 'format'), 'utf8')).toBe('{"version":2,"idMap":"host"}\n');
+    expect(readFileSync(join(root, 'format'), 'utf8')).toBe('{"version":3,"idMap":"host"}\n');
     using store = openStore(root, { create: false });
     expect(store.database.get('PRAGMA journal_mode')).toEqual({ journal_mode: 'wal' });
-    expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: 2 });
+    expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: 3 });
     expect(store.idMap).toBe('host');
   });
 
@@ -70,17 +70,20 @@ describe('openStore', () => {
   test('a store of an older format becomes one of this', () => {
     const root = join(base, 's');
     const made = openStore(root, { idMap: 'host' });
-    const columns = (store: Store) => store.database.all('PRAGMA table_info(costs)');
+    const columns = (store: Store) => [
+      store.database.all('PRAGMA table_info(costs)'),
+      store.database.all('PRAGMA table_info(layers)'),
+    ];
     const expected = columns(made);
     made.database.execute(
-      'DROP TABLE costs; CREATE TABLE durations (definition TEXT PRIMARY KEY, ms REAL NOT NULL) STRICT, WITHOUT ROWID; PRAGMA user_version = 1',
+      'ALTER TABLE layers DROP COLUMN disk_size; DROP TABLE costs; CREATE TABLE durations (definition TEXT PRIMARY KEY, ms REAL NOT NULL) STRICT, WITHOUT ROWID; PRAGMA user_version = 1',
     );
     made.close();
     writeFileSync(join(root, 'format'), '{"version":1,"idMap":"host"}');
     using store = openStore(root);
     expect(columns(store)).toEqual(expected);
-    expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: 2 });
-    expect(readFileSync(join(root, 'format'), 'utf8')).toBe('{"version":2,"idMap":"host"}\n');
+    expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: 3 });
+    expect(readFileSync(join(root, 'format'), 'utf8')).toBe('{"version":3,"idMap":"host"}\n');
   });
 
   test('a store whose making was cut short is finished', () => {
@@ -88,7 +91,7 @@ describe('openStore', () => {
     openStore(root).close();
     rmSync(join(root, 'format'));
     openStore(root).close();
-    expect(readFileSync(join(root, 'format'), 'utf8')).toContain('"version":2');
+    expect(readFileSync(join(root, 'format'), 'utf8')).toContain('"version":3');
   });
 
   test('several processes that make it at once get one store', async () => {

@@ -66,6 +66,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     memoryBudget: request.memoryBudget,
     outputs: request.outputs.flatMap((spec) => outputOf(spec, context)),
     ...(specs.length === 0 || stores ? { store: true } : {}),
+    ...(specs.length > 0 && specs.every(({ type }) => type === 'cacheonly') ? { store: false } : {}),
     root,
     runtime: request.runtime,
     isolation: request.isolation,

@@ -7,6 +7,7 @@ import type { LoadedArchive } from '../../export/load.ts';
 import type { UnpackedLayer } from '../../export/unpack-blob.ts';
 import type { ContainerExit } from '../../runtime/types.ts';
 import type { Finding, LayerCheck } from '../../store/check.ts';
+import { type MeasuredLayer, measureLayers } from '../../store/gc/measure.ts';
 import { layersPath } from '../../store/layout.ts';
 import type { AgentQuestion, ExecuteRequest } from '../executor.ts';
 import type { StepEvent } from '../local-executor.ts';
@@ -68,6 +69,14 @@ export const operations: Record<string, OperationHandler> = {
 
   'check-layers': async (layers: LayerCheck[], context: OperationContext): Promise<Finding[]> =>
     verifyLayers(workerHost(), layers, context),
+
+  measure: async (
+    { layers, limitMs = Number.POSITIVE_INFINITY }: { layers: MeasuredLayer[]; limitMs?: number },
+    { signal }: OperationContext,
+  ): Promise<Record<string, number>> => {
+    const end = performance.now() + limitMs;
+    return measureLayers(workerHost().store, layers, () => signal.aborted || performance.now() > end);
+  },
 
   'delete-garbage': async (request: DeleteRequest): Promise<DeleteResult> =>
     removeGarbage(workerHost(), request),
