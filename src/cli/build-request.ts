@@ -1,10 +1,11 @@
+import type { ImageOptions } from '../engine/image-options.ts';
 import type { SecretSource } from '../engine/secrets.ts';
 import type { SshSource } from '../engine/ssh/agents.ts';
 import type { RunSettings } from '../execute/executor.ts';
 import type { ProgressMode } from '../progress/create-sink.ts';
 import type { ExplainFormat } from './commands/explain-format.ts';
 import type { IsolationChoice } from './isolation-choice.ts';
-import type { OutputSpec } from './output-spec.ts';
+import type { OutputSpec } from './output-keys.ts';
 import type { RuntimeName } from './runtime-name.ts';
 
 /** What a `build` command line asks for: texts as given, but for what the command line's own rules resolve. */
@@ -23,7 +24,7 @@ export interface BuildRequest {
   allStages: boolean;
   /** `--build-arg name` without a value has taken it from the environment. */
   buildArgs: Record<string, string>;
-  labels: Record<string, string>;
+  image: ImageOptions;
   /** By id. */
   secrets: Record<string, SecretSource>;
   /** Paths by id. */
@@ -48,6 +49,7 @@ export interface BuildRequest {
   /** Only the image id is printed. */
   quiet: boolean;
   iidFile: string | undefined;
+  metadataFile: string | undefined;
   /** Steps at the same time; undefined leaves it to the scheduler. */
   jobs: number | undefined;
   /** Bytes. */

@@ -1,7 +1,13 @@
 import { SlipwayError } from '../errors/index.ts';
 import { storeRoot } from '../store/default-root.ts';
 import type { Command, CommandContext } from './command.ts';
-import { type FlagTable, helpFlag, type ParsedFlags } from './flags/definition.ts';
+import {
+  type FlagDefinition,
+  type FlagTable,
+  type FlagValues,
+  helpFlag,
+  type ParsedFlags,
+} from './flags/definition.ts';
 import { nearest } from './flags/nearest.ts';
 import { parseFlags } from './flags/parse.ts';
 import { argumentProblem, commandHelp, groupHelp, PROGRAM, rootHelp, usageLine } from './help.ts';
@@ -73,7 +79,7 @@ export async function interpret(argv: readonly string[], outer: ProcessContext):
   }
   for (const name of line.given) {
     const definition = command.flags[name];
-    if (definition?.refused !== undefined) {
+    if (definition?.refused !== undefined && !asksForNothing(definition, (line.values as FlagValues)[name])) {
       throw new CommandLineError(
         `${PROGRAM} ${path}: --${name} is not supported: ${definition.refused}\n`,
         EXIT_USAGE,
@@ -93,6 +99,12 @@ export async function interpret(argv: readonly string[], outer: ProcessContext):
     path: `${PROGRAM} ${path}`,
   };
   return { kind: 'run', command, context, line };
+}
+
+/** A flag that cannot be had may still be turned off. */
+function asksForNothing({ unless }: FlagDefinition, value: unknown): boolean {
+  if (unless === undefined) return false;
+  return [value].flat().every((one) => unless(String(one)));
 }
 
 /** `Slipway version 0.1.0, node v24.21.0` */

@@ -2,7 +2,8 @@ import { SlipwayError } from '../errors/index.ts';
 import type { BuildRequest } from './build-request.ts';
 import type { buildFlags } from './commands/build-flags.ts';
 import type { ParsedFlags } from './flags/definition.ts';
-import { type OutputSpec, parseOutput } from './output-spec.ts';
+import type { OutputSpec } from './output-keys.ts';
+import { parseOutput } from './output-spec.ts';
 
 type Line = Pick<ParsedFlags<typeof buildFlags>, 'values' | 'sequence'>;
 

@@ -7,6 +7,7 @@ import type { NodeId, Plan } from '../plan/types.ts';
 import { diffIdsOf, type Snapshot } from '../solve/types.ts';
 import { getValue, putValue } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
+import { type Squashed, squashedHistory } from './squash.ts';
 
 /** A stage as an image: its configuration document and its layers. */
 export interface AssembledImage {
@@ -17,22 +18,24 @@ export interface AssembledImage {
 }
 
 /**
- * Makes the configuration document of a stage (SPEC 1.15), given by its index in the plan. Equal input gives the same document: an image
- * without any new layer takes the time at which it was first made.
+ * Makes the configuration document of a stage (SPEC 1.15), given by its index in the plan. Equal input gives the same
+ * document: an image without any new layer takes the time at which it was first made.
  */
 export async function assembleImage(
   store: Store,
   plan: Plan,
   stageIndex: number,
   snapshots: Map<NodeId, Snapshot>,
+  squashed?: Pick<Squashed, 'snapshot' | 'kept'>,
 ): Promise<AssembledImage> {
   const stage = plan.stages[stageIndex]!;
-  const snapshot = snapshots.get(stage.result)!;
+  const snapshot = squashed?.snapshot ?? snapshots.get(stage.result)!;
   const diffIds = await diffIdsOf(snapshot);
-  const history = stage.history.map(({ node, ...entry }) => {
+  const ofSteps = stage.history.map(({ node, ...entry }) => {
     const created = node === undefined ? entry.created : snapshots.get(node)?.layers.at(-1)?.created;
     return created === undefined ? entry : { ...entry, created };
   });
+  const history = squashed === undefined ? ofSteps : squashedHistory(ofSteps, squashed.kept);
   const parts: Omit<ImageParts, 'nowNs'> = {
     platform: stage.platform,
     config: stage.config,

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { chainId } from '../cache/keys.ts';
 import { storeCache } from '../cache/store-cache.ts';
 import { SlipwayError } from '../errors/index.ts';
+import type { Executor } from '../execute/executor.ts';
 import { NO_ISOLATION_WARNING } from '../execute/isolation.ts';
 import { localExecutor } from '../execute/local-executor.ts';
 import { localPlatform } from '../image/platform.ts';
@@ -155,6 +156,15 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
   });
   session.killAfterAbort(job.signal);
   let warned = false;
+  const executor = async (): Promise<Executor> => {
+    const worker = await session.worker();
+    if (worker.isolation.tier === 'none' && !warned) {
+      warned = true;
+      emit({ type: 'warning', code: 'ISOLATION_NONE', message: NO_ISOLATION_WARNING });
+    }
+    return localExecutor(worker);
+  };
+  const clampMtime = options.rewriteTimestamp === false ? undefined : plan.epoch;
   try {
     const solved = await solve({
       plan,
@@ -171,39 +181,42 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
           get: (snapshot, selector) => getContent(store, knownChain(snapshot), selector),
           put: (snapshot, selector, digest) => putContent(store, knownChain(snapshot), selector, digest),
         },
-        common: { platform: plan.platform, epoch: plan.epoch },
+        common: { platform: plan.platform, epoch: clampMtime },
         secretsOf: (operation) => job.secrets.of(operation),
         agentsOf: (operation) => job.agents.of(operation),
         settings: options.steps ?? {},
         signal: job.signal,
       }),
-      executor: async () => {
-        const worker = await session.worker();
-        if (worker.isolation.tier === 'none' && !warned) {
-          warned = true;
-          emit({ type: 'warning', code: 'ISOLATION_NONE', message: NO_ISOLATION_WARNING });
-        }
-        return localExecutor(worker);
-      },
+      executor,
       onEvent: emit,
       observer: job.recorder,
       askAgent: (id, message) => job.agents.request(id, message),
       signal: job.signal,
       jobs: options.jobs ?? availableParallelism(),
       memoryBudget: options.memoryBudget,
-      clampMtime: plan.epoch,
+      clampMtime,
     });
     const results: TargetResult[] = [];
+    let wrote = solved.ran > 0;
     for (const [index, target] of job.wanted.entries()) {
-      const stage = plan.targets?.[index] ?? plan.target;
-      const image = await assembleImage(store, plan, stage, solved.snapshots);
-      results.push({ ...target, name: plan.stages[stage]!.displayName, image });
+      const stageIndex = plan.targets?.[index] ?? plan.target;
+      const stage = plan.stages[stageIndex]!;
+      const snapshot = solved.snapshots.get(stage.result)!;
+      const kind = options.squash;
+      const work = { plan, stage, snapshot, cache, executor, clampMtime, signal: job.signal };
+      const squashed = kind && (await (await import('./squash.ts')).squashStage({ ...work, kind }));
+      wrote ||= squashed?.ran === true;
+      const image = await assembleImage(store, plan, stageIndex, solved.snapshots, squashed);
+      results.push({ ...target, name: stage.displayName, image });
     }
-    if (solved.ran > 0) {
+    if (wrote) {
       await (await session.worker()).client.call('sync', {});
       cache.markDurable();
     }
-    for (const result of results) await deliverTarget(result, { job, plan, session });
+    for (const result of results) {
+      const manifest = await deliverTarget(result, { job, plan, session });
+      if (manifest !== undefined) result.manifest = manifest;
+    }
     cache.touch();
     if (solved.ran > 0) await cleanUp(job, session);
     return resultOf(job, { plan, results, solved });
@@ -221,7 +234,7 @@ async function planOf(job: BuildJob): Promise<Plan> {
   const epoch = env.SOURCE_DATE_EPOCH;
   const buildArgs = new Map(Object.entries(options.buildArgs ?? {}));
   if (epoch !== undefined && !buildArgs.has('SOURCE_DATE_EPOCH')) buildArgs.set('SOURCE_DATE_EPOCH', epoch);
-  return makePlan(store, {
+  const plan = await makePlan(store, {
     file: input.file,
     text: input.text,
     ...stagesAskedFor(job),
@@ -233,7 +246,10 @@ async function planOf(job: BuildJob): Promise<Plan> {
     allow: options.allow ?? [],
     namedContexts: named?.planned() ?? new Map(),
     resolveContext: (name) => named!.image(name),
+    unsetEnv: options.unsetEnv ?? [],
+    unsetLabels: options.unsetLabels ?? [],
   });
+  return options.timestamp === undefined ? plan : { ...plan, epoch: options.timestamp };
 }
 
 /** All steps at once, so that displays can count them. */
@@ -279,8 +295,9 @@ async function cleanUp(job: BuildJob, session: StoreSession): Promise<void> {
 
 function resultOf(job: BuildJob, done: { plan: Plan; results: TargetResult[]; solved: Solved }): BuildResult {
   const { plan, results, solved } = done;
-  const images = results.map(({ name, image, tags }) => ({
+  const images = results.map(({ name, image, tags, manifest }) => ({
     stage: name,
+    ...(manifest === undefined ? {} : { manifest }),
     imageId: image.config.digest,
     tags: [...tags],
   }));

@@ -1,5 +1,7 @@
+import type { Descriptor } from '../image/types.ts';
 import type { Plan } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
+import { annotationsOf, putAnnotations } from '../store/image-annotations.ts';
 import { putImage } from '../store/images.ts';
 import type { Store } from '../store/store.ts';
 import type { AssembledImage } from './assemble-image.ts';
@@ -12,6 +14,8 @@ export interface TargetResult extends WantedTarget {
   /** Its stage, as progress shows it. */
   name: string;
   image: AssembledImage;
+  /** Of the first archive that it was written to. */
+  manifest?: Descriptor;
 }
 
 export interface Delivery {
@@ -20,8 +24,14 @@ export interface Delivery {
   session: StoreSession;
 }
 
-/** Puts the image of a target into the store under its names, and wherever else it is wanted. */
-export async function deliverTarget(result: TargetResult, { job, plan, session }: Delivery): Promise<void> {
+/**
+ * Puts the image of a target into the store under its names, and wherever else it is wanted. Gives the manifest of the
+ * first archive that it was written to.
+ */
+export async function deliverTarget(
+  result: TargetResult,
+  { job, plan, session }: Delivery,
+): Promise<Descriptor | undefined> {
   const { options, store, emit } = job;
   const { image, tags, outputs, name } = result;
   const several = plan.targets !== undefined;
@@ -35,22 +45,29 @@ export async function deliverTarget(result: TargetResult, { job, plan, session }
   };
   if (options.store ?? (tags.length > 0 || outputs.length === 0)) {
     putImage(store, { config: image.config.bytes, tags });
+    if (options.annotations !== undefined || annotationsOf(store, image.config.digest) !== undefined) {
+      putAnnotations(store, image.config.digest, options.annotations);
+    }
     note(`writing image ${image.config.digest}`);
     for (const tag of tags) note(`naming to ${tag}`);
   }
+  let manifest: Descriptor | undefined;
   if (outputs.length > 0) {
     const { writeOutputs } = await import('./write-outputs.ts');
-    await writeOutputs({
+    manifest = await writeOutputs({
       store,
       image,
       tags,
       outputs,
       cwd: options.cwd ?? process.cwd(),
-      clampMtime: plan.epoch,
+      clampMtime: options.rewriteTimestamp === false ? undefined : plan.epoch,
+      platform: plan.platform,
+      annotations: options.annotations,
       note,
       worker: await session.worker(),
       signal: job.signal,
     });
   }
   emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
+  return manifest;
 }

@@ -24,6 +24,8 @@ export interface PlanSource {
   /** Named contexts, and what gives those that are images without a name. */
   namedContexts: ReadonlyMap<string, NamedContext>;
   resolveContext: (name: string) => Promise<ResolvedImage>;
+  unsetEnv?: readonly string[];
+  unsetLabels?: readonly string[];
 }
 
 /**
@@ -84,6 +86,8 @@ function planKey(source: PlanSource): string {
     noCache,
     allow,
     [...source.namedContexts],
+    source.unsetEnv ?? [],
+    source.unsetLabels ?? [],
   ];
   return hash('sha256', JSON.stringify(parts), 'hex');
 }

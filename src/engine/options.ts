@@ -1,20 +1,12 @@
 import type { RunSettings } from '../execute/executor.ts';
-import type { Platform } from '../image/types.ts';
+import type { Descriptor, Platform } from '../image/types.ts';
 import type { BuildWarning } from '../plan/types.ts';
 import type { ProgressSink } from '../progress/sink.ts';
+import type { ImageOptions } from './image-options.ts';
+import type { BuildOutput } from './output-options.ts';
 import type { SecretSource } from './secrets.ts';
 import type { TargetContext } from './sources/named-context.ts';
 import type { SshSource } from './ssh/agents.ts';
-
-/** Where a build's result goes beside the store. */
-export interface BuildOutput {
-  /** `docker`, `oci`: an archive of the image; `tar`, `local`: its root file system. */
-  type: 'docker' | 'oci' | 'tar' | 'local';
-  /** Absolute path; `-` is standard output (not for `local` and directories). */
-  dest: string;
-  /** False: an OCI layout as a directory (`oci`, `docker`). Default true. */
-  tar?: boolean;
-}
 
 /** One of several stages to build. */
 export interface BuildTarget {
@@ -25,7 +17,7 @@ export interface BuildTarget {
   outputs?: readonly BuildOutput[];
 }
 
-export interface BuildOptions {
+export interface BuildOptions extends ImageOptions {
   /**
    * A directory; a git repository (`https://…/x.git#ref:subdir`, `git@host:path`, `x.git`); the URL of an archive or of
    * a Dockerfile; `-` reads a Dockerfile or an archive from `stdin`.
@@ -56,7 +48,6 @@ export interface BuildOptions {
   /** Build every stage of the file too, needed or not: tests and checks that nothing depends on. */
   allStages?: boolean | undefined;
   buildArgs?: Readonly<Record<string, string>>;
-  labels?: Readonly<Record<string, string>>;
   /**
    * What `RUN --mount=type=secret` may ask for, by id; at most 500 KiB each. The content reaches no layer, no key, no
    * history and no record.
@@ -110,6 +101,8 @@ export interface BuildOptions {
 export interface BuiltImage {
   /** Its stage, as progress shows it. */
   stage: string;
+  /** Of the manifest that the first `docker` or `oci` output holds. */
+  manifest?: Descriptor;
   /** `sha256:…` of its configuration. */
   imageId: string;
   /** Normalised names that it got. */

@@ -1,5 +1,6 @@
 import { normalizeReference } from '../image/reference.ts';
-import type { BuildOptions, BuildOutput } from './options.ts';
+import type { BuildOptions } from './options.ts';
+import type { BuildOutput } from './output-options.ts';
 
 /** A stage that a build is asked for. */
 export interface WantedTarget {

@@ -92,7 +92,9 @@ export type ExecutableStep =
       settings?: RunSettings;
     }
   | { kind: 'copy'; operation: CopyOperation; source: StepSource }
-  | { kind: 'workdir'; operation: WorkdirOperation };
+  | { kind: 'workdir'; operation: WorkdirOperation }
+  /** Puts what these layers change, bottom first, on the parent. */
+  | { kind: 'squash'; layers: LayerChain };
 
 export interface ExecuteRequest {
   step: ExecutableStep;

@@ -1,12 +1,16 @@
+import { rmSync } from 'node:fs';
 import { sortedRecord } from '../image/go-json.ts';
 import { familiarName, familiarReference, parseReference } from '../image/reference.ts';
-import { writeLayerTar } from './layer-source.ts';
+import type { Descriptor } from '../image/types.ts';
+import { type EncodeOptions, encodeImages } from './encode-images.ts';
+import { copyBlob, writeLayerTar } from './layer-source.ts';
 import {
   blobName,
   jsonLine,
   type LayoutImage,
   layoutImage,
   layoutIndex,
+  manifestDescriptor,
   OCI_LAYOUT,
   plainLayer,
 } from './layout-documents.ts';
@@ -19,43 +23,61 @@ export interface ArchiveResult {
   size: number;
 }
 
+/** Without an encoding layers are written as they are, straight into the archive. */
+export type DockerArchiveOptions = EncodeOptions | { aborted?: Aborted };
+
 /**
  * Writes what `docker save` writes: one tar that is an OCI layout and has manifest.json and repositories for older
- * readers. Layers are not compressed. The same images give the same bytes. Runs in the worker.
+ * readers. The same images give the same bytes. Runs in the worker.
  *
  * @throws SlipwayError `LAYER_CORRUPT`, and those of `openOutput`; nothing is left at the output's name then.
  */
 export async function writeDockerArchive(
   images: readonly ExportImage[],
   output: Output,
-  aborted?: Aborted,
-): Promise<ArchiveResult> {
+  options: DockerArchiveOptions = {},
+): Promise<ArchiveResult & { manifests: Descriptor[] }> {
   const merged = mergeSame(images);
-  const documents = merged.map((image) => layoutImage(image, image.layers.map(plainLayer)));
-  return await withOutput(output, async (out) => {
-    let size = 0;
-    const tar = new OuterTar((bytes) => {
-      size += bytes.length;
-      out.write(bytes);
-    });
-    tar.directory('blobs');
-    tar.directory('blobs/sha256');
-    for (const blob of sortedBlobs(merged, documents)) {
-      if ('bytes' in blob) tar.file(blobName(blob.digest), blob.bytes);
-      else {
-        tar.begin(blobName(blob.digest), blob.layer.tarSize);
-        await writeLayerTar(blob.layer, (chunk) => tar.content(chunk), aborted);
-        tar.end();
+  const { aborted } = options;
+  const files = new Map<string, { path: string; size: number }>();
+  try {
+    const documents =
+      'scratch' in options
+        ? await encodeImages(merged, options, (path, { digest, size }) => {
+            if (files.has(digest)) rmSync(path);
+            else files.set(digest, { path, size });
+          })
+        : merged.map((image) => layoutImage(image, image.layers.map(plainLayer)));
+    return await withOutput(output, async (out) => {
+      let size = 0;
+      const tar = new OuterTar((bytes) => {
+        size += bytes.length;
+        out.write(bytes);
+      });
+      tar.directory('blobs');
+      tar.directory('blobs/sha256');
+      for (const blob of sortedBlobs(merged, documents)) {
+        const file = files.get(blob.digest);
+        if ('bytes' in blob) tar.file(blobName(blob.digest), blob.bytes);
+        else {
+          tar.begin(blobName(blob.digest), file?.size ?? blob.layer.tarSize);
+          const write = (chunk: Buffer): void => tar.content(chunk);
+          if (file !== undefined) copyBlob({ ...file, digest: blob.digest }, write, aborted);
+          else await writeLayerTar(blob.layer, write, aborted);
+          tar.end();
+        }
       }
-    }
-    tar.file('index.json', layoutIndex(documents).bytes);
-    tar.file('manifest.json', dockerManifest(documents));
-    tar.file('oci-layout', OCI_LAYOUT);
-    const repositories = dockerRepositories(documents);
-    if (repositories !== undefined) tar.file('repositories', repositories);
-    tar.finish();
-    return { size };
-  });
+      tar.file('index.json', layoutIndex(documents).bytes);
+      tar.file('manifest.json', dockerManifest(documents));
+      tar.file('oci-layout', OCI_LAYOUT);
+      const repositories = dockerRepositories(documents);
+      if (repositories !== undefined) tar.file('repositories', repositories);
+      tar.finish();
+      return { size, manifests: documents.map(manifestDescriptor) };
+    });
+  } finally {
+    for (const { path } of files.values()) rmSync(path, { force: true });
+  }
 }
 
 /** An image that is asked for twice, by two names, is written once. */
@@ -77,8 +99,11 @@ function sortedBlobs(images: readonly ExportImage[], documents: readonly LayoutI
     blobs.set(config.digest, config);
     blobs.set(manifest.digest, manifest);
   }
-  for (const image of images) {
-    for (const layer of image.layers) blobs.set(layer.diffId, { digest: layer.diffId, layer });
+  for (const [index, image] of images.entries()) {
+    for (const [position, layer] of image.layers.entries()) {
+      const { digest } = documents[index]!.layers[position]!;
+      blobs.set(digest, { digest, layer });
+    }
   }
   return [...blobs.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
 }

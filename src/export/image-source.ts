@@ -1,5 +1,6 @@
 import { SlipwayError } from '../errors/index.ts';
 import type { Digest } from '../image/types.ts';
+import { annotationsOf } from '../store/image-annotations.ts';
 import { imageDocuments, imageLayers, noImage } from '../store/images.ts';
 import type { LayerRecord } from '../store/layers.ts';
 import { blobPath, layerDirectory, overridesPath } from '../store/layout.ts';
@@ -19,9 +20,11 @@ export function imageForExport(store: Store, id: Digest, names: readonly string[
       code: 'IMAGE_DAMAGED',
     });
   }
+  const annotations = annotationsOf(store, id);
   return {
     config,
     names: [...names],
+    ...(annotations === undefined ? {} : { annotations }),
     layers: imageLayers(store, id).map((layer) => layerForExport(store.root, layer)),
   };
 }

@@ -4,6 +4,7 @@ import { goJson } from '../image/go-json.ts';
 import { OCI } from '../image/media-types.ts';
 import { parseReference } from '../image/reference.ts';
 import type { Descriptor } from '../image/types.ts';
+import type { ExportImage } from './types.ts';
 
 /** The file `oci-layout`. */
 export const OCI_LAYOUT = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
@@ -19,28 +20,45 @@ export interface LayoutImage {
   manifest: Document;
   names: readonly string[];
   layers: readonly Descriptor[];
-  created?: string;
+  /** Of the manifest's descriptor in an index. */
+  annotations?: Readonly<Record<string, string>>;
 }
 
 /** Makes the manifest of an image whose layer blobs are known. */
 export function layoutImage(
-  image: { config: string; names: readonly string[] },
+  image: Pick<ExportImage, 'config' | 'names' | 'annotations'>,
   layers: readonly Descriptor[],
   family: 'oci' | 'docker' = 'oci',
 ): LayoutImage {
   const bytes = Buffer.from(image.config, 'utf8');
   const config: Document = { bytes, digest: digestOf(bytes) };
-  const manifest = buildManifest({ digest: config.digest, size: bytes.length }, layers, { family });
-  return { config, manifest, names: image.names, layers };
+  const { manifest: annotations, manifestDescriptor } = image.annotations ?? {};
+  const manifest = buildManifest({ digest: config.digest, size: bytes.length }, layers, {
+    family,
+    ...(annotations === undefined ? {} : { annotations }),
+  });
+  return {
+    config,
+    manifest,
+    names: image.names,
+    layers,
+    ...(manifestDescriptor === undefined ? {} : { annotations: manifestDescriptor }),
+  };
+}
+
+/** The descriptor of an image's manifest. */
+export function manifestDescriptor({ manifest }: LayoutImage): Descriptor {
+  const { mediaType } = JSON.parse(manifest.bytes.toString('utf8')) as { mediaType: string };
+  return { mediaType, digest: manifest.digest, size: manifest.bytes.length };
 }
 
 /** The entries of index.json: one for each name, or one without a name. */
 export function indexEntries(images: readonly LayoutImage[]): Descriptor[] {
-  return images.flatMap(({ manifest, names }) => {
-    const { mediaType } = JSON.parse(manifest.bytes.toString('utf8')) as { mediaType: string };
-    const plain: Descriptor = { mediaType, digest: manifest.digest, size: manifest.bytes.length };
-    if (names.length === 0) return [plain];
-    return names.map((name) => ({ ...plain, annotations: nameAnnotations(name) }));
+  return images.flatMap((image) => {
+    const { names, annotations } = image;
+    const plain = manifestDescriptor(image);
+    if (names.length === 0) return [annotations === undefined ? plain : { ...plain, annotations }];
+    return names.map((name) => ({ ...plain, annotations: { ...annotations, ...nameAnnotations(name) } }));
   });
 }
 

@@ -17,24 +17,19 @@ import { MAX_DOCUMENT_SIZE } from '../image/json-guard.ts';
 import { parseImageConfig } from '../image/parse-config.ts';
 import { parseIndex } from '../image/parse-manifest.ts';
 import type { Descriptor } from '../image/types.ts';
-import { writeLayerBlob } from './compress-layer.ts';
 import type { ArchiveResult } from './docker-archive.ts';
+import { type EncodeOptions, encodeImages } from './encode-images.ts';
 import { copyBlob } from './layer-source.ts';
-import { blobName, indexEntries, type LayoutImage, layoutImage, OCI_LAYOUT } from './layout-documents.ts';
+import {
+  blobName,
+  indexEntries,
+  type LayoutImage,
+  manifestDescriptor,
+  OCI_LAYOUT,
+} from './layout-documents.ts';
 import { OuterTar } from './outer-tar.ts';
 import { explain, withOutput } from './output.ts';
-import type { Aborted, ExportImage, LayerEncoding, Output } from './types.ts';
-
-export interface OciOptions extends LayerEncoding {
-  /** Media types of manifest and config. */
-  family?: 'oci' | 'docker';
-  /**
-   * Beginning of the paths of temporary files, on the store's file system, as `temporaryPath` of src/store makes
-   * them. What this call makes it removes.
-   */
-  scratch: string;
-  aborted?: Aborted;
-}
+import type { ExportImage, Output } from './types.ts';
 
 /** Digest of the manifest of each image, in the order given. */
 export interface OciResult {
@@ -49,7 +44,7 @@ export interface OciResult {
 export async function writeOciArchive(
   images: readonly ExportImage[],
   output: Output,
-  options: OciOptions,
+  options: EncodeOptions,
 ): Promise<ArchiveResult & OciResult> {
   const blobs = new Map<string, { path: string; descriptor: Descriptor }>();
   try {
@@ -81,7 +76,7 @@ export async function writeOciArchive(
       tar.file('index.json', buildIndex(entries).bytes);
       tar.file('oci-layout', OCI_LAYOUT);
       tar.finish();
-      return { size, manifests: manifestsOf(documents) };
+      return { size, manifests: documents.map(manifestDescriptor) };
     });
   } finally {
     for (const { path } of blobs.values()) rmSync(path, { force: true });
@@ -97,7 +92,7 @@ export async function writeOciArchive(
 export async function writeOciDirectory(
   images: readonly ExportImage[],
   directory: string,
-  options: OciOptions,
+  options: EncodeOptions,
 ): Promise<OciResult> {
   const before = openLayout(directory);
   const inside = join(directory, 'blobs', 'sha256');
@@ -118,41 +113,10 @@ export async function writeOciDirectory(
     });
     writeWhole(join(directory, 'oci-layout'), OCI_LAYOUT);
     writeWhole(join(directory, 'index.json'), buildIndex([...kept, ...entries]).bytes);
-    return { manifests: manifestsOf(documents) };
+    return { manifests: documents.map(manifestDescriptor) };
   } catch (error) {
     throw explain(error);
   }
-}
-
-/** Writes every layer's blob once and hands it on. On an error nothing of the blob at hand stays. */
-async function encodeImages(
-  images: readonly ExportImage[],
-  options: OciOptions,
-  done: (path: string, descriptor: Descriptor) => void,
-): Promise<LayoutImage[]> {
-  const { scratch, aborted, family, ...encoding } = options;
-  const layers = new Map<string, Descriptor>();
-  const documents: LayoutImage[] = [];
-  for (const image of images) {
-    const descriptors: Descriptor[] = [];
-    for (const layer of image.layers) {
-      let descriptor = layers.get(layer.diffId);
-      if (descriptor === undefined) {
-        const path = `${scratch}-${layers.size}`;
-        try {
-          descriptor = await writeLayerBlob(layer, { path, scratch: `${path}-tar` }, encoding, aborted);
-        } catch (error) {
-          rmSync(path, { force: true });
-          throw explain(error);
-        }
-        done(path, descriptor);
-        layers.set(layer.diffId, descriptor);
-      }
-      descriptors.push(descriptor);
-    }
-    documents.push(layoutImage(image, descriptors, family));
-  }
-  return documents;
 }
 
 /** As BuildKit's: the names, and when the image was made. */
@@ -167,14 +131,6 @@ function layoutEntries(documents: readonly LayoutImage[]): Descriptor[] {
       },
     }));
   });
-}
-
-function manifestsOf(documents: readonly LayoutImage[]): Descriptor[] {
-  return documents.map(({ manifest }) => ({
-    mediaType: (JSON.parse(manifest.bytes.toString('utf8')) as { mediaType: string }).mediaType,
-    digest: manifest.digest,
-    size: manifest.bytes.length,
-  }));
 }
 
 function nameOf(entry: Descriptor): string | undefined {

@@ -22,6 +22,8 @@ import { explain, writeFully } from './output.ts';
 import type { Aborted } from './types.ts';
 
 export interface DirectoryOptions {
+  /** What is in the directory and not in the root file system goes. */
+  mirror?: boolean;
   aborted?: Aborted;
 }
 
@@ -36,8 +38,8 @@ const CHUNK = 4 << 20;
 /**
  * Copies a root file system into a directory, which is made when it is not there: names, contents, modes, times,
  * links, hard links among each other; everything belongs to the caller. What is in the way of a name is replaced;
- * a symbolic link in the way of a directory too, so that nothing is written outside. Other names stay.
- * Runs in the worker.
+ * a symbolic link in the way of a directory too, so that nothing is written outside. Other names stay, unless
+ * `mirror` is set. Runs in the worker.
  */
 export function writeRootfsDirectory(
   source: string,
@@ -46,7 +48,7 @@ export function writeRootfsDirectory(
 ): DirectoryResult {
   try {
     mkdirSync(destination, { recursive: true });
-    const copier = new Copier(options.aborted);
+    const copier = new Copier(options);
     copier.children(bytesOf(source), bytesOf(destination));
     return copier.result;
   } catch (error) {
@@ -66,15 +68,23 @@ class Copier {
   readonly #buffer = Buffer.allocUnsafeSlow(CHUNK);
   /** Copy of the first name of each inode that has several. */
   readonly #copies = new Map<string, BytePath>();
-  readonly #aborted: Aborted | undefined;
+  readonly #options: DirectoryOptions;
 
-  constructor(aborted: Aborted | undefined) {
-    this.#aborted = aborted;
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
   }
 
   children(from: BytePath, to: BytePath): void {
-    for (const name of readdirSync(fsPath(from), 'latin1').sort()) {
-      if (this.#aborted?.() === true) throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED' });
+    const names = readdirSync(fsPath(from), 'latin1').sort();
+    if (this.#options.mirror === true) {
+      const kept = new Set(names);
+      for (const name of readdirSync(fsPath(to), 'latin1')) {
+        if (!kept.has(name)) rmSync(fsPath(`${to}/${name}`), { recursive: true, force: true });
+      }
+    }
+    for (const name of names) {
+      if (this.#options.aborted?.() === true)
+        throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED' });
       this.#node(`${from}/${name}`, `${to}/${name}`);
     }
   }

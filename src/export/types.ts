@@ -1,5 +1,5 @@
 import type { LayerCompression } from '../image/media-types.ts';
-import type { Digest } from '../image/types.ts';
+import type { Digest, ImageAnnotations } from '../image/types.ts';
 import type { PackRecipe } from '../store/layers.ts';
 
 /** A layer as the writers here take it: plain data, with paths of this machine. */
@@ -25,6 +25,7 @@ export interface ExportImage {
   names: string[];
   /** Bottom first. */
   layers: ExportLayer[];
+  annotations?: ImageAnnotations;
 }
 
 /**
@@ -38,8 +39,14 @@ export type Aborted = () => boolean;
 
 export interface LayerEncoding {
   compression: LayerCompression;
-  /** gzip 0 to 9, zstd 1 to 22; the library's default otherwise. */
+  /** gzip 0 to 9, zstd 1 to 22 (0 is its default); the library's default otherwise. */
   level?: number;
   /** Compress again what is compressed in another way. */
   force?: boolean;
+}
+
+/** How an image is written down: its layers, and the media types of its documents. */
+export interface ImageEncoding extends LayerEncoding {
+  /** Default `oci`. */
+  family?: 'oci' | 'docker';
 }

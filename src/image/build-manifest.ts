@@ -12,7 +12,7 @@ export interface Document {
 export interface ManifestOptions {
   /** Media types of the manifest and its config; the layers bring their own. Default `oci`. */
   family?: 'oci' | 'docker';
-  annotations?: Record<string, string>;
+  annotations?: Readonly<Record<string, string>>;
 }
 
 /** Writes an image manifest, members in the order BuildKit has them. */

@@ -64,7 +64,7 @@ export interface Descriptor {
   digest: Digest;
   size: number;
   platform?: { os: string; architecture: string; variant?: string };
-  annotations?: Record<string, string>;
+  annotations?: Readonly<Record<string, string>>;
 }
 
 /** OCI image manifest, or Docker's schema 2, which has the same shape. */
@@ -74,4 +74,11 @@ export interface ImageManifest {
   config: Descriptor;
   layers: Descriptor[];
   annotations?: Record<string, string>;
+}
+
+/** Annotations of an image, by the document that they are written into. */
+export interface ImageAnnotations {
+  manifest?: Readonly<Record<string, string>>;
+  /** The manifest's descriptor in the index of a layout. */
+  manifestDescriptor?: Readonly<Record<string, string>>;
 }

@@ -48,12 +48,16 @@ export async function compilePlan(dockerfile: Dockerfile, input: PlanInput): Pro
   resolution.stages.forEach((stage, index) => {
     builder.states.set(stage, planStage(builder, stage, index));
   });
-  for (const stage of options.labels.size > 0 ? graph.targets : []) {
-    const { config } = builder.states.get(stage)!;
-    config.Labels = { ...config.Labels, ...Object.fromEntries(options.labels) };
-  }
+  for (const stage of graph.targets) finishTarget(builder.states.get(stage)!.config, options);
   report.assertClean();
   return finishPlan(builder, graph, file);
+}
+
+/** What the command line has to say about the image itself comes last. */
+function finishTarget(config: ContainerConfig, { labels, unsetEnv }: PlanOptions): void {
+  if (labels.size > 0) config.Labels = { ...config.Labels, ...Object.fromEntries(labels) };
+  const names = new Set(unsetEnv);
+  if (names.size > 0) config.Env = (config.Env ?? []).filter((entry) => !names.has(entry.split('=', 1)[0]!));
 }
 
 /** The order of Docker: everything that can be told from a line alone comes before any line has an effect. */

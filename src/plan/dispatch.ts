@@ -190,6 +190,7 @@ function startFromImage(builder: Builder, state: StageState, base: Base): void {
     const value = image.config[key];
     if (value !== undefined && value !== null) Object.assign(config, { [key]: structuredClone(value) });
   }
+  for (const label of builder.options.unsetLabels) delete config.Labels?.[label];
   state.config = config;
   state.author = image.author;
   state.history = structuredClone(image.history ?? []);

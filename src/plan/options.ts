@@ -35,6 +35,9 @@ export interface PlanOptions {
   buildArgs: ReadonlyMap<string, string>;
   /** `--label`: merged into the target's configuration last. */
   labels: ReadonlyMap<string, string>;
+  /** Variables that the target's configuration does not keep, and labels that are not taken from a base image. */
+  unsetEnv: readonly string[];
+  unsetLabels: readonly string[];
   /** What the result is for, and where the build runs. */
   platform: Platform;
   buildPlatform: Platform;
@@ -65,6 +68,8 @@ export function withPlanDefaults(input: PlanInput): PlanOptions {
   return {
     buildArgs: new Map(),
     labels: new Map(),
+    unsetEnv: [],
+    unsetLabels: [],
     buildPlatform: input.platform,
     network: 'default',
     noCache: false,

@@ -4,6 +4,7 @@ import { familiarReference, parseReference } from '../image/reference.ts';
 import type { Digest } from '../image/types.ts';
 import { findImage } from './find-image.ts';
 import { markUnneededLayers } from './garbage.ts';
+import { putAnnotations } from './image-annotations.ts';
 import { type ImageRecord, imageById, imageChildren, imageDocuments } from './images.ts';
 import type { LayerId } from './layout.ts';
 import type { Store } from './store.ts';
@@ -99,6 +100,7 @@ function isNeeded(store: Store, image: ImageRecord, options: RemovalOptions): bo
 function dropImage(store: Store, image: ImageRecord, removal: Removal): void {
   const diffIds = imageDocuments(store, image.id)!.parsed.rootfs.diff_ids;
   store.database.run('DELETE FROM images WHERE id = ?', image.id);
+  putAnnotations(store, image.id, undefined);
   removal.lines.push({ deleted: image.id });
   const gone = markUnneededLayers(store);
   const chains = chainIds(diffIds);

@@ -89,7 +89,7 @@ Run 'slipway image --help' for more information
     },
     { argv: ['help', 'bogus'], text: 'unknown help topic: bogus\n' },
     {
-      argv: ['build', '--builder', 'default', '.'],
+      argv: ['build', '--builder', 'mine', '.'],
       text: 'slipway build: --builder is not supported: there is no daemon\n',
     },
   ])('$argv', async ({ argv, text }) => {
@@ -100,6 +100,8 @@ Run 'slipway image --help' for more information
     ['container', 'run', '--rm', 'image', '--bogus'],
     ['run', 'image', '-z', '--', '--help'],
     ['build', '.', '-t', 'x', '-f', 'F'],
+    ['build', '--provenance=false', '--sbom=false', '--push=false', '--builder=default', '.'],
+    ['build', '--attest', 'type=sbom,disabled=true', '--attest', 'type=provenance,disabled=true', '.'],
     ['save', 'x', '-o', 'f'],
     ['-D', '--root', '/x', 'image', 'list', '-aq'],
   ])('accepted: %j', async (...argv) => {

@@ -175,9 +175,9 @@ describeWith({ needs: [root()] }, 'docker archives', () => {
     const { store, dir } = scene();
     const images = exported(store, 'hello:1');
     const path = join(dir, 'a.tar');
-    expect(await outcomeOf(writeDockerArchive(images, { kind: 'file', path }, () => true))).toMatch(
-      /^canceled/,
-    );
+    expect(
+      await outcomeOf(writeDockerArchive(images, { kind: 'file', path }, { aborted: () => true })),
+    ).toMatch(/^canceled/);
     expect(fs.readdirSync(dir)).toEqual([]);
   });
 });

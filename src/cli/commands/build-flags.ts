@@ -1,9 +1,9 @@
 import type { FlagTable } from '../flags/definition.ts';
+import { imageFlags } from './build-image-flags.ts';
 import { stepFlags } from './build-step-flags.ts';
 
 const NO_REGISTRY = 'there is no registry client in this version';
 const NO_ATTESTATIONS = 'this version makes no attestations';
-const NO_PRIVILEGED_STEPS = 'this version grants steps no further privileges';
 const NO_DAEMON = 'there is no daemon';
 
 /**
@@ -17,11 +17,13 @@ export const buildFlags = {
   },
   'all-stages': { type: 'bool', usage: 'Build all stages, also those that the target does not need' },
   ...stepFlags,
+  ...imageFlags,
   'build-arg': { type: 'list', usage: 'Set build-time variables' },
   'build-context': {
     type: 'list',
     usage: 'Additional build contexts (e.g., name=path, name=target:path#stage)',
   },
+  'build-arg-file': { type: 'list', usage: 'Read build-time variables from a file of "key=value" lines' },
   debug: { type: 'bool', short: 'D', usage: 'Enable debug logging' },
   explain: {
     type: 'string',
@@ -36,12 +38,12 @@ export const buildFlags = {
     usage: 'Isolation of the "RUN" instructions ("auto", "none"); none is for the root of a container',
   },
   jobs: { type: 'int', usage: 'Steps to run at the same time (default: by the number of processors)' },
-  label: { type: 'list', usage: 'Set metadata for an image' },
   load: { type: 'bool', usage: 'Shorthand for "--output=type=docker"' },
   'memory-budget': {
     type: 'string',
     usage: 'Memory that steps at the same time may need together, by earlier runs (format: "4g")',
   },
+  'metadata-file': { type: 'string', usage: 'Write build result metadata to a file' },
   network: {
     type: 'string',
     default: 'default',
@@ -86,26 +88,32 @@ export const buildFlags = {
   'force-rm': bool('a build leaves no intermediate containers'),
   compress: bool('there is no daemon to send the context to'),
   'disable-content-trust': { ...bool('there is no content trust to disable'), default: 'true' },
+  'security-opt': {
+    ...bool('write "RUN --security=insecure" and give --allow security.insecure'),
+    type: 'list',
+  },
   rm: { ...bool('a build leaves no intermediate containers'), default: 'true' },
 
-  annotation: refusedList('this version writes no annotations'),
-  attest: refusedList(NO_ATTESTATIONS),
-  'build-arg-file': refusedList('give the arguments one by one with --build-arg'),
-  builder: refused(NO_DAEMON),
+  attest: { ...refusedList(NO_ATTESTATIONS), unless: turnsOff },
+  builder: { ...refused(NO_DAEMON), unless: (value) => value === 'default' || value === '' },
   'cache-from': refusedList('this version only has the cache of its own store'),
   'cache-to': refusedList('this version only has the cache of its own store'),
   call: refused('this version only builds'),
   check: refusedBool('this version only builds'),
-  'metadata-file': refused('this version writes no metadata file; --iidfile gives the image id'),
   policy: refusedList('this version knows no policies about sources'),
-  provenance: { ...refused(NO_ATTESTATIONS), alone: 'true' },
-  push: refusedBool(NO_REGISTRY),
-  sbom: { ...refused(NO_ATTESTATIONS), alone: 'true' },
-  'security-opt': refusedList(NO_PRIVILEGED_STEPS),
-  squash: refusedBool('this version keeps one layer for each step'),
-  timestamp: refused('set SOURCE_DATE_EPOCH instead'),
-  unsetenv: refusedList('this version removes no variables of the base image'),
+  provenance: { ...refused(NO_ATTESTATIONS), alone: 'true', unless: turnsOff },
+  push: { ...refusedBool(NO_REGISTRY), unless: isFalse },
+  sbom: { ...refused(NO_ATTESTATIONS), alone: 'true', unless: turnsOff },
 } as const satisfies FlagTable;
+
+/** `false`, and `disabled=true` among the keys of an attestation. */
+function turnsOff(value: string): boolean {
+  return isFalse(value) || /(?:^|,)\s*disabled=(?:true|1)\s*(?:,|$)/.test(value);
+}
+
+function isFalse(value: string): boolean {
+  return ['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(value);
+}
 
 function bool(ineffective: string) {
   return { type: 'bool', usage: '', hidden: true, ineffective } as const;

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build } from '../../engine/build.ts';
-import type { BuildOutput } from '../../engine/options.ts';
+import type { BuildOutput } from '../../engine/output-options.ts';
 import { SlipwayError } from '../../errors/index.ts';
 import { localPlatform, parsePlatform } from '../../image/platform.ts';
 import type { Platform } from '../../image/types.ts';
@@ -9,7 +9,7 @@ import { createSink } from '../../progress/create-sink.ts';
 import { safeText } from '../../progress/safe-text.ts';
 import type { BuildRequest } from '../build-request.ts';
 import type { CommandContext } from '../command.ts';
-import type { OutputSpec } from '../output-spec.ts';
+import type { OutputSpec } from '../output-keys.ts';
 import type { ExplainFormat } from './explain-format.ts';
 
 /** Builds, showing progress on standard error; prints the image id on standard output when quiet. */
@@ -35,7 +35,8 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
       hint: 'Give the output a file: dest=FILE.',
     });
   }
-  const stores = specs.some((spec) => spec.type === 'image' || isLoad(spec));
+  requireEntitlements(specs, request.allow);
+  const stores = specs.some((spec) => (spec.type === 'image' && spec.store !== false) || isLoad(spec));
   const iidFile = request.iidFile === undefined ? undefined : resolve(request.iidFile);
   // An old one must not pass for the result of a build that fails.
   if (iidFile !== undefined) withIidFile(iidFile, () => rmSync(iidFile, { force: true }));
@@ -54,7 +55,8 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     allStages: request.allStages,
     buildContexts: request.buildContexts,
     buildArgs: request.buildArgs,
-    labels: request.labels,
+    ...request.image,
+    ...rewritesTimestamps(specs),
     secrets: request.secrets,
     ssh: request.ssh,
     allow: request.allow,
@@ -65,8 +67,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     jobs: request.jobs,
     memoryBudget: request.memoryBudget,
     outputs: request.outputs.flatMap((spec) => outputOf(spec, context)),
-    ...(specs.length === 0 || stores ? { store: true } : {}),
-    ...(specs.length > 0 && specs.every(({ type }) => type === 'cacheonly') ? { store: false } : {}),
+    ...storeChoice(specs, stores),
     root,
     runtime: request.runtime,
     isolation: request.isolation,
@@ -79,6 +80,11 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
   const result = await explanation.after(building);
   const ids = result.images.map(({ imageId }) => imageId).join('\n');
   if (iidFile !== undefined) withIidFile(iidFile, () => writeFileSync(iidFile, ids));
+  if (request.metadataFile !== undefined) {
+    const { buildMetadata, writeMetadataFile } = await import('../metadata-file.ts');
+    const warnings = /^(?:1|t|true)$/i.test(env.BUILDX_METADATA_WARNINGS ?? '');
+    writeMetadataFile(resolve(request.metadataFile), buildMetadata(result, { warnings }));
+  }
   const unused = result.unusedBuildArgs;
   if (unused.length > 0 && request.progress !== 'rawjson' && !isQuiet(request)) {
     stderr.write(`[Warning] One or more build-args [${unused.map(safeText).join(' ')}] were not consumed\n`);
@@ -124,6 +130,37 @@ function platformOf(text: string): Platform {
   return text === 'local' ? localPlatform() : parsePlatform(text);
 }
 
+/** An image goes into the store unless it only goes elsewhere; `store=false` of an output keeps it out. */
+function storeChoice(specs: readonly OutputSpec[], stores: boolean): { store?: boolean } {
+  if (specs.length === 0 || stores) return { store: true };
+  const nowhere =
+    specs.some((spec) => spec.store === false) || specs.every(({ type }) => type === 'cacheonly');
+  return nowhere ? { store: false } : {};
+}
+
+/** The layers are the same for all outputs, and so is what becomes of the times in them. */
+function rewritesTimestamps(specs: readonly OutputSpec[]): { rewriteTimestamp?: boolean } {
+  const values = new Set(specs.flatMap(({ rewriteTimestamp }) => rewriteTimestamp ?? []));
+  if (values.size > 1) {
+    throw new SlipwayError('usage', 'the outputs of a build cannot differ in rewrite-timestamp', {
+      code: 'OUTPUT_INVALID',
+    });
+  }
+  const [rewriteTimestamp] = values;
+  return rewriteTimestamp === undefined ? {} : { rewriteTimestamp };
+}
+
+function requireEntitlements(specs: readonly OutputSpec[], allowed: readonly string[]): void {
+  if (allowed.includes(DELETE) || specs.every(({ mode }) => mode !== 'delete')) return;
+  throw new SlipwayError('denied', `${DELETE} is not allowed`, {
+    code: 'ENTITLEMENT_MISSING',
+    hint: `mode=delete removes whatever else is in the folder. Build with --allow ${DELETE} if it may.`,
+  });
+}
+
+/** Lets an output remove files of the machine. */
+const DELETE = 'buildx.local.delete';
+
 function withIidFile(path: string, act: () => void): void {
   try {
     act();
@@ -158,7 +195,8 @@ function outputOf(spec: OutputSpec, { stdout }: CommandContext): BuildOutput[] {
       hint: `Write -o type=${spec.type},dest=FILE, or redirect standard output.`,
     });
   }
-  return [{ type: spec.type, dest, tar: spec.tar }];
+  const { type, names: _, store: __, rewriteTimestamp: ___, ...keys } = spec;
+  return [{ ...keys, type, dest }];
 }
 
 /** Standard input is opened only when something reads it. */

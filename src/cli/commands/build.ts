@@ -1,6 +1,7 @@
 import { SlipwayError } from '../../errors/index.ts';
 import { parseReference } from '../../image/reference.ts';
 import { isProgressMode } from '../../progress/create-sink.ts';
+import { readBuildArgFiles } from '../build-arg-file.ts';
 import type { BuildRequest } from '../build-request.ts';
 import { parseByteSize } from '../byte-size.ts';
 import { defineCommand } from '../command.ts';
@@ -14,6 +15,7 @@ import { runtimeName } from '../runtime-name.ts';
 import { parseSecrets } from '../secret-spec.ts';
 import { parseSsh } from '../ssh-spec.ts';
 import { buildFlags } from './build-flags.ts';
+import { imageOptions } from './build-image-flags.ts';
 import { stepSettings } from './build-step-flags.ts';
 import { isExplainFormat, unknownFormat } from './explain-format.ts';
 
@@ -59,6 +61,15 @@ export function buildRequest(
   if (explain !== undefined && !isExplainFormat(explain)) throw unknownFormat(explain);
   for (const tag of flags.tag) checkTag(tag);
   if (flags.jobs < 0) throw usage('JOBS_INVALID', `--jobs must not be negative, got ${flags.jobs}`);
+  const buildArgs = keyValues([...readBuildArgFiles(flags['build-arg-file']), ...flags['build-arg']], {
+    env,
+  });
+  if (flags.timestamp !== '' && buildArgs.SOURCE_DATE_EPOCH !== undefined) {
+    throw usage(
+      'TIMESTAMP_CONFLICT',
+      '--timestamp and the build argument SOURCE_DATE_EPOCH exclude each other',
+    );
+  }
   const platforms = flags.platform.length > 0 ? flags.platform : [env.DOCKER_DEFAULT_PLATFORM ?? ''];
   return {
     context,
@@ -66,8 +77,8 @@ export function buildRequest(
     ...requestedTargets(line),
     allStages: flags['all-stages'],
     buildContexts: buildContexts(flags['build-context']),
-    buildArgs: keyValues(flags['build-arg'], { env }),
-    labels: keyValues(flags.label),
+    buildArgs,
+    image: imageOptions(flags),
     secrets: parseSecrets(flags.secret, env),
     ssh: parseSsh(flags.ssh, env),
     allow: flags.allow.map(parseEntitlement),
@@ -82,6 +93,7 @@ export function buildRequest(
     explain,
     quiet: flags.quiet,
     iidFile: flags.iidfile || undefined,
+    metadataFile: flags['metadata-file'] || undefined,
     jobs: flags.jobs || undefined,
     memoryBudget: flags['memory-budget'] === '' ? undefined : parseByteSize(flags['memory-budget']),
   };

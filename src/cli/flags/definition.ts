@@ -29,6 +29,8 @@ export interface FlagDefinition {
   deprecated?: string;
   /** Known to Docker and not to be had here: using it is an error that says this. */
   refused?: string;
+  /** Values that ask for nothing, with which a refused flag is accepted. */
+  unless?: (value: string) => boolean;
   /** Accepted for the sake of scripts, without effect: using it prints this on standard error. */
   ineffective?: string;
 }

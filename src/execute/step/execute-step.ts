@@ -11,6 +11,7 @@ import { resolveOwner } from './account.ts';
 import { recordOverrides } from './layer-overrides.ts';
 import { type KeptMetadata, MetadataKeeper } from './metadata-keeper.ts';
 import { ensureDirectory } from './root-path.ts';
+import { squashLayers } from './squash-layers.ts';
 
 /** What is known of a step as soon as its layer is frozen. */
 export type StepOutcome = Omit<ExecuteResult, 'digest'>;
@@ -79,6 +80,8 @@ async function perform({ host, request, snapshot, hooks, signal }: Work): Promis
         view.close();
       }
     }
+    case 'squash':
+      return { kept: squashLayers(host, step.layers, root) };
     case 'workdir': {
       const { path, user } = step.operation;
       const owner = user === '' ? { uid: 0, gid: 0 } : resolveOwner(root, user);

@@ -114,7 +114,8 @@ export function recordOverrides(host: WorkerHost, request: RecordRequest): void 
   }
 }
 
-function inherited({ type, mode, uid, gid, major = 0, minor = 0 }: Override): Refused {
+/** What a layer recorded of a name, as what a new one is refused of it. */
+export function inherited({ type, mode, uid, gid, major = 0, minor = 0 }: Override): Refused {
   if (type !== 'char' && type !== 'block') return { uid, gid, mode };
   return { uid, gid, mode, device: { type, major, minor } };
 }

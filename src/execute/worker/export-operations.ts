@@ -1,4 +1,4 @@
-import type { ExportImage, Output } from '../../export/types.ts';
+import type { ExportImage, ImageEncoding, Output } from '../../export/types.ts';
 import { encodeOverrides } from '../../layer/listing.ts';
 import { temporaryPath } from '../../store/layout.ts';
 import type { OperationContext } from '../protocol/server.ts';
@@ -8,11 +8,11 @@ import { runHeavy } from './thread-pool.ts';
 
 /** What the front may ask to be written. */
 export type ExportRequest =
-  | { format: 'docker-archive'; images: ExportImage[]; output: Output }
-  | { format: 'oci-archive'; images: ExportImage[]; output: Output }
-  | { format: 'oci-directory'; images: ExportImage[]; directory: string; family: 'oci' | 'docker' }
+  | { format: 'docker-archive'; images: ExportImage[]; output: Output; encoding?: ImageEncoding }
+  | { format: 'oci-archive'; images: ExportImage[]; output: Output; encoding: ImageEncoding }
+  | { format: 'oci-directory'; images: ExportImage[]; directory: string; encoding: ImageEncoding }
   | { format: 'rootfs-tar'; layers: string[]; output: Output; clampMtime?: number }
-  | { format: 'rootfs-directory'; layers: string[]; directory: string };
+  | { format: 'rootfs-directory'; layers: string[]; directory: string; mirror: boolean };
 
 /** Writes in a thread, since packing is one long loop; errors as the writers'. */
 export async function exportImages(
@@ -20,7 +20,6 @@ export async function exportImages(
   request: ExportRequest,
   { signal }: OperationContext,
 ): Promise<unknown> {
-  if (request.format === 'docker-archive') return runHeavy('export', request, signal);
   if (!('layers' in request)) {
     const scratch = temporaryPath(host.store, host.lease, 'export');
     return runHeavy('export', { ...request, scratch }, signal);

@@ -3,16 +3,16 @@ import type { Exporter } from '../../export/exporter.ts';
 import { writeOciArchive, writeOciDirectory } from '../../export/oci-layout.ts';
 import { writeRootfsDirectory } from '../../export/rootfs-directory.ts';
 import { writeRootfsTar } from '../../export/rootfs-tar.ts';
-import type { Aborted, ExportImage, Output } from '../../export/types.ts';
+import type { Aborted, ExportImage, ImageEncoding, Output } from '../../export/types.ts';
 import { decodeOverrides } from '../../layer/listing.ts';
 
 /** What can be written: a root file system is mounted already. */
 interface WriteTasks {
-  'docker-archive': { images: ExportImage[]; output: Output };
-  'oci-archive': { images: ExportImage[]; output: Output; scratch: string };
-  'oci-directory': { images: ExportImage[]; directory: string; family: 'oci' | 'docker'; scratch: string };
+  'docker-archive': { images: ExportImage[]; output: Output; encoding?: ImageEncoding; scratch: string };
+  'oci-archive': { images: ExportImage[]; output: Output; encoding: ImageEncoding; scratch: string };
+  'oci-directory': { images: ExportImage[]; directory: string; encoding: ImageEncoding; scratch: string };
   'rootfs-tar': { root: string; output: Output; clampMtime?: number; overrides: Uint8Array };
-  'rootfs-directory': { root: string; directory: string };
+  'rootfs-directory': { root: string; directory: string; mirror: boolean };
 }
 
 type Format = keyof WriteTasks;
@@ -20,13 +20,14 @@ type Format = keyof WriteTasks;
 export type WriteTask = { [F in Format]: { format: F } & WriteTasks[F] }[Format];
 
 const exporters: { [F in Format]: Exporter<WriteTasks[F]> } = {
-  'docker-archive': ({ images, output }, aborted) => writeDockerArchive(images, output, aborted),
+  'docker-archive': ({ images, output, encoding, scratch }, aborted) =>
+    writeDockerArchive(images, output, encoding ? { ...encoding, scratch, aborted } : { aborted }),
 
-  'oci-archive': ({ images, output, scratch }, aborted) =>
-    writeOciArchive(images, output, { compression: 'none', scratch, aborted }),
+  'oci-archive': ({ images, output, encoding, scratch }, aborted) =>
+    writeOciArchive(images, output, { ...encoding, scratch, aborted }),
 
-  'oci-directory': ({ images, directory, family, scratch }, aborted) =>
-    writeOciDirectory(images, directory, { compression: 'none', scratch, family, aborted }),
+  'oci-directory': ({ images, directory, encoding, scratch }, aborted) =>
+    writeOciDirectory(images, directory, { ...encoding, scratch, aborted }),
 
   'rootfs-tar': ({ root, output, clampMtime, overrides }, aborted) =>
     writeRootfsTar(root, output, {
@@ -35,7 +36,8 @@ const exporters: { [F in Format]: Exporter<WriteTasks[F]> } = {
       ...(clampMtime === undefined ? {} : { clampMtime }),
     }),
 
-  'rootfs-directory': ({ root, directory }, aborted) => writeRootfsDirectory(root, directory, { aborted }),
+  'rootfs-directory': ({ root, directory, mirror }, aborted) =>
+    writeRootfsDirectory(root, directory, { mirror, aborted }),
 };
 
 /** Writes images or a root file system to where a user wants them; errors as the exporters'. */

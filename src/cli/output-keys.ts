@@ -1,0 +1,184 @@
+import type { BuildOutput } from '../engine/output-options.ts';
+import { SlipwayError } from '../errors/index.ts';
+import { addAnnotation } from './annotations.ts';
+import { parseInteger } from './flags/go-values.ts';
+
+export const OUTPUT_TYPES = ['local', 'tar', 'oci', 'docker', 'image', 'cacheonly'] as const;
+
+export type OutputType = (typeof OUTPUT_TYPES)[number];
+
+/** Where a result goes, as `-o` says it. */
+export interface OutputSpec
+  extends Pick<
+    BuildOutput,
+    | 'annotations'
+    | 'compression'
+    | 'compressionLevel'
+    | 'forceCompression'
+    | 'mediaTypes'
+    | 'mode'
+    | 'platformSplit'
+  > {
+  type: OutputType;
+  /** Path; `-` is standard output. Undefined: standard output for tar and oci, the store for docker. */
+  dest: string | undefined;
+  /** False: a directory instead of an archive (`oci`, `docker`). */
+  tar: boolean;
+  /** Names that the image gets. */
+  names: string[];
+  /** False: `image` leaves nothing in the store. */
+  store?: boolean;
+  /** For the whole build: whether SOURCE_DATE_EPOCH bounds the times of files. */
+  rewriteTimestamp?: boolean;
+}
+
+type Found = Partial<OutputSpec>;
+
+interface Key {
+  /** Types that know it in BuildKit. */
+  types: readonly OutputType[];
+  /** What the value means. Throws `usage` for one that makes no sense or cannot be had. */
+  read(value: string, type: OutputType): Found;
+}
+
+const ARCHIVES: readonly OutputType[] = ['oci', 'docker'];
+const IMAGES: readonly OutputType[] = ['image', ...ARCHIVES];
+const FILES: readonly OutputType[] = ['local', 'tar'];
+const NO_REGISTRY = 'there is no registry client in this version';
+const NO_MANIFEST_YET = 'the digest of a manifest is known once an image leaves the store';
+
+/** Every key that BuildKit's exporters know (SPEC 3.2): it works, or says in one line why not. */
+const KEYS: Readonly<Record<string, Key>> = {
+  dest: { types: [...FILES, ...ARCHIVES], read: (value) => (value === '' ? {} : { dest: value }) },
+  tar: { types: ARCHIVES, read: (value) => ({ tar: boolean('tar', value) }) },
+  name: { types: IMAGES, read: (value) => ({ names: value.split(',').filter((name) => name !== '') }) },
+  mode: { types: ['local'], read: readMode },
+  'platform-split': {
+    types: FILES,
+    read: (value, type) => {
+      const platformSplit = boolean('platform-split', value);
+      if (platformSplit && type === 'tar') throw refused('platform-split', 'a tar has one platform');
+      return platformSplit ? { platformSplit } : {};
+    },
+  },
+  compression: { types: IMAGES, read: readCompression },
+  'compression-level': { types: IMAGES, read: readLevel },
+  'force-compression': {
+    types: IMAGES,
+    read: (value) => ({ forceCompression: boolean('force-compression', value) }),
+  },
+  'oci-mediatypes': {
+    types: IMAGES,
+    read: (value) => ({ mediaTypes: boolean('oci-mediatypes', value) ? 'oci' : 'docker' }),
+  },
+  'rewrite-timestamp': {
+    types: [...IMAGES, ...FILES],
+    read: (value) => ({ rewriteTimestamp: boolean('rewrite-timestamp', value) }),
+  },
+  store: { types: ['image'], read: (value) => ({ store: boolean('store', value) }) },
+  unpack: onlyWhen(['image'], 'unpack', true, 'layers in the store are always unpacked'),
+  push: onlyWhen(['image'], 'push', false, NO_REGISTRY),
+  'push-by-digest': onlyWhen(['image'], 'push-by-digest', false, NO_REGISTRY),
+  'registry.insecure': onlyWhen(['image'], 'registry.insecure', false, NO_REGISTRY),
+  'name-canonical': onlyWhen(['image'], 'name-canonical', false, NO_MANIFEST_YET),
+  'dangling-name-prefix': {
+    types: IMAGES,
+    read: () => {
+      throw refused('dangling-name-prefix', 'an image without a name is known by its id');
+    },
+  },
+  'oci-artifact': onlyWhen(IMAGES, 'oci-artifact', false, 'this version makes no attestations'),
+  'prefer-nondist-layers': onlyWhen(
+    IMAGES,
+    'prefer-nondist-layers',
+    false,
+    'layers that may not be distributed are written as any other',
+  ),
+  'compatibility-version': {
+    types: IMAGES,
+    read: (value) => {
+      if (value === '30') return {};
+      throw refused(
+        'compatibility-version',
+        'only 30 can be had; oci-mediatypes=false gives older media types',
+      );
+    },
+  },
+  context: {
+    types: ['docker'],
+    read: () => {
+      throw refused('context', 'there is no daemon');
+    },
+  },
+};
+
+/** Reads one key of an output. Throws `usage`, code OUTPUT_INVALID. */
+export function readOutputKey(key: string, value: string, type: OutputType): Found {
+  const annotation = /^annotation(?:-([a-z-]+))?(\[[^\]]*\])?\.(.+)$/.exec(key);
+  if (annotation !== null && IMAGES.includes(type)) {
+    const [, level = 'manifest', platform = '', name] = annotation;
+    return { annotations: addAnnotation({}, { place: `${level}${platform}`, key: name!, value }) };
+  }
+  const known = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
+  if (known === undefined) throw refused(key, 'no output type knows it');
+  if (!known.types.includes(type)) throw refused(key, `the output types that know it do not include ${type}`);
+  return known.read(value, type);
+}
+
+/** A boolean of which only one value can be had. */
+function onlyWhen(types: readonly OutputType[], key: string, wanted: boolean, why: string): Key {
+  return {
+    types,
+    read: (value) => {
+      if (boolean(key, value) !== wanted) throw refused(`${key}=${value}`, why);
+      return {};
+    },
+  };
+}
+
+function readMode(value: string): Found {
+  if (value === 'copy') return {};
+  if (value === 'delete') return { mode: value };
+  throw invalid(`invalid mode ${value} for local exporter`, 'The modes are copy and delete.');
+}
+
+function readCompression(value: string, type: OutputType): Found {
+  if (value === 'estargz') {
+    throw refused('compression=estargz', 'layers are written uncompressed or with gzip or zstd');
+  }
+  if (value !== 'uncompressed' && value !== 'gzip' && value !== 'zstd') {
+    throw invalid(`unsupported compression type ${value}`, 'They are uncompressed, gzip and zstd.');
+  }
+  if (type === 'image' && value !== 'uncompressed') {
+    throw refused(
+      `compression=${value}`,
+      'layers in the store are directories, compressed when they leave it',
+    );
+  }
+  return { compression: value };
+}
+
+function readLevel(value: string): Found {
+  try {
+    return { compressionLevel: parseInteger(value) };
+  } catch {
+    throw invalid(`non-integer value ${value} specified for compression-level`);
+  }
+}
+
+/** strconv.ParseBool, whose failure buildx words in its own way. */
+function boolean(key: string, text: string): boolean {
+  // `unpack` alone stands for true.
+  if (['', '1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true;
+  if (['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text)) return false;
+  throw invalid(`non-bool value specified for ${key}`);
+}
+
+function refused(key: string, why: string): SlipwayError {
+  return invalid(`output key ${key} is not supported: ${why}`);
+}
+
+/** The error of an output that makes no sense. */
+export function invalid(message: string, hint?: string): SlipwayError {
+  return new SlipwayError('usage', message, { code: 'OUTPUT_INVALID', hint });
+}
