@@ -31,6 +31,7 @@ export interface BuildRequest {
   ssh: Record<string, SshSource>;
   /** Entitlements, as given. */
   allow: string[];
+  ignoreSyntax: boolean;
   /** All steps, or those of the named stages. */
   noCache: boolean | string[];
   pull: boolean;

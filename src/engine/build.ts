@@ -248,6 +248,7 @@ async function planOf(job: BuildJob): Promise<Plan> {
     resolveContext: (name) => named!.image(name),
     unsetEnv: options.unsetEnv ?? [],
     unsetLabels: options.unsetLabels ?? [],
+    ignoreSyntax: options.ignoreSyntax ?? false,
   });
   return options.timestamp === undefined ? plan : { ...plan, epoch: options.timestamp };
 }

@@ -26,13 +26,15 @@ export interface PlanSource {
   resolveContext: (name: string) => Promise<ResolvedImage>;
   unsetEnv?: readonly string[];
   unsetLabels?: readonly string[];
+  ignoreSyntax: boolean;
 }
 
 /**
  * The plan of a Dockerfile: the kept one when nothing that it was made from has changed, which spares a cached
  * build the grammar, else a new one, which is kept.
  *
- * Throws all errors of the file at once as one `syntax` error when it does not parse, and what `compilePlan` throws.
+ * Throws all errors of the file at once as one `syntax` error when it does not parse, and what `checkSyntax` and
+ * `compilePlan` throw.
  */
 export async function makePlan(store: Store, source: PlanSource): Promise<Plan> {
   const key = planKey(source);
@@ -41,11 +43,13 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
     const plan = JSON.parse(kept) as Plan;
     if (await isFresh(plan, store, source)) return plan;
   }
-  const [{ parse, parseTrigger }, { compilePlan }, { syntaxError }] = await Promise.all([
+  const [{ parse, parseTrigger }, { compilePlan }, { syntaxError }, { checkSyntax }] = await Promise.all([
     import('../../grammar/parse.ts'),
     import('../plan/compile.ts'),
     import('./syntax-error.ts'),
+    import('./foreign-syntax.ts'),
   ]);
+  const foreign = checkSyntax(source);
   const { dockerfile, errors } = parse(source.text);
   if (errors.length > 0) throw syntaxError(errors, source);
   const plan = await compilePlan(dockerfile, {
@@ -53,6 +57,7 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
     resolveImage: async (reference) => resolveImage(store, reference),
     parseTrigger,
   });
+  if (foreign !== undefined) plan.warnings.unshift(foreign);
   putPlan(store, key, JSON.stringify(plan));
   return plan;
 }
@@ -72,6 +77,7 @@ async function isFresh(plan: Plan, store: Store, source: PlanSource): Promise<bo
 function planKey(source: PlanSource): string {
   const { file, text, target, targets, allStages, buildArgs, labels, platform, network, noCache, allow } =
     source;
+  const { ignoreSyntax } = source;
   const parts = [
     PLAN_FORMAT,
     file,
@@ -88,6 +94,7 @@ function planKey(source: PlanSource): string {
     [...source.namedContexts],
     source.unsetEnv ?? [],
     source.unsetLabels ?? [],
+    ignoreSyntax,
   ];
   return hash('sha256', JSON.stringify(parts), 'hex');
 }

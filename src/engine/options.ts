@@ -60,6 +60,8 @@ export interface BuildOptions extends ImageOptions {
   ssh?: Readonly<Record<string, SshSource>>;
   /** What steps may have beyond the usual: `network.host`, `security.insecure`, `device`, `device=NAME`. */
   allow?: readonly string[];
+  /** Read the Dockerfile as Docker's whatever frontend its `syntax` line asks for. */
+  ignoreSyntax?: boolean;
   /** Run all steps again, or those of the named stages. */
   noCache?: boolean | readonly string[];
   /** Network of RUN without `--network`. Default: `default`, which reaches outside. */

@@ -6,6 +6,7 @@ import type { Digest, Platform } from '../image/types.ts';
 import { compilePlan } from '../plan/compile.ts';
 import type { ResolvedImage } from '../plan/options.ts';
 import type { Plan } from '../plan/types.ts';
+import { checkSyntax } from './foreign-syntax.ts';
 import { syntaxError } from './syntax-error.ts';
 
 /** What a plan is made for; everything has a usual value. */
@@ -17,6 +18,8 @@ export interface PlanRequest {
   network?: 'default' | 'none' | 'host';
   /** How errors call the file. Default `Dockerfile`. */
   file?: string;
+  /** Read the file as Docker's whatever frontend it asks for. */
+  ignoreSyntax?: boolean;
   /**
    * Looks up the images that the Dockerfile names, by normalised reference. By default every image is taken to
    * exist and to have an empty configuration, which is enough to see stages and steps.
@@ -32,10 +35,12 @@ export async function plan(text: string, request: PlanRequest = {}): Promise<Pla
   const file = request.file ?? 'Dockerfile';
   const { dockerfile, errors }: { dockerfile: Dockerfile; errors: Parameters<typeof syntaxError>[0] } =
     parse(text);
+  const buildArgs = new Map(Object.entries(request.buildArgs ?? {}));
+  const foreign = checkSyntax({ file, text, buildArgs, ignoreSyntax: request.ignoreSyntax });
   if (errors.length > 0) throw syntaxError(errors, { file, text });
-  return compilePlan(dockerfile, {
+  const compiled = await compilePlan(dockerfile, {
     target: request.target,
-    buildArgs: new Map(Object.entries(request.buildArgs ?? {})),
+    buildArgs,
     labels: new Map(Object.entries(request.labels ?? {})),
     platform: request.platform ?? localPlatform(),
     network: request.network ?? 'default',
@@ -44,6 +49,8 @@ export async function plan(text: string, request: PlanRequest = {}): Promise<Pla
     file,
     text,
   });
+  if (foreign !== undefined) compiled.warnings.unshift(foreign);
+  return compiled;
 }
 
 async function assumeImage(reference: string, { os, architecture }: Platform): Promise<ResolvedImage> {

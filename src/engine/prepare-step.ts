@@ -86,7 +86,14 @@ async function prepareRun(
         options.secretsOf(operation),
         options.agentsOf(operation),
       ]);
-      return { kind: 'run', operation, sources, secrets, agents, settings: options.settings };
+      return {
+        kind: 'run',
+        operation,
+        sources,
+        secrets,
+        agents,
+        settings: options.settings,
+      };
     },
   };
 }

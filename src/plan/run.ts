@@ -47,6 +47,7 @@ export function applyRun(step: Step<RunInstruction>): void {
     security,
     mounts,
     scripts,
+    ...(state.noCache && mounts.some(({ type }) => type === 'cache') ? { renewCaches: true } : {}),
     hostname: options.buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? DEFAULT_HOSTNAME,
   };
   const title = titleOf(`${instruction.original}${summary}`, masked(state.scope.env, secretNames), {

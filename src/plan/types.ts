@@ -134,6 +134,8 @@ export interface RunOperation {
   mounts: RunMount[];
   /** Heredocs with a shebang: written as executable files under /dev/pipes, mounted read-only. */
   scripts: { name: string; content: string }[];
+  /** Cache mounts begin anew, as `--no-cache` has it (SPEC 1.9, M6). */
+  renewCaches?: boolean;
   hostname: string;
 }
 

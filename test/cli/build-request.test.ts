@@ -23,6 +23,7 @@ describe('buildRequest', () => {
       secrets: {},
       ssh: {},
       allow: [],
+      ignoreSyntax: false,
       noCache: false,
       pull: false,
       network: 'default',
@@ -68,6 +69,7 @@ describe('buildRequest', () => {
         '--allow=network.host',
         '--allow',
         'device=x',
+        '--ignore-syntax',
       ],
       ...[
         '--network=none',
@@ -107,6 +109,7 @@ describe('buildRequest', () => {
       secrets: { a: { file: 'f' }, b: { env: 'B' }, FROM_ENV: { env: 'FROM_ENV' }, c: { file: 'c' } },
       ssh: { default: ['/agent'], keys: ['a', 'b'], own: ['/agent'] },
       allow: ['network.host', 'device=x'],
+      ignoreSyntax: true,
       noCache: true,
       pull: true,
       network: 'none',

@@ -103,7 +103,10 @@ export const prepareCommand: PrepareStep = async (node, inputs) => {
   for (const [id, snapshot] of inputs) {
     parts[`input ${id}`] = snapshot.layers.map((layer) => layer.stored!.diffId).join();
   }
-  return { parts, step: async () => ({ kind: 'run', operation, sources: [], secrets: [], agents: [] }) };
+  return {
+    parts,
+    step: async () => ({ kind: 'run', operation, sources: [], secrets: [], agents: [] }),
+  };
 };
 
 /** A plan of commands: `name: [command, parent, ...reads]`; the last one is the target. */

@@ -33,6 +33,10 @@ export const buildFlags = {
   },
   file: { type: 'string', short: 'f', usage: 'Name of the Dockerfile (default: "PATH/Dockerfile")' },
   iidfile: { type: 'string', usage: 'Write the image ID to a file' },
+  'ignore-syntax': {
+    type: 'bool',
+    usage: 'Read the file as a Dockerfile whatever frontend its "syntax" line asks for',
+  },
   isolation: {
     type: 'string',
     usage: 'Isolation of the "RUN" instructions ("auto", "none"); none is for the root of a container',

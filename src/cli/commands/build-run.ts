@@ -60,6 +60,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     secrets: request.secrets,
     ssh: request.ssh,
     allow: request.allow,
+    ignoreSyntax: request.ignoreSyntax,
     noCache: request.noCache,
     network: request.network,
     steps: request.steps,

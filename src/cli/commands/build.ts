@@ -82,6 +82,7 @@ export function buildRequest(
     secrets: parseSecrets(flags.secret, env),
     ssh: parseSsh(flags.ssh, env),
     allow: flags.allow.map(parseEntitlement),
+    ignoreSyntax: flags['ignore-syntax'],
     noCache: noCacheOf(flags),
     pull: flags.pull,
     network,

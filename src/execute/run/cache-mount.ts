@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunMount } from '../../plan/types.ts';
+import { deleteTree } from '../../store/collect.ts';
 import { bytesOf } from '../../sys/bytes.ts';
 import type { Sys } from '../../sys/sys.ts';
 import { MetadataKeeper } from '../step/metadata-keeper.ts';
@@ -20,6 +21,8 @@ export interface HoldCacheRequest {
   /** Directory of the store that holds all caches. */
   caches: string;
   mount: CacheMount;
+  /** Caches that are to begin anew (`--no-cache`), and the homes of those that have: each does once in a build. */
+  renewed?: Set<string> | undefined;
   /** Fills a new cache from the mount's `from`. */
   seed: ((directory: string) => void) | undefined;
   signal: AbortSignal;
@@ -41,12 +44,38 @@ export async function holdCache(request: HoldCacheRequest): Promise<HeldCache> {
     const kind = mount.sharing === 'shared' ? 'shared' : 'exclusive';
     if (sys.flock(fd, kind, { nonBlocking: true })) {
       const directory = join(home, String(instance));
+      if (request.renewed && !request.renewed.has(home)) {
+        request.renewed.add(home);
+        dropAll(sys, home, { instance, fd });
+        sys.flock(fd, kind);
+      }
       create(directory, request);
       return { directory, release: () => closeSync(fd) };
     }
     closeSync(fd);
     if (mount.sharing === 'private') instance++;
     else await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+/**
+ * Throws away what all instances of a cache hold. One that a step is using is moved out of the way, and deleted when
+ * the next one comes to this; `held` is locked by the caller, who has not used it yet.
+ */
+function dropAll(sys: Sys, home: string, held: { instance: number; fd: number }): void {
+  const names = readdirSync(home).filter((name) => /^\d+$/.test(name));
+  for (const name of new Set([...names, String(held.instance)])) {
+    const own = name === String(held.instance);
+    const fd = own ? held.fd : openSync(join(home, `${name}.lock`), 'a', 0o600);
+    const alone = sys.flock(fd, 'exclusive', { nonBlocking: true });
+    const old = join(home, `${name}.${randomUUID()}.old`);
+    if (existsSync(join(home, name))) renameSync(join(home, name), old);
+    if (alone) {
+      for (const left of readdirSync(home)) {
+        if (left.startsWith(`${name}.`) && left.endsWith('.old')) deleteTree(join(home, left));
+      }
+    }
+    if (!own) closeSync(fd);
   }
 }
 

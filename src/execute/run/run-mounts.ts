@@ -114,6 +114,7 @@ async function prepareMount(
             ? { ...mount, sharing: 'locked' }
             : mount,
         seed,
+        renewed: request.operation.renewCaches ? request.host.renewedCaches : undefined,
         signal: request.signal,
       });
       releases.push(() => held.release());

@@ -18,6 +18,8 @@ export interface WorkerHost {
   userNamespace: boolean;
   /** /proc is that of the worker's own pid namespace. */
   ownProc: boolean;
+  /** Homes of cache mounts that have begun anew. */
+  readonly renewedCaches: Set<string>;
   /** Chosen on first use, by a mount that an import need not try. */
   readonly snapshotter: Snapshotter;
   chosenSnapshotter(): ChosenSnapshotter;

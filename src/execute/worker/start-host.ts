@@ -51,6 +51,7 @@ export function startHost(init: WorkerInit): WorkerHost {
     tier: init.tier,
     userNamespace: init.userNamespace,
     ownProc,
+    renewedCaches: new Set(),
     get snapshotter() {
       return this.chosenSnapshotter().snapshotter;
     },
