@@ -38,6 +38,9 @@ export function runParts(
   }
   // The order of variables can be observed too.
   parts['env order'] = operation.env.map((entry) => entry.slice(0, entry.indexOf('='))).join(' ');
+  for (const [index, { name, required }] of (operation.devices ?? []).entries()) {
+    parts[`device ${index}`] = required ? `${name} required` : name;
+  }
   for (const script of operation.scripts) parts[`script ${script.name}`] = script.content;
   for (const [index, mount] of operation.mounts.entries()) {
     parts[`mount ${index}`] = mountPart(mount);

@@ -1,6 +1,7 @@
 import type { Flag, HealthcheckInstruction, Instruction, RunInstruction } from '../../grammar/ast.ts';
 import { SlipwayError } from '../errors/index.ts';
 import type { Healthcheck } from '../image/types.ts';
+import { parseDevice } from './devices.ts';
 import { parseDuration } from './duration.ts';
 import { goQuote } from './go-text.ts';
 import { checkMount } from './mounts.ts';
@@ -25,12 +26,7 @@ export function validateInstruction(instruction: Instruction): void {
     networkOf(instruction);
     securityOf(instruction);
     for (const mount of flagValues(instruction.flags, 'mount')) checkMount(mount.value);
-    if (instruction.flags.some((flag) => flag.name === 'device')) {
-      throw new SlipwayError('unsupported', 'RUN --device is not supported', {
-        code: 'DEVICE_UNSUPPORTED',
-        hint: 'Devices of the host are not handed to build steps.',
-      });
-    }
+    for (const device of flagValues(instruction.flags, 'device')) parseDevice(device.value);
   }
   if (instruction.keyword === 'HEALTHCHECK') readHealthcheck(instruction);
 }

@@ -1,7 +1,8 @@
 import type { Heredoc, RunInstruction } from '../../grammar/ast.ts';
+import { parseDevice } from '../dockerfile/devices.ts';
 import { resolveWorkdir } from '../dockerfile/paths.ts';
 import { argPrefix, type EnvList, proxyEnv, type StageScope } from '../dockerfile/scope.ts';
-import { networkOf, securityOf } from '../dockerfile/validate.ts';
+import { flagValues, networkOf, securityOf } from '../dockerfile/validate.ts';
 import { errorAt } from './fail.ts';
 import { type Step, withShell } from './metadata.ts';
 import { noCacheReason } from './no-cache.ts';
@@ -47,6 +48,7 @@ export function applyRun(step: Step<RunInstruction>): void {
     security,
     mounts,
     scripts,
+    ...devicesOf(step),
     ...(state.noCache && mounts.some(({ type }) => type === 'cache') ? { renewCaches: true } : {}),
     hostname: options.buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? DEFAULT_HOSTNAME,
   };
@@ -63,6 +65,16 @@ export function applyRun(step: Step<RunInstruction>): void {
     noCache: noCacheReason(builder, state, command),
   });
   commit(state, `${['RUN', ...argPrefix(state.scope), ...args].join(' ')} # buildkit`, node);
+}
+
+/** `--device`, and what the user allows; what there is shows when the step runs. */
+function devicesOf({ builder, instruction }: Step<RunInstruction>): Partial<RunOperation> {
+  const devices = flagValues(instruction.flags, 'device').map(({ value }) => parseDevice(value));
+  if (devices.length === 0) return {};
+  const allowedDevices = builder.options.allow
+    .filter((allowed) => allowed === 'device' || allowed.startsWith('device='))
+    .map((allowed) => allowed.slice('device='.length) || '*');
+  return { devices, allowedDevices };
 }
 
 /** Programs find the first agent that is mounted, unless the step says where to look (SPEC 1.9, M11). */

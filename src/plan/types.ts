@@ -134,9 +134,19 @@ export interface RunOperation {
   mounts: RunMount[];
   /** Heredocs with a shebang: written as executable files under /dev/pipes, mounted read-only. */
   scripts: { name: string; content: string }[];
+  /** Of `--device`. */
+  devices?: RunDevice[];
+  /** Names of devices and kinds that `--allow` gives; `*` is all. No part of the key. */
+  allowedDevices?: string[];
   /** Cache mounts begin anew, as `--no-cache` has it (SPEC 1.9, M6). */
   renewCaches?: boolean;
   hostname: string;
+}
+
+/** One `RUN --device`: a name of the Container Device Interface. */
+export interface RunDevice {
+  name: string;
+  required: boolean;
 }
 
 /** One `RUN --mount`. Targets are absolute. */

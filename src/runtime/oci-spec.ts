@@ -72,7 +72,7 @@ export function ociConfig(
       ...(!facts.userNamespace && {
         resources: {
           // The runtimes add the nodes that they make themselves. Without cgroups this is of no effect.
-          ...(sandbox && { devices: [{ allow: false, access: 'rwm' }] }),
+          ...(sandbox && { devices: deviceRules(spec) }),
           ...ociResources(limits),
         },
       }),
@@ -155,6 +155,14 @@ function sourcePath({ source = '/', sourceRoot }: Mount): string {
     });
   }
   return posix.join(sourceRoot, inside);
+}
+
+/** What the device cgroup lets through; the runtimes add the nodes that they make themselves. */
+function deviceRules({ devices = [] }: ContainerSpec): Record<string, unknown>[] {
+  return [
+    { allow: false, access: 'rwm' },
+    ...devices.map((device) => ({ allow: true, access: 'rw', ...device })),
+  ];
 }
 
 /** The runtimes fail where a limit may not be raised: in a user namespace each stays below the caller's own. */

@@ -37,11 +37,20 @@ export interface ContainerSpec {
   network: 'host' | 'none';
   /** `sandbox`: Docker's default capabilities, masked paths, seccomp. `insecure`: all capabilities, nothing masked. */
   security: 'sandbox' | 'insecure';
+  /** Devices that it may open beside the usual ones; their nodes are among the mounts. */
+  devices?: ContainerDevice[];
   /** Bytes of /dev/shm; 64 MiB when absent. */
   shmSize?: number;
   rlimits?: ProcessLimit[];
   /** Limits on all of its processes together; what cannot be had is in `RunningContainer.warnings`. */
   cgroup?: CgroupRequest;
+}
+
+/** A device by its numbers. */
+export interface ContainerDevice {
+  type: 'b' | 'c';
+  major: number;
+  minor: number;
 }
 
 /** Where the three standard streams go: file descriptors of the calling process, or a new terminal. */

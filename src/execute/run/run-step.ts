@@ -9,6 +9,7 @@ import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
 import { resolveMappedUser, SUBORDINATE_IDS_HINT } from '../step/mapped-account.ts';
 import { ensureDirectory } from '../step/root-path.ts';
 import type { WorkerHost } from '../worker/host.ts';
+import { prepareDevices } from './devices.ts';
 import { networkFiles } from './network-files.ts';
 import { outputPipe } from './output.ts';
 import { watchMemory } from './peak-memory.ts';
@@ -43,6 +44,7 @@ export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
   const root = bytesOf(snapshot.root);
   const account = resolveMappedUser(host, root, operation.user);
   ensureDirectory(root, bytesOf(operation.cwd));
+  const devices = prepareDevices(operation, host);
   const { askAgent } = hooks;
   const prepared = await prepareRunMounts({ ...request, askAgent, root, scratch: snapshot.scratch });
   try {
@@ -55,8 +57,9 @@ export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
         readOnly: true,
       }),
       ...prepared.mounts,
+      ...devices.mounts,
     ];
-    const env = [...operation.env, ...operation.hiddenEnv, ...prepared.env];
+    const env = [...operation.env, ...operation.hiddenEnv, ...devices.env, ...prepared.env];
     const spec: ContainerSpec = {
       id: `slipway-${host.lease}-${snapshot.scratch.split('/').at(-1)}`,
       rootfs: snapshot.root,
@@ -68,6 +71,7 @@ export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
       mounts,
       network: operation.network === 'none' ? 'none' : 'host',
       security: operation.security,
+      ...(devices.nodes.length === 0 ? {} : { devices: devices.nodes }),
       ...(settings.shmSize === undefined ? {} : { shmSize: settings.shmSize }),
       ...(settings.ulimits === undefined ? {} : { rlimits: [...settings.ulimits] }),
       ...cgroupOf(request),
