@@ -22,4 +22,6 @@ export interface ProgressStream {
   isTTY?: boolean | undefined;
   columns?: number | undefined;
   rows?: number | undefined;
+  /** Of Node's terminals: asks the kernel for the size, which is else looked at when SIGWINCH has come through. */
+  _refreshSize?(): void;
 }

@@ -47,6 +47,25 @@ export function textWidth(text: string): number {
   return width;
 }
 
+/** The rows that a terminal of this width breaks a line into, at least one; characters of two columns stay whole. */
+export function wrapText(text: string, columns: number): string[] {
+  const rows: string[] = [];
+  let start = 0;
+  let end = 0;
+  let width = 0;
+  for (const char of text) {
+    const needed = charWidth(char);
+    if (width + needed > columns) {
+      rows.push(text.slice(start, end));
+      start = end;
+      width = 0;
+    }
+    width += needed;
+    end += char.length;
+  }
+  return [...rows, text.slice(start)];
+}
+
 /** `text` cut to at most `columns`; what was cut is marked with `...` where that fits. Looks at no more than it shows. */
 export function fitText(text: string, columns: number): string {
   if (columns <= 0) return '';

@@ -1,5 +1,5 @@
 import type { ProgressStream } from './clock.ts';
-import { textWidth } from './text-width.ts';
+import { wrapText } from './text-width.ts';
 import type { FrameLine, FrameSize, LineStyle } from './tty-frame.ts';
 
 const COLOURS: Record<LineStyle, string> = {
@@ -18,6 +18,15 @@ const END_UPDATE = '\x1b[?2026l';
 const ERASE_LINE_END = '\x1b[K';
 const ERASE_BELOW = '\x1b[J';
 
+interface Line {
+  text: string;
+  /**
+   * The beginning of a line whose rest has been overwritten, at this width. At another one terminals put it together
+   * with what came behind it, each in its own way: it is left alone, before a line above is lost that is not ours.
+   */
+  only?: number;
+}
+
 /**
  * The lower part of a terminal, drawn over and over. The cursor is hidden while it is in use and comes back with
  * `restore`, and when the process ends by `process.exit` too.
@@ -26,7 +35,9 @@ export class TtyScreen {
   readonly #stream: ProgressStream;
   readonly #colour: boolean;
   readonly #onExit = () => this.restore();
-  #drawn: number[] = [];
+  #drawn: Line[] = [];
+  /** Lines of earlier pictures that are in the scrollback now. */
+  #lost: Line[] = [];
   #hidden = false;
 
   constructor(stream: ProgressStream, options: { colour: boolean }) {
@@ -34,42 +45,61 @@ export class TtyScreen {
     this.#colour = options.colour;
   }
 
-  /** Sizes of the terminal; 80 by 24 where it does not say. */
+  /**
+   * Size of the terminal at this moment; 80 by 24 where it does not say. The kernel is asked, since a picture that is
+   * drawn by an outdated size leaves parts of the one before: SIGWINCH may wait behind the timer that draws, and a job
+   * in the background gets none.
+   */
   size(): FrameSize {
+    this.#stream._refreshSize?.();
     return { columns: this.#stream.columns || 80, rows: this.#stream.rows || 24 };
   }
 
-  /** Puts `lines` in the place of the last ones. No line may be wider than the terminal. */
-  draw(lines: readonly FrameLine[]): void {
+  /** Puts `lines` in the place of the last ones. No line may be wider than the terminal, which has this size. */
+  draw(lines: readonly FrameLine[], size: FrameSize): void {
     let out = BEGIN_UPDATE;
     if (!this.#hidden) {
       out += HIDE_CURSOR;
       this.#hidden = true;
       process.once('exit', this.#onExit);
     }
-    out += this.#toTop();
+    out += this.#toTop(size);
     for (const { text, style } of lines) {
       const colour = this.#colour ? COLOURS[style] : '';
       out += `${colour}${text}${colour === '' ? '' : RESET}${ERASE_LINE_END}\n`;
     }
     this.#stream.write(`${out}${ERASE_BELOW}${END_UPDATE}`);
-    this.#drawn = lines.map(({ text }) => textWidth(text));
+    this.#drawn = lines.map(({ text }) => ({ text }));
   }
 
   /** Leaves what is drawn and goes on below it; shows the cursor. */
   restore(): void {
     this.#drawn = [];
+    this.#lost = [];
     if (!this.#hidden) return;
     this.#hidden = false;
     process.removeListener('exit', this.#onExit);
     this.#stream.write(SHOW_CURSOR);
   }
 
-  /** Back to the first line of the last picture, whose lines a terminal made narrower since has broken. */
-  #toTop(): string {
-    const { columns, rows } = this.size();
-    const height = this.#drawn.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0);
-    const up = Math.min(height, rows - 1);
+  /**
+   * Back to the first line of the last picture, whose lines a terminal made narrower since has broken. Rows that have
+   * left the screen for the scrollback can be reached by no program; when the terminal grows they come back, right
+   * above the picture, and are overwritten then.
+   */
+  #toTop({ columns, rows }: FrameSize): string {
+    const lines = [...this.#lost, ...this.#drawn];
+    const reach = rows - 1;
+    let up = 0;
+    while (lines.length > 0 && up < reach) {
+      const { text, only } = lines.pop()!;
+      if (only !== undefined && only !== columns) continue;
+      const broken = wrapText(text, columns);
+      const out = Math.max(0, up + broken.length - reach);
+      up += broken.length - out;
+      if (out > 0) lines.push({ text: broken.slice(0, out).join(''), only: columns });
+    }
+    this.#lost = lines;
     return up > 0 ? `\r\x1b[${up}A` : '\r';
   }
 }

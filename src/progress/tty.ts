@@ -15,8 +15,8 @@ export interface TtyOptions {
 }
 
 /**
- * The live view: a picture of the build at the bottom of the terminal, drawn again at most every 100 ms, which is
- * also how a change of the terminal's size is noticed. At the end all steps stay in the scrollback, with the logs of
+ * The live view: a picture of the build at the bottom of the terminal, drawn again every 100 ms, which is also how a
+ * change of the terminal's size is noticed. At the end all steps stay in the scrollback, with the logs of
  * failed ones and the warnings below.
  */
 export function ttySink(stream: ProgressStream, options: TtyOptions): ProgressSink {
@@ -25,7 +25,8 @@ export function ttySink(stream: ProgressStream, options: TtyOptions): ProgressSi
   const screen = new TtyScreen(stream, options);
   const draw = (final: boolean) => {
     if (state.shown.length === 0) return;
-    screen.draw(frame(state, { size: screen.size(), now: clock.now(), logLines, final }));
+    const size = screen.size();
+    screen.draw(frame(state, { size, now: clock.now(), logLines, final }), size);
   };
   const stop = clock.every(INTERVAL_MS, () => draw(false));
   return {

@@ -1,5 +1,12 @@
 import { textWidth } from '../../src/progress/text-width.ts';
 
+interface Row {
+  /** Characters; after one of two columns an empty cell. */
+  cells: string[];
+  /** The next row goes on with the same line. */
+  wrapped: boolean;
+}
+
 /**
  * As much of a terminal as the live view needs: lines that wrap, cursor up, erasing, a scrollback, reflow when the
  * width changes. Throws at everything else, so that nothing unexpected is ever sent.
@@ -10,8 +17,8 @@ export class Terminal {
   readonly isTTY = true;
   cursorShown = true;
   updating = false;
-  /** Scrollback and screen, as logical rows. */
-  #lines: string[][] = [[]];
+  /** Scrollback and screen, row by row. */
+  #lines: Row[] = [{ cells: [], wrapped: false }];
   #row = 0;
   #column = 0;
 
@@ -32,20 +39,30 @@ export class Terminal {
 
   /** All rows from the first to the last with text, scrollback included. */
   text(): string {
-    return this.#lines
-      .map((line) => line.join('').trimEnd())
-      .join('\n')
-      .trimEnd();
+    return textOf(this.#lines);
+  }
+
+  /** What can be seen now: the rows of the screen. */
+  screen(): string {
+    return textOf(this.#lines.slice(Math.max(0, this.#lines.length - this.rows)));
   }
 
   resize(columns: number, rows: number): void {
-    const reflowed: string[][] = [];
+    const reflowed: Row[] = [];
     let row = 0;
-    this.#lines.forEach((line, index) => {
+    let line: string[] = [];
+    this.#lines.forEach(({ cells, wrapped }, index) => {
+      line.push(...cells);
       if (index === this.#row) row = reflowed.length;
-      for (let from = 0; from === 0 || from < line.length; from += columns) {
-        reflowed.push(line.slice(from, from + columns));
-      }
+      if (wrapped) return;
+      let from = 0;
+      do {
+        // A character of two cells is not divided.
+        const to = from + columns - (line[from + columns] === '' ? 1 : 0);
+        reflowed.push({ cells: line.slice(from, to), wrapped: to < line.length });
+        from = to;
+      } while (from < line.length);
+      line = [];
     });
     this.#lines = reflowed;
     this.#row = row;
@@ -56,8 +73,11 @@ export class Terminal {
   #put(char: string): void {
     if (/[\x00-\x1f\x7f-\x9f]/.test(char)) throw new Error(`control character ${JSON.stringify(char)}`);
     const width = textWidth(char);
-    if (this.#column + width > this.columns) this.#newLine();
-    const line = this.#lines[this.#row]!;
+    if (this.#column + width > this.columns) {
+      this.#lines[this.#row]!.wrapped = true;
+      this.#newLine();
+    }
+    const line = this.#lines[this.#row]!.cells;
     while (line.length < this.#column) line.push(' ');
     line[this.#column] = char;
     // The second cell of a wide character.
@@ -68,11 +88,12 @@ export class Terminal {
   #newLine(): void {
     this.#row++;
     this.#column = 0;
-    if (this.#row === this.#lines.length) this.#lines.push([]);
+    if (this.#row === this.#lines.length) this.#lines.push({ cells: [], wrapped: false });
   }
 
   #command(parameters: string, command: string): void {
-    const line = this.#lines[this.#row]!;
+    const row = this.#lines[this.#row]!;
+    const line = row.cells;
     switch (`${parameters.startsWith('?') ? parameters : ''}${command}`) {
       case 'A': {
         const top = Math.max(0, this.#lines.length - this.rows);
@@ -80,9 +101,11 @@ export class Terminal {
         return;
       }
       case 'K':
+        row.wrapped = false;
         line.length = parameters === '2' ? 0 : Math.min(line.length, this.#column);
         return;
       case 'J':
+        row.wrapped = false;
         line.length = Math.min(line.length, this.#column);
         this.#lines.length = this.#row + 1;
         return;
@@ -104,4 +127,11 @@ export class Terminal {
         throw new Error(`escape sequence ESC [ ${parameters} ${command}`);
     }
   }
+}
+
+function textOf(rows: readonly Row[]): string {
+  return rows
+    .map(({ cells }) => cells.join('').trimEnd())
+    .join('\n')
+    .trimEnd();
 }
