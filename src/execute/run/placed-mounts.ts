@@ -1,19 +1,26 @@
 import {
+  chmodSync,
+  closeSync,
+  constants,
   existsSync,
+  fstatSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
+  readlinkSync,
   renameSync,
   statSync,
   symlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { SlipwayError } from '../../errors/index.ts';
+import { isErrno, SlipwayError } from '../../errors/index.ts';
 import { deviceLinks } from '../../runtime/standard-files.ts';
 import type { Mount } from '../../runtime/types.ts';
 import { deleteTree } from '../../store/collect.ts';
 import { type BytePath, bufferOf, bytesOf, fsPath } from '../../sys/bytes.ts';
+import { O_PATH } from '../../sys/constants.ts';
 import { loadSys } from '../../sys/linux.ts';
 import { applyLayer } from '../snapshot/apply-layer.ts';
 import { NodeCopier } from '../snapshot/copy-node.ts';
@@ -26,9 +33,18 @@ export function devicesOf(host: Pick<WorkerHost, 'active'>): string {
   return join(host.active, 'devices');
 }
 
+/**
+ * Something that stands in the root file system while a RUN has it. Directory and content are held open: a RUN may
+ * move them and put links in their place, which a path would follow.
+ */
 interface Placed {
-  /** Real path in the root file system. */
-  at: BytePath;
+  /** Path in the container, for people. */
+  target: string;
+  /** Real path of the directory in the root file system, and the directory itself. */
+  directory: BytePath;
+  parent: number;
+  name: BytePath;
+  content: number | undefined;
   /** Where what was there waits. */
   aside: BytePath | undefined;
   /** Where it came from, if it is to go back there. */
@@ -38,7 +54,9 @@ interface Placed {
 /**
  * Puts what would be mounted into the root file system itself, where nothing can be mounted: copies of bind mounts,
  * cache directories themselves, an empty directory for a tmpfs, a /dev of few nodes. What was there waits aside. The
- * returned function takes everything out again and leaves no trace for the snapshot's diff.
+ * returned function takes everything out again, wherever a RUN has moved it, follows no link on the way, and leaves
+ * no trace for the snapshot's diff. It throws `invalid` when it cannot: a file that a RUN has linked elsewhere may be
+ * a secret.
  */
 export function placeMounts(
   host: WorkerHost,
@@ -48,17 +66,35 @@ export function placeMounts(
   const root = bytesOf(snapshot.root);
   const placed: Placed[] = [];
   const restore = (): void => {
-    for (const each of placed.splice(0).reverse()) takeOut(each, snapshot);
+    const errors = placed
+      .splice(0)
+      .reverse()
+      .flatMap((each) => takeOut(each, snapshot) ?? []);
+    if (errors[0] !== undefined) throw errors[0];
   };
   const place = (target: string, fill: (at: BytePath) => BytePath | undefined): void => {
     const at = realTarget(root, bytesOf(target));
-    const aside: BytePath = `${bytesOf(snapshot.scratch)}/aside-${placed.length}`;
-    keepingTimes(parentOf(at), () => {
-      const there = lstatSync(fsPath(at), { throwIfNoEntry: false }) !== undefined;
-      if (there) renameSync(fsPath(at), fsPath(aside));
-      const entry: Placed = { at, aside: there ? aside : undefined, home: undefined };
-      placed.push(entry);
+    const slash = at.lastIndexOf('/');
+    const [directory, name] = [at.slice(0, slash), at.slice(slash + 1)];
+    const parent = openSync(bufferOf(directory), O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    const entry: Placed = {
+      target,
+      directory,
+      parent,
+      name,
+      content: undefined,
+      aside: undefined,
+      home: undefined,
+    };
+    placed.push(entry);
+    keepingTimes(parent, () => {
+      if (lstatSync(fsPath(at), { throwIfNoEntry: false }) !== undefined) {
+        const aside: BytePath = `${bytesOf(snapshot.scratch)}/aside-${placed.length}`;
+        renameSync(fsPath(at), fsPath(aside));
+        entry.aside = aside;
+      }
       entry.home = fill(at);
+      entry.content = openSync(bufferOf(at), O_PATH | constants.O_NOFOLLOW);
     });
   };
   try {
@@ -73,7 +109,9 @@ export function placeMounts(
 
 function fillFrom(host: WorkerHost, mount: Mount, at: BytePath): BytePath | undefined {
   if (mount.type === 'tmpfs') {
+    const mode = mount.options.find((option) => option.startsWith('mode='))?.slice('mode='.length);
     mkdirSync(fsPath(at), 0o755);
+    chmodSync(fsPath(at), Number.parseInt(mode ?? '1777', 8));
     return undefined;
   }
   if (mount.type !== 'bind' || mount.source === undefined) {
@@ -126,17 +164,57 @@ function makeDev(host: WorkerHost, at: BytePath): undefined {
     linkSync(join(devices, name), bufferOf(`${at}/${name}`));
   }
   for (const [name, text] of deviceLinks) symlinkSync(text, bufferOf(`${at}/${name}`));
-  mkdirSync(bufferOf(`${at}/shm`), { mode: 0o777 });
+  const shm = bufferOf(`${at}/shm`);
+  mkdirSync(shm);
+  chmodSync(shm, 0o1777);
 }
 
-function takeOut({ at, aside, home }: Placed, snapshot: ActiveSnapshot): void {
-  keepingTimes(parentOf(at), () => {
-    const there = lstatSync(fsPath(at), { throwIfNoEntry: false });
-    if (home !== undefined && there?.isDirectory()) renameSync(fsPath(at), fsPath(home));
-    else if (there) deleteTree(bufferOf(at));
-    if (aside !== undefined) renameSync(fsPath(aside), fsPath(at));
-  });
-  if (aside !== undefined) snapshot.unchanged?.(at.slice(bytesOf(snapshot.root).length + 1));
+/** Gives what stands against it, if something does. Descriptors are closed whatever happens. */
+function takeOut(placed: Placed, snapshot: ActiveSnapshot): SlipwayError | undefined {
+  const { target, directory, parent, name, content, aside, home } = placed;
+  const at: BytePath = `/proc/self/fd/${parent}/${name}`;
+  try {
+    let linked = false;
+    keepingTimes(parent, () => {
+      if (content !== undefined) linked = !removeContent(content, home);
+      if (lstatSync(fsPath(at), { throwIfNoEntry: false })) deleteTree(bufferOf(at));
+      if (aside !== undefined) renameSync(fsPath(aside), fsPath(at));
+    });
+    // Unless the directory was moved: then it is new where it is now.
+    if (aside !== undefined && whereIs(parent) === directory) {
+      snapshot.unchanged?.(`${directory}/${name}`.slice(bytesOf(snapshot.root).length + 1));
+    }
+    if (!linked) return undefined;
+    return new SlipwayError('invalid', `RUN made another link to the file that is mounted at ${target}`, {
+      code: 'MOUNT_LINKED',
+      hint: 'Copy the file instead, if its content may be in the image.',
+    });
+  } catch (error) {
+    // A RUN has removed the directory, and with it what was there before.
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  } finally {
+    closeSync(parent);
+    if (content !== undefined) closeSync(content);
+  }
+}
+
+/** Takes what was placed from where it is now. False when a file has another name left. */
+function removeContent(content: number, home: BytePath | undefined): boolean {
+  const stat = fstatSync(content, { bigint: true });
+  if (stat.nlink === 0n) return true;
+  const path = whereIs(content);
+  const there = lstatSync(bufferOf(path), { bigint: true, throwIfNoEntry: false });
+  if (there?.ino === stat.ino && there.dev === stat.dev) {
+    if (home === undefined) deleteTree(bufferOf(path));
+    else renameSync(bufferOf(path), bufferOf(home));
+  }
+  return stat.isDirectory() || fstatSync(content).nlink === 0;
+}
+
+/** Present path of what a descriptor stands for, without links. */
+function whereIs(fd: number): BytePath {
+  return readlinkSync(`/proc/self/fd/${fd}`, { encoding: 'latin1' });
 }
 
 /** A target's real path; what is missing of it below a placed directory is made. */
@@ -147,12 +225,9 @@ function realTarget(root: BytePath, target: BytePath): BytePath {
   return `${parent}/${missing.at(-1)!}`;
 }
 
-function keepingTimes(directory: BytePath, act: () => void): void {
-  const { mtimeNs } = lstatSync(fsPath(directory), { bigint: true });
+function keepingTimes(directory: number, act: () => void): void {
+  const path = `/proc/self/fd/${directory}/.`;
+  const { mtimeNs } = statSync(path, { bigint: true });
   act();
-  loadSys().utimens(fsPath(directory), mtimeNs);
-}
-
-function parentOf(path: BytePath): BytePath {
-  return path.slice(0, path.lastIndexOf('/'));
+  loadSys().utimens(path, mtimeNs);
 }

@@ -6,7 +6,7 @@ import {
   PR_SET_PDEATHSIG,
   TIOCSCTTY,
 } from '../../sys/constants.ts';
-import { capabilityMask, containerCapabilities } from '../capabilities.ts';
+import { type Capability, capabilityMask, containerCapabilities } from '../capabilities.ts';
 import { executableCandidates } from '../executable-candidates.ts';
 import { buildSeccompFilter } from '../seccomp/filter.ts';
 import type { ContainerSpec } from '../types.ts';
@@ -135,7 +135,7 @@ function restrict(
   { arch, confined = true }: ScriptOptions,
 ): void {
   const refused = confined ? [] : [errnos.EPERM];
-  const capabilities = containerCapabilities(spec);
+  const capabilities = heldCapabilities(spec, { confined });
   const mask = capabilityMask(capabilities);
   script.purpose('drop capabilities');
   for (let bit = 0; bit < 64; bit++) {
@@ -148,6 +148,16 @@ function restrict(
   const filter = seccompFilter(arch, spec.network, () => buildSeccompFilter(arch, capabilities));
   const program = script.words([filter.length / 8, script.bytes(filter)]); // struct sock_fprog
   script.call('seccomp', [SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, program]);
+}
+
+/** Behind nothing but chroot(2), who could do it again would be out. */
+function heldCapabilities(
+  spec: ContainerSpec,
+  { confined = true }: Pick<ScriptOptions, 'confined'>,
+): Set<Capability> {
+  const capabilities = containerCapabilities(spec);
+  if (!confined) capabilities.delete('SYS_CHROOT');
+  return capabilities;
 }
 
 const filters = new Map<string, Buffer>();
@@ -163,7 +173,8 @@ function seccompFilter(arch: ScriptArch, network: string, build: () => Buffer): 
   return filter;
 }
 
-function becomeUser(script: SyscallScript, spec: ContainerSpec, { facts }: ScriptOptions): void {
+function becomeUser(script: SyscallScript, spec: ContainerSpec, options: ScriptOptions): void {
+  const { facts } = options;
   const { uid, gid, additionalGids } = spec.user;
   script.purpose(purposes.user);
   if (!facts.setgroupsDenied) {
@@ -178,7 +189,7 @@ function becomeUser(script: SyscallScript, spec: ContainerSpec, { facts }: Scrip
   if (spec.security === 'sandbox') {
     const header = Buffer.alloc(8);
     header.writeUInt32LE(CAPABILITY_VERSION_3);
-    const mask = uid === 0 ? capabilityMask(containerCapabilities(spec)) & facts.capabilities : 0n;
+    const mask = uid === 0 ? capabilityMask(heldCapabilities(spec, options)) & facts.capabilities : 0n;
     const sets = Buffer.alloc(24); // effective, permitted, inheritable: low halves, then high halves
     for (const [at, half] of [[0, mask & 0xffffffffn] as const, [12, mask >> 32n] as const]) {
       sets.writeUInt32LE(Number(half), at);
