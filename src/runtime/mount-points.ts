@@ -2,6 +2,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -25,11 +26,11 @@ export interface MountPointStub {
   /** Absolute inside the root directory, without links. */
   path: string;
   kind: 'file' | 'directory';
-  /** Inode number: a file is only removed if it is still that one. */
-  inode: bigint;
+  /** It itself, held open: a RUN may move it, or a directory around it. */
+  fd: number;
 }
 
-/** What `prepareMountPoints` made, in the order of making. Plain data but for the inode numbers. */
+/** What `prepareMountPoints` made, in the order of making. `removeMountPoints` has to follow. */
 export interface MountPoints {
   rootfs: string;
   created: MountPointStub[];
@@ -69,13 +70,13 @@ export function prepareMountPoints(rootfs: string, mounts: readonly Mount[]): Mo
 }
 
 /**
- * Removes the stubs that are still what they were: empty directories, and the same empty files. Follows no link,
- * never fails on what a RUN did to them, and leaves the times of the directories around them as they are.
+ * Removes the stubs that are still empty, wherever a RUN has moved them. Follows no link, never fails on what a RUN
+ * did to them, and leaves the times of the directories around them as they are.
  */
 export function removeMountPoints({ rootfs, created }: MountPoints): void {
   const root = openSync(rootfs, O_PATH | constants.O_DIRECTORY);
   try {
-    for (const stub of created.toReversed()) removeStub(root, stub);
+    for (const stub of created.splice(0).reverse()) removeStub(root, stub);
   } finally {
     closeSync(root);
   }
@@ -91,6 +92,8 @@ interface Wanted {
 }
 
 const MAX_LINKS = 40;
+/** What a stub answers with that is in use now, or gone. */
+const LEFT_ALONE = ['ENOTEMPTY', 'EEXIST', 'ENOENT', 'ELOOP', 'ENOTDIR'];
 
 /** The mode that a tmpfs is to have: runc gives it that of its mount point, whatever its options say. */
 function tmpfsMode({ type, options }: Mount): number | undefined {
@@ -121,8 +124,8 @@ function make(root: number, wanted: Wanted, created: MountPointStub[]): void {
       mkdirSync(target, 0o755);
       if (wanted.mode !== undefined) chmodSync(target, wanted.mode);
     } else closeSync(openSync(target, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644));
-    const { ino } = lstatSync(target, { bigint: true });
-    created.push({ path: posix.join(pathBelow(root, parent), name), kind: wanted.kind, inode: ino });
+    const fd = openSync(target, O_PATH | constants.O_NOFOLLOW);
+    created.push({ path: pathBelow(root, fd), kind: wanted.kind, fd });
     loadSys().utimens(`${inside}/.`, times.mtimeNs);
   } catch (cause) {
     if (cause instanceof SlipwayError) throw cause;
@@ -132,31 +135,26 @@ function make(root: number, wanted: Wanted, created: MountPointStub[]): void {
   }
 }
 
-function removeStub(root: number, { path, kind, inode }: MountPointStub): void {
-  let parent: number;
+function removeStub(root: number, { kind, fd }: MountPointStub): void {
+  let parent: number | undefined;
   try {
+    const stub = fstatSync(fd, { bigint: true });
+    if (stub.nlink === 0n || (kind === 'file' && stub.size !== 0n)) return;
+    const path = pathBelow(root, fd);
     parent = openInside(root, posix.dirname(path), RESOLVE_NO_SYMLINKS);
-  } catch (error) {
-    if (['ENOENT', 'ELOOP', 'ENOTDIR'].some((code) => isErrno(error, code))) return;
-    throw error;
-  }
-  try {
     const inside = `/proc/self/fd/${parent}`;
     const target = `${inside}/${posix.basename(path)}`;
     const entry = lstatSync(target, { bigint: true, throwIfNoEntry: false });
+    if (entry?.ino !== stub.ino || entry.dev !== stub.dev) return;
     const times = statSync(inside, { bigint: true });
-    if (kind === 'directory') {
-      if (!entry?.isDirectory()) return;
-      rmdirSync(target);
-    } else {
-      if (!entry?.isFile() || entry.size !== 0n || entry.ino !== inode) return;
-      unlinkSync(target);
-    }
+    if (kind === 'directory') rmdirSync(target);
+    else unlinkSync(target);
     loadSys().utimens(`${inside}/.`, times.mtimeNs);
   } catch (error) {
-    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].some((code) => isErrno(error, code))) throw error;
+    if (!LEFT_ALONE.some((code) => isErrno(error, code))) throw error;
   } finally {
-    closeSync(parent);
+    closeSync(fd);
+    if (parent !== undefined) closeSync(parent);
   }
 }
 

@@ -5,7 +5,7 @@ import { AT_FDCWD, S_IFCHR } from '../sys/constants.ts';
 import { loadSys } from '../sys/linux.ts';
 import { SCRIPT_FAILED, type ScriptArch } from './embedded/machine-code.ts';
 import { SyscallScript } from './embedded/syscall-script.ts';
-import { prepareMountPoints } from './mount-points.ts';
+import { type MountPoints, prepareMountPoints, removeMountPoints } from './mount-points.ts';
 import type { ContainerRuntime } from './types.ts';
 
 const EXPECTED = 42;
@@ -21,6 +21,7 @@ const TIME_LIMIT = 10_000;
 export async function selfTest(runtime: ContainerRuntime, directory: string): Promise<string | undefined> {
   const rootfs = join(directory, `self-test-${runtime.name}`);
   const nothing = openSync('/dev/null', 'r+');
+  let points: MountPoints | undefined;
   try {
     mkdirSync(rootfs, { recursive: true });
     const arch: ScriptArch = process.arch === 'arm64' ? 'arm64' : 'x86_64';
@@ -36,7 +37,7 @@ export async function selfTest(runtime: ContainerRuntime, directory: string): Pr
     makeDevice(join(rootfs, 'device'));
     writeFileSync(join(rootfs, 'test'), script.build().elf);
     chmodSync(join(rootfs, 'test'), 0o755);
-    prepareMountPoints(rootfs, []);
+    points = prepareMountPoints(rootfs, []);
     const container = await runtime.start(
       {
         id: `slipway-self-test-${process.pid}`,
@@ -59,6 +60,7 @@ export async function selfTest(runtime: ContainerRuntime, directory: string): Pr
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   } finally {
+    if (points) removeMountPoints(points);
     closeSync(nothing);
     rmSync(rootfs, { recursive: true, force: true });
   }

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -8,24 +8,12 @@ import { leftovers } from '../support/leftovers.ts';
 import { describeWith, program, root } from '../support/need.ts';
 import { ended, type SlipwayResult } from '../support/slipway.ts';
 import { contextOfOwners, idByRoot, REPRODUCIBLE } from './images.ts';
-
-const PROJECT = join(import.meta.dirname, '../..');
-const POD = join(import.meta.dirname, 'pod.ts');
+import { startSlipwayInPod } from './in-pod.ts';
 
 describeWith({ needs: [root(), program('setpriv', 'util-linux')] }, 'the root of a locked-down pod', () => {
   const folder = suiteFolder('big');
   const start = (args: readonly string[], env: Record<string, string> = {}) =>
-    spawn(process.execPath, [POD, process.execPath, join(PROJECT, 'bin/slipway.js'), ...args], {
-      cwd: folder.path,
-      env: {
-        PATH: '/usr/local/bin:/usr/bin:/bin',
-        HOME: folder.path,
-        NO_COLOR: '1',
-        SLIPWAY_ROOT: join(folder.path, 'store'),
-        ...env,
-      },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    startSlipwayInPod(args, { root: join(folder.path, 'store'), folder: folder.path, env });
   const run = (args: readonly string[], env?: Record<string, string>): Promise<SlipwayResult> => {
     const child = start(args, env);
     child.stdin.end();
