@@ -15,7 +15,7 @@ const keyctl = syscallNumbers(process.arch === 'arm64' ? 'arm64' : 'x86_64').get
  * In an image with the test program (testdata/runtime/probe.c) at /probe, a file /marker, and a block device /disk
  * that does not exist, so that a test that fails does no harm.
  */
-export const ATTEMPTS: readonly Attempt[] = [
+const ATTEMPTS: readonly Attempt[] = [
   {
     name: 'mknod of a disk, and opening it',
     command: 'for d in / /dev /dev/shm /tmp; do mknod $d/b b 510 77 && head -c 1 $d/b && echo OPEN; done',
