@@ -27,6 +27,14 @@ export interface StepCost {
   peakMemory?: number | undefined;
 }
 
+/** What a layer's directory lies over, as a part of the same layer. */
+export interface LaidOver {
+  /** The uppermost layer under it. */
+  base: string;
+  /** Chain id of the parent, where names of the base are taken away: it fits over no other. Empty for none. */
+  fits?: string | undefined;
+}
+
 /** What is recorded of a step that ran. */
 export interface NewStepRecord {
   key: string;
@@ -49,8 +57,15 @@ export interface CacheBackend {
   record(step: NewStepRecord): void;
   /** The name for a new layer that a step is about to write. */
   allocateLayer(): string;
-  /** The layer is whole: it gets its digest. Gives the layer to use from now on, which may be an older twin. */
-  completeLayer(id: string, digest: HashedLayer): StoredLayer;
+  /**
+   * The layer is whole: it gets its digest. Gives the layer to use from now on, which may be an older twin.
+   *
+   * @throws SlipwayError `LAYER_UNFIT` when there is a twin that takes names away over another parent: only a layer
+   * that is written in full can take its place.
+   */
+  completeLayer(id: string, digest: HashedLayer, over?: LaidOver): StoredLayer;
+  /** Layers of steps that differ from this one in nothing but the content they read, the likeliest first. */
+  basesFor(parts: KeyParts, parentChain: Digest): StoredLayer[];
   /** The step failed: what there may be of its layer is garbage. */
   abandonLayer(id: string): void;
   /** The stored layers of a chain, or undefined when one of them is missing. */

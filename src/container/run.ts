@@ -40,7 +40,7 @@ export async function run(options: RunContainerOptions): Promise<ContainerExit> 
   const hostEnv = options.hostEnv ?? process.env;
   using store = openStoreForWork({ root: options.root, env: hostEnv, isolation: options.isolation });
   const { image } = findImage(store, options.image);
-  const layers = imageLayers(store, image.id).map((layer) => layer.id);
+  const layers = imageLayers(store, image.id).flatMap((layer) => layer.stack);
   const { parsed } = imageDocuments(store, image.id)!;
   const request = prepareContainer(parsed.config, layers, options);
   const session = new StoreSession({

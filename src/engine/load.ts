@@ -29,11 +29,12 @@ export function load(options: LoadOptions): Promise<Loaded[]> {
   const { input, select, signal } = options;
   return withSession({ ...options, inheritStdio: input === undefined }, async (store, session) => {
     const lease = session.lease();
-    const choose = (diffId: Digest): { present: string } | { id: string } => {
+    const choose = (diffId: Digest): { present: string[] } | { id: string } => {
       const known = layerByDiffId(store, diffId);
-      if (!known) return { id: allocateLayer(store, lease) };
+      // One that does not fit everywhere gives way to the one that comes.
+      if (known?.fits !== undefined || !known) return { id: allocateLayer(store, lease) };
       holdLayers(store, lease, [known.id]);
-      return { present: known.id };
+      return { present: known.stack };
     };
     const { client } = await session.worker();
     const loaded = await client.call<LoadedArchive>(

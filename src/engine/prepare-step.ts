@@ -210,14 +210,17 @@ function toSelectedSources(tree: FileTree, selection: Selection): SelectedSource
   return selection.sources.map(({ path, name, node, entries }) => {
     const firstNames = new Map<string, BytePath>();
     const files = entries.map((entry): SelectedFile => {
-      const { type, mode, uid, gid, size, link, inode, major, minor } = entry.node;
-      const file: SelectedFile = { path: entry.path, type, mode, size };
+      const { type, mode, uid, gid, size, mtimeNs, link, inode, major, minor, xattrs } = entry.node;
+      const file: SelectedFile = { path: entry.path, type, mode, size, mtimeNs: String(mtimeNs) };
       // Most are root's, and there may be many.
       if (uid !== 0) file.uid = uid;
       if (gid !== 0) file.gid = gid;
       if (major !== undefined) file.major = major;
       if (minor !== undefined) file.minor = minor;
       if (link !== undefined) file.link = link;
+      if (xattrs !== undefined && xattrs.size > 0) {
+        file.xattrs = [...xattrs].map(([key, value]) => [key, value.toString('base64')]);
+      }
       const first = inode === undefined ? undefined : firstNames.get(inode);
       if (first !== undefined && type !== 'directory') file.hardLink = first;
       else if (inode !== undefined) firstNames.set(inode, entry.path);

@@ -23,7 +23,11 @@ export async function snapshotTree(
     if (!existsSync(path)) {
       const parent = snapshot.layers[index - 1]?.stack.at(-1);
       const { client } = await worker();
-      await client.call('digest', { layer: layer.stack.at(-1)!, parent, listedAs: diffId });
+      const [top, ...below] = layer.stack.toReversed();
+      // Of what lies under it no listing is needed: all is computed.
+      const base =
+        below.length === 0 ? undefined : { stack: below.toReversed(), diffId: layer.stored!.diffId };
+      await client.call('digest', { layer: top!, base, parent, listedAs: diffId });
     }
     listings.push(decodeListing(readFileSync(path)));
   }

@@ -45,7 +45,7 @@ export async function writeOutputs(request: WriteOutputsRequest): Promise<Descri
     names: [...tags],
     layers: found.layers.map((layer) => layerForExport(store.root, layer)),
   };
-  const layers = found.layers.map((layer) => layer.id);
+  const layers = found.layers.flatMap((layer) => layer.stack);
   let manifest: Descriptor | undefined;
   for (const output of request.outputs) {
     request.note(`exporting to ${output.type} ${output.dest}`);

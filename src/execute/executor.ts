@@ -17,6 +17,10 @@ export interface SelectedFile {
   mode: number;
   /** Bytes of a file's content. */
   size: number;
+  /** Nanoseconds since 1970, decimal. Not part of the key; what a new layer is compared with an earlier one by. */
+  mtimeNs?: string;
+  /** Extended attributes that travel: names, and values in base64. */
+  xattrs?: [name: string, value: string][];
   /** Owner, for sources that keep theirs; absent is 0. */
   uid?: number;
   gid?: number;
@@ -80,6 +84,13 @@ export interface RunSettings {
   cgroupParent?: string;
 }
 
+/** A layer whose directories may lie under a new one's. */
+export interface LayerBase {
+  /** Bottom first. */
+  stack: LayerChain;
+  diffId: string;
+}
+
 /** A step as the executor gets it: the plan's operation, its inputs resolved. Plain data. */
 export type ExecutableStep =
   | {
@@ -103,6 +114,8 @@ export interface ExecuteRequest {
   layer: LayerId;
   /** Seconds since 1970 (SOURCE_DATE_EPOCH): later times in the layer are set to it. */
   clampMtime?: number | undefined;
+  /** Of a COPY: layers that earlier ones of its kind made over the same parent, the likeliest first. */
+  bases?: LayerBase[] | undefined;
 }
 
 /** How a worker process asks the front for an agent's answer, which comes as base64. */
@@ -125,6 +138,11 @@ export interface ExecuteResult {
   peakMemory?: number | undefined;
   /** Bytes and digest of the layer; settles some time after the step itself (DESIGN, decision 4). */
   digest: Promise<HashedLayer>;
+  /**
+   * Which of `bases` the layer's directory lies over; undefined when it holds everything. `hides`: it takes names of
+   * that layer away, which would hide them in other layers below too.
+   */
+  base?: (LayerBase & { hides: boolean }) | undefined;
 }
 
 /**

@@ -30,6 +30,7 @@ export function localExecutor(worker: WorkerProcess): Executor {
     });
     const digest: DigestRequest = {
       layer: request.layer,
+      base: outcome.base,
       parent: request.parent.at(-1),
       clampMtime: request.clampMtime,
     };

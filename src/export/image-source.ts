@@ -31,12 +31,13 @@ export function imageForExport(store: Store, id: Digest, names: readonly string[
 
 /** As `imageForExport`, for one layer. */
 export function layerForExport(root: string, layer: LayerRecord): ExportLayer {
-  const { id, diffId, tarSize, packer, recipe, origin } = layer;
+  const { id, stack, diffId, tarSize, packer, recipe, origin } = layer;
   return {
     diffId,
     tarSize,
     packer,
     directory: layerDirectory(root, id),
+    ...(stack.length === 1 ? {} : { below: stack.slice(0, -1).map((part) => layerDirectory(root, part)) }),
     ...(recipe === undefined ? {} : { recipe }),
     ...(recipe?.overrides === true ? { overridesPath: overridesPath(root, id) } : {}),
     ...(origin === undefined ? {} : { origin: { ...origin, path: blobPath(root, origin.digest) } }),

@@ -25,10 +25,11 @@ export async function writeLayerTar(layer: ExportLayer, sink: Sink, aborted?: Ab
 }
 
 function packDirectory(layer: ExportLayer, sink: Sink, aborted: Aborted | undefined): void {
-  const { recipe = {}, overridesPath } = layer;
+  const { recipe = {}, overridesPath, below } = layer;
   const { clampMtime, root, userxattr } = recipe;
   const { diffId, tarSize } = packLayer(layer.directory, sink, {
     packer: layer.packer,
+    ...(below === undefined ? {} : { below }),
     ...(clampMtime === undefined ? {} : { clampMtime }),
     ...(root === undefined ? {} : { root }),
     ...(userxattr === undefined ? {} : { userxattr }),

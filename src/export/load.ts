@@ -32,7 +32,7 @@ export interface LoadRequest {
  * Asked for each layer of the archive before it is read, once per `diffId`: it is in the store already (and held
  * by the lease), or here is a new id for it.
  */
-export type ChooseLayer = (diffId: Digest) => Promise<{ present: LayerId } | { id: LayerId }>;
+export type ChooseLayer = (diffId: Digest) => Promise<{ present: LayerId[] } | { id: LayerId }>;
 
 export interface LoadOptions {
   aborted?: Aborted;
@@ -196,13 +196,15 @@ export function syncStore(root: string): void {
 function entriesOf(
   root: string,
   diffId: Digest,
-  id: LayerId,
+  stack: readonly LayerId[],
   userxattr: boolean | undefined,
 ): readonly LayerEntry[] {
   try {
     return decodeListing(readFileSync(listingPath(root, diffId)));
   } catch (error) {
     if (!isErrno(error, 'ENOENT') && !(error instanceof SlipwayError)) throw error;
-    return hashLayer(layerDirectory(root, id), userxattr === undefined ? {} : { userxattr }).entries;
+    const [top, ...below] = stack.toReversed().map((id) => layerDirectory(root, id));
+    const options = { below: below.toReversed(), ...(userxattr === undefined ? {} : { userxattr }) };
+    return hashLayer(top!, options).entries;
   }
 }

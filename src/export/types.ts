@@ -10,6 +10,8 @@ export interface ExportLayer {
   packer: number;
   /** The layer directory. */
   directory: string;
+  /** Directories under it that are parts of the layer, bottom first. */
+  below?: string[];
   recipe?: PackRecipe;
   /** File of `encodeOverrides`, when the recipe says that there is one. */
   overridesPath?: string;

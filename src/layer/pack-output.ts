@@ -47,29 +47,29 @@ export class PackOutput {
 
   /**
    * Copies `size` bytes from `fd` and fills up to a block. Returns their SHA-256, hex, or undefined when the file
-   * is shorter than that.
+   * is shorter than that. `known` is that digest, where it need not be computed.
    */
-  content(fd: number, size: number): string | undefined {
+  content(fd: number, size: number, known?: string): string | undefined {
     if (size === 0) return emptySha256;
     if (size <= wholeFile) {
       this.#room(size);
       const start = this.#length;
       if (!this.#fill(fd, size)) return undefined;
-      const digest = hash('sha256', this.#buffer.subarray(start, start + size), 'hex');
+      const digest = known ?? hash('sha256', this.#buffer.subarray(start, start + size), 'hex');
       this.#pad(size);
       return digest;
     }
-    const digest = createHash('sha256');
+    const digest = known === undefined ? createHash('sha256') : undefined;
     for (let left = size; left > 0; ) {
       this.#room(1);
       const start = this.#length;
       const take = Math.min(left, bufferSize - start);
       if (!this.#fill(fd, take)) return undefined;
-      digest.update(this.#buffer.subarray(start, start + take));
+      digest?.update(this.#buffer.subarray(start, start + take));
       left -= take;
     }
     this.#pad(size);
-    return digest.digest('hex');
+    return known ?? digest!.digest('hex');
   }
 
   /** Hands on what is left. Returns the digest and the number of all bytes. */

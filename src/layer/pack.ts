@@ -26,6 +26,13 @@ export interface PackOptions {
   root?: { mode: number; uid: number; gid: number };
   /** The version to write; only the present one is known. */
   packer?: number;
+  /**
+   * Directories of the same layer that lie under `dir`, bottom first. Marks in those above the bottom one are about
+   * what is below them here, and not part of the layer.
+   */
+  below?: readonly string[];
+  /** SHA-256, hex, of files in the directories below, by path: they need not be computed again. */
+  digestsBelow?: ReadonlyMap<BytePath, string>;
 }
 
 export interface PackResult extends LayerDigest {
@@ -35,7 +42,8 @@ export interface PackResult extends LayerDigest {
 /**
  * Writes a layer directory (an overlayfs upper or lower) as a tar archive, in one pass: whiteouts as `.wh.name`,
  * opaque directories with `.wh..wh..opq`, hard links, devices, attributes that travel; sockets are left out, holes
- * are written as zeros. Deterministic. `dir` is text, paths of the result are bytes.
+ * are written as zeros. A layer may lie in several directories, see `below`; it is packed as if all were in one.
+ * Deterministic. `dir` is text, paths of the result are bytes.
  *
  * Synchronous, about 45,000 small files a second. Throws `invalid` (`WHITEOUT_NAME`) for a name that would become
  * a whiteout, `changed` (`LAYER_CHANGED`) if a file shrinks meanwhile, `unsupported` (`PATH_TOO_LONG`), `canceled`,
@@ -67,6 +75,8 @@ export function hashLayer(dir: string, options: PackOptions = {}): PackResult {
 
 class Packer {
   readonly #base: BytePath;
+  /** All directories of the layer, top first. */
+  readonly #stack: readonly BytePath[];
   readonly #options: PackOptions;
   readonly #output: PackOutput;
   readonly #reader: NodeReader;
@@ -78,6 +88,7 @@ class Packer {
 
   constructor(dir: string, sink: PackSink | undefined, options: PackOptions) {
     this.#base = bytesOf(dir);
+    this.#stack = [this.#base, ...(options.below ?? []).toReversed().map(bytesOf)];
     this.#options = options;
     this.#output = new PackOutput(sink, options.aborted);
     this.#reader = new NodeReader(loadSys(), options.userxattr ?? false);
@@ -87,7 +98,7 @@ class Packer {
 
   run(): PackResult {
     this.#root();
-    this.#directory('');
+    this.#directory('', this.#stack);
     this.#output.bytes(endOfArchive);
     const { diffId, tarSize } = this.#output.finish();
     return { diffId, tarSize, size: this.#size, packer: PACKER_VERSION, entries: this.#entries };
@@ -108,35 +119,58 @@ class Packer {
     if (!plain) this.#write(entry);
   }
 
-  #directory(path: BytePath): void {
-    const names = readdirSync(fsPath(this.#full(path)), 'latin1') as BytePath[];
-    names.sort();
-    for (const name of names) {
-      if (name.startsWith(WHITEOUT_PREFIX)) throw whiteoutName(joinPath(path, name));
+  /** `bases`: the directories of the stack that have this one, top first. */
+  #directory(path: BytePath, bases: readonly BytePath[]): void {
+    for (const [name, holders] of namesIn(path, bases)) {
       const child = joinPath(path, name);
+      if (name.startsWith(WHITEOUT_PREFIX)) throw whiteoutName(child);
       // Hashing looks at the flag for itself, every few MiB.
       if ((this.#entries.length & 127) === 0) throwIfAborted(this.#options.aborted);
-      const node = this.#reader.read(child, this.#full(child));
-      if (node === undefined) continue;
+      const base = holders[0]!;
+      const node = this.#reader.read(child, `${base}/${child}`);
+      if (node === undefined || (base !== this.#bottom && this.#isWhiteout(node.entry))) continue;
       const first = node.inode === undefined ? undefined : this.#firstNames.get(node.inode);
       if (first !== undefined) {
         this.#write({ ...first, path: child, hardLink: first.path });
         continue;
       }
-      this.#inode(node);
-      if (node.entry.type === 'directory') this.#directory(child);
+      const parts = node.entry.type === 'directory' ? this.#partsOf(node.entry, holders) : [];
+      this.#inode(node, base);
+      if (node.entry.type === 'directory') this.#directory(child, parts);
     }
   }
 
+  get #bottom(): BytePath {
+    return this.#stack.at(-1)!;
+  }
+
+  #isWhiteout({ path, type }: LayerEntry): boolean {
+    return type === 'whiteout' || this.#options.overrides?.get(path)?.type === 'whiteout';
+  }
+
+  /** The directories that make up one of the stack. Marks between them are not for the archive. */
+  #partsOf(entry: LayerEntry, holders: readonly BytePath[]): BytePath[] {
+    const parts: BytePath[] = [];
+    for (const base of holders) {
+      const at = parts.length === 0 ? entry : this.#reader.read(entry.path, `${base}/${entry.path}`)?.entry;
+      if (at?.type !== 'directory') break;
+      parts.push(base);
+      if (!at.opaque || base === this.#bottom) continue;
+      delete at.opaque;
+      break;
+    }
+    return parts;
+  }
+
   /** Writes the first name of an inode. */
-  #inode({ entry, inode }: DiskNode): void {
-    const full = this.#full(entry.path);
+  #inode({ entry, inode }: DiskNode, base: BytePath): void {
+    const full = `${base}/${entry.path}`;
     const fd = entry.type === 'file' && entry.size > 0 ? openFile(full) : undefined;
     try {
       if (entry.type === 'file') this.#reader.readXattrs(entry, full, fd);
       this.#amend(entry);
       if (inode !== undefined) this.#firstNames.set(inode, entry);
-      this.#write(entry, fd);
+      this.#write(entry, fd, base === this.#base ? undefined : this.#options.digestsBelow?.get(entry.path));
     } finally {
       if (fd !== undefined) closeSync(fd);
     }
@@ -155,7 +189,7 @@ class Packer {
     return entry;
   }
 
-  #write(entry: LayerEntry, fd = -1): void {
+  #write(entry: LayerEntry, fd = -1, sha256?: string): void {
     this.#entries.push(entry);
     const { path, type, hardLink, mode, uid, gid, size, mtimeNs, link, major, minor, xattrs } = entry;
     const output = this.#output;
@@ -185,20 +219,35 @@ class Packer {
         break;
       case 'file':
         output.header({ path, type, size, ...common });
-        this.#content(entry, fd);
+        this.#content(entry, fd, sha256);
     }
   }
 
-  #content(entry: LayerEntry, fd: number): void {
-    const digest = this.#output.content(fd, entry.size);
+  #content(entry: LayerEntry, fd: number, sha256: string | undefined): void {
+    const digest = this.#output.content(fd, entry.size, sha256);
     if (digest === undefined) throw layerChanged(entry.path);
     entry.sha256 = digest;
     this.#size += entry.size;
   }
+}
 
-  #full(path: BytePath): BytePath {
-    return path === '' ? this.#base : `${this.#base}/${path}`;
+/** Names of a directory in order, each with the directories of the stack that have it, top first. */
+function namesIn(path: BytePath, bases: readonly BytePath[]): [BytePath, readonly BytePath[]][] {
+  const list = (base: BytePath): BytePath[] =>
+    readdirSync(fsPath(path === '' ? base : `${base}/${path}`), 'latin1') as BytePath[];
+  if (bases.length === 1)
+    return list(bases[0]!)
+      .sort()
+      .map((name) => [name, bases]);
+  const holders = new Map<BytePath, BytePath[]>();
+  for (const base of bases) {
+    for (const name of list(base)) {
+      const known = holders.get(name);
+      if (known === undefined) holders.set(name, [base]);
+      else known.push(base);
+    }
   }
+  return [...holders].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** Nothing that a name was swapped for after lstat is followed or waited for. */

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CacheBackend, StoredLayer } from '../cache/cache-backend.ts';
 import { chainId, stepKey } from '../cache/keys.ts';
 import { SlipwayError } from '../errors/index.ts';
-import type { ExecuteHooks, Executor } from '../execute/executor.ts';
+import type { ExecuteHooks, ExecuteRequest, Executor } from '../execute/executor.ts';
 import type { NodeId, PlanNode } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
+import { completeCopy, copyBases } from './copy-bases.ts';
 import { markFailed } from './failed-node.ts';
 import { expectedMemory } from './priorities.ts';
 import { Slots } from './slots.ts';
@@ -183,27 +184,34 @@ export class StepRunner {
     const started = Date.now();
     onEvent({ type: 'started', vertex: node.id, time: started });
     try {
-      const result = await executor.execute(
-        { step, parent: layerNames(parent), layer: id, clampMtime },
-        {
-          onLog: (stream, data) => onEvent({ type: 'log', vertex: node.id, stream, data, time: Date.now() }),
-          ...(askAgent && { askAgent }),
-          onWarning: (code, message) => onEvent({ type: 'warning', vertex: node.id, code, message }),
-        },
-        signal,
-      );
+      const request: ExecuteRequest = {
+        step,
+        parent: layerNames(parent),
+        layer: id,
+        clampMtime,
+        bases: node.noCache ? [] : copyBases(cache, step, work),
+      };
+      const hooks: ExecuteHooks = {
+        onLog: (stream, data) => onEvent({ type: 'log', vertex: node.id, stream, data, time: Date.now() }),
+        ...(askAgent && { askAgent }),
+        onWarning: (code, message) => onEvent({ type: 'warning', vertex: node.id, code, message }),
+      };
+      const result = await executor.execute(request, hooks, signal);
       // Handled below, but for what may throw before that: a full disk.
       result.digest.catch(() => {});
       const durationMs = Date.now() - started;
       cache.noteRun(node.title, { durationMs, peakMemory: result.peakMemory });
       const created = new Date().toISOString();
-      const digested = result.digest.then((digest) => {
-        layer.stored = cache.completeLayer(id, digest);
+      const inFull = (again: string) =>
+        executor.execute({ ...request, layer: again, bases: [] }, hooks, signal);
+      const digested = completeCopy({ cache, id, result, parent, inFull }).then((stored) => {
+        layer.stored = stored;
         for (const call of onStored) call();
         return layer.stored;
       });
       const onStored: (() => void)[] = [];
-      const layer: SolvedLayer = { stack: [id], stored: undefined, digested, created, onStored };
+      const stack = [...(result.base?.stack ?? []), id];
+      const layer: SolvedLayer = { stack, stored: undefined, digested, created, onStored };
       const recorded = this.#record(work, layer, { created, durationMs }).finally(release);
       // Whoever needs the digest sees its failure; here it only must not be unhandled.
       recorded.catch(() => {});

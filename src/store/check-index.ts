@@ -95,7 +95,16 @@ function checkSteps(store: Store): Finding[] {
 }
 
 function checkLayerRows(store: Store): Finding[] {
-  const findings: Finding[] = [];
+  const findings: Finding[] = store.database
+    .all<{ id: number; base: number }>(
+      `SELECT upper.id AS id, upper.base AS base FROM layers AS upper LEFT JOIN layers ON layers.id = upper.base
+       WHERE upper.state = 'ready' AND upper.base IS NOT NULL AND layers.state IS NOT 'ready'`,
+    )
+    .map(({ id, base }) => ({
+      code: 'LAYER_DAMAGED',
+      message: `layer ${layerIdOf(id)} lies over layer ${layerIdOf(base)}, which is not there`,
+      subject: layerIdOf(id),
+    }));
   for (const { id, origin, recipe } of listLayers(store)) {
     if (!existsSync(layerDirectory(store.root, id))) {
       findings.push({ code: 'LAYER_MISSING', message: `layer ${id} has no directory`, subject: id });

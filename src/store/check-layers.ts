@@ -60,6 +60,7 @@ function packDirectory(root: string, layer: LayerCheck, options: CheckLayersOpti
   const { clampMtime, root: rootEntry, userxattr, overrides } = layer.recipe ?? {};
   return hashLayer(layerDirectory(root, layer.id), {
     packer: layer.packer,
+    below: layer.stack.slice(0, -1).map((id) => layerDirectory(root, id)),
     ...(clampMtime === undefined ? {} : { clampMtime }),
     ...(rootEntry === undefined ? {} : { root: rootEntry }),
     ...(userxattr === undefined ? {} : { userxattr }),

@@ -33,6 +33,8 @@ export function isGarbage(finding: Finding): boolean {
 /** A layer that the worker is to verify. */
 export interface LayerCheck {
   id: LayerId;
+  /** The directories that make it up, bottom first. */
+  stack: LayerId[];
   diffId: Digest;
   tarSize: number;
   size: number;

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { isErrno } from '../errors/index.ts';
 import type { Digest } from '../image/types.ts';
 import { blobFiles } from './blobs.ts';
-import { HELD, NEEDED_BY_OTHERS } from './gc/cache-entries.ts';
+import { BASE_OF_ANOTHER, HELD, NEEDED_BY_OTHERS } from './gc/cache-entries.ts';
+import { REMOVING } from './layers.ts';
 import { blobPath, isLayerId, type LayerId, layerIdOf, layerRowOf, ownerOf } from './layout.ts';
 import { endDeadLeases, type IsLocked } from './leases.ts';
 import type { Store } from './store.ts';
@@ -30,7 +31,10 @@ export function collectGarbage(store: Store, isLocked?: IsLocked): Garbage {
   deleteStrayBlobs(store);
   deleteOldListings(store);
   const layers = store.database
-    .all<{ id: number }>("SELECT id FROM layers WHERE state = 'removing' ORDER BY id")
+    .all<{ id: number }>(
+      `SELECT id FROM layers WHERE state = 'removing'
+         AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.layer = layers.id) ORDER BY id`,
+    )
     .map((row) => layerIdOf(row.id));
   return { layers, strays: findStrays(store) };
 }
@@ -46,20 +50,24 @@ export function forgetGarbage(store: Store, layers: readonly LayerId[]): void {
 }
 
 /**
- * Marks ready layers that nothing needs as `removing` and returns them. Part of a transaction, so that it sees
- * what the transaction took away.
+ * Marks ready layers that nothing needs as `removing` and returns them, a layer that others lie over after those.
+ * Part of a transaction, so that it sees what the transaction took away.
  */
 export function markUnneededLayers(store: Store): { id: LayerId; diffId: Digest }[] {
-  return store.database
-    .all<{ id: number; diff_id: string }>(
-      `UPDATE layers SET state = 'removing', lease = NULL
+  const marked: { id: LayerId; diffId: Digest }[] = [];
+  for (;;) {
+    const rows = store.database.all<{ id: number; diff_id: string }>(
+      `UPDATE layers SET ${REMOVING}
        WHERE state = 'ready'
          AND NOT ${NEEDED_BY_OTHERS}
          AND NOT EXISTS (SELECT 1 FROM steps WHERE steps.layer = layers.id)
          AND NOT ${HELD}
+         AND NOT ${BASE_OF_ANOTHER}
        RETURNING id, diff_id`,
-    )
-    .map((row) => ({ id: layerIdOf(row.id), diffId: row.diff_id }));
+    );
+    if (rows.length === 0) return marked;
+    for (const row of rows) marked.push({ id: layerIdOf(row.id), diffId: row.diff_id });
+  }
 }
 
 /**

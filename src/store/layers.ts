@@ -1,4 +1,5 @@
 import { SlipwayError } from '../errors/index.ts';
+import { chainId } from '../image/digest.ts';
 import type { Digest } from '../image/types.ts';
 import type { LayerDigest } from '../layer/types.ts';
 import { isDigest, type LayerId, type LeaseId, layerIdOf, layerRowOf } from './layout.ts';
@@ -27,7 +28,20 @@ export interface PackRecipe {
 /** A layer that is whole and named. */
 export interface LayerRecord extends LayerDigest {
   id: LayerId;
-  /** Boot of the machine in which it was written; empty once its bytes are known to be on disk. */
+  /**
+   * The directories that make it up, bottom first: its own alone, or those of an earlier layer with its own over
+   * them, which then holds what differs in overlay form.
+   */
+  stack: LayerId[];
+  /**
+   * Where some name of an earlier layer is taken away in one of its directories: the chain id of the only layers
+   * that it may be laid over, empty for none. The mark would take the name from others too.
+   */
+  fits?: string;
+  /**
+   * Boot of the machine in which it was written; empty once its bytes are known to be on disk. Of a stack whose
+   * layers are of several boots, something that is no boot.
+   */
   bootId: string;
   /** How the directory is packed to give `diffId`, where that is not the plain way. */
   recipe?: PackRecipe;
@@ -47,6 +61,10 @@ export function allocateLayer(store: Store, lease: LeaseId): LayerId {
 
 export interface CompletedLayer extends LayerDigest {
   bootId: string;
+  /** The layer over whose directories this one's lies. It must be ready, and is kept as long as this one. */
+  base?: LayerId;
+  /** See `LayerRecord`. */
+  fits?: string;
   recipe?: PackRecipe;
   origin?: OriginBlob;
 }
@@ -64,13 +82,18 @@ export function completeLayer(store: Store, id: LayerId, done: CompletedLayer): 
       layerRowOf(id),
     );
     if (own?.state !== 'pending' || own.lease === null) throw gone(id, 'it is not in the making');
-    const twin = layerByDiffId(store, done.diffId);
-    const known = twin !== undefined && isTrusted(twin, done.bootId) ? twin : undefined;
+    const twin = store.database.get<LayerRow>(`${SELECT_READY} AND diff_id = ?`, done.diffId);
+    const record = twin && recordOf(store, twin);
+    const usable = record !== undefined && isTrusted(record, done.bootId) ? record : undefined;
+    const fits = fitOf(store, done);
+    if (usable?.fits !== undefined && fits !== undefined && usable.fits !== fits) throw unfit(id, usable.id);
+    // One that fits anywhere takes the place of one that does not.
+    const known = usable?.fits !== undefined && fits === undefined ? undefined : usable;
     if (known === undefined) {
-      if (twin !== undefined) replaceLayer(store, twin.id, id);
+      if (twin !== undefined) replaceLayer(store, layerIdOf(twin.id), id);
       writeLayer(store, id, done);
     }
-    const kept = known ?? { ...digestOf(done), id, bootId: done.bootId, ...optional(done) };
+    const kept = known ?? layerById(store, id)!;
     store.database.run(
       'INSERT OR IGNORE INTO holds (lease, layer) VALUES (?, ?)',
       own.lease,
@@ -80,23 +103,43 @@ export function completeLayer(store: Store, id: LayerId, done: CompletedLayer): 
   });
 }
 
-/** A layer that is not trusted gives way to a new one of the same content: whatever needs it needs that one. */
+/**
+ * A layer that is not trusted, or does not fit everywhere, gives way to a new one of the same content: whatever needs
+ * it needs that one. Its directories stay for as long as somebody holds it.
+ */
 function replaceLayer(store: Store, old: LayerId, fresh: LayerId): void {
   for (const table of ['steps', 'image_layers']) {
     store.database.run(`UPDATE ${table} SET layer = ? WHERE layer = ?`, layerRowOf(fresh), layerRowOf(old));
   }
-  store.database.run("UPDATE layers SET state = 'removing', lease = NULL WHERE id = ?", layerRowOf(old));
+  // Equal content: what lies over the old one's files lies as well over the new one's.
+  store.database.run('UPDATE layers SET base = ? WHERE base = ?', layerRowOf(fresh), layerRowOf(old));
+  const isHeld = store.database.get('SELECT 1 FROM holds WHERE layer = ?', layerRowOf(old)) !== undefined;
+  const change = isHeld ? "state = 'removing', lease = NULL" : REMOVING;
+  store.database.run(`UPDATE layers SET ${change} WHERE id = ?`, layerRowOf(old));
+}
+
+/** What a layer becomes that is to be deleted. It needs no base any more. */
+export const REMOVING = "state = 'removing', lease = NULL, base = NULL";
+
+/** A layer fits no more than what it lies over. */
+function fitOf(store: Store, { fits, base }: CompletedLayer): string | undefined {
+  return fits ?? (base === undefined ? undefined : layerById(store, base)?.fits);
 }
 
 function writeLayer(store: Store, id: LayerId, done: CompletedLayer): void {
+  if (done.base !== undefined && layerById(store, done.base) === undefined) {
+    throw gone(id, `the layer ${done.base} under it was removed`);
+  }
   store.database.run(
     `UPDATE layers SET state = 'ready', lease = NULL, diff_id = ?, tar_size = ?, size = ?, packer = ?, boot_id = ?,
-       recipe = ?, origin_digest = ?, origin_size = ?, origin_type = ? WHERE id = ?`,
+       base = ?, fits = ?, recipe = ?, origin_digest = ?, origin_size = ?, origin_type = ? WHERE id = ?`,
     done.diffId,
     done.tarSize,
     done.size,
     done.packer,
     done.bootId,
+    done.base === undefined ? null : layerRowOf(done.base),
+    fitOf(store, done) ?? null,
     done.recipe === undefined ? null : JSON.stringify(done.recipe),
     done.origin?.digest ?? null,
     done.origin?.size ?? null,
@@ -127,10 +170,7 @@ export function isTrusted(layer: LayerRecord, bootId: string): boolean {
 
 /** Gives up a layer in the making: its directory is garbage from now on. */
 export function abandonLayer(store: Store, id: LayerId): void {
-  store.database.run(
-    "UPDATE layers SET state = 'removing', lease = NULL WHERE id = ? AND state = 'pending'",
-    layerRowOf(id),
-  );
+  store.database.run(`UPDATE layers SET ${REMOVING} WHERE id = ? AND state = 'pending'`, layerRowOf(id));
 }
 
 /** The layers that `lease` is writing. */
@@ -143,28 +183,33 @@ export function pendingLayers(store: Store, lease: LeaseId): LayerId[] {
 /** The layer with this id, if it is ready. */
 export function layerById(store: Store, id: LayerId): LayerRecord | undefined {
   const row = store.database.get<LayerRow>(`${SELECT_READY} AND id = ?`, layerRowOf(id));
-  return row && recordOf(row);
+  return row && recordOf(store, row);
 }
 
 /** The ready layer with this digest; there is at most one. */
 export function layerByDiffId(store: Store, diffId: Digest): LayerRecord | undefined {
   const row = store.database.get<LayerRow>(`${SELECT_READY} AND diff_id = ?`, diffId);
-  return row && recordOf(row);
+  return row && recordOf(store, row);
 }
 
-/** The layers of a chain, bottom first, or the digests of those that are not there. */
+/** The layers of a chain, bottom first, or the digests of those that are not there or do not fit where they would lie. */
 export function layersForChain(
   store: Store,
   diffIds: readonly Digest[],
 ): { layers: LayerRecord[] } | { missing: Digest[] } {
   const layers: LayerRecord[] = [];
   const missing: Digest[] = [];
-  for (const diffId of diffIds) {
+  for (const [i, diffId] of diffIds.entries()) {
     const layer = layerByDiffId(store, diffId);
-    if (layer === undefined) missing.push(diffId);
+    if (layer === undefined || !fitsOver(layer, diffIds.slice(0, i))) missing.push(diffId);
     else layers.push(layer);
   }
   return missing.length > 0 ? { missing } : { layers };
+}
+
+/** Whether a layer may be laid over the layers with these digests, bottom first. */
+function fitsOver({ fits }: LayerRecord, below: readonly Digest[]): boolean {
+  return fits === undefined || fits === (chainId(below) ?? '');
 }
 
 /**
@@ -191,7 +236,9 @@ export function holdAllLayers(store: Store, lease: LeaseId): void {
 
 /** All ready layers, oldest first. */
 export function listLayers(store: Store): LayerRecord[] {
-  return store.database.all<LayerRow>(`${SELECT_READY} ORDER BY id`).map(recordOf);
+  return store.database
+    .all<LayerRow>(`${SELECT_READY} ORDER BY id`)
+    .flatMap((row) => recordOf(store, row) ?? []);
 }
 
 interface LayerRow {
@@ -201,23 +248,31 @@ interface LayerRow {
   size: number;
   packer: number;
   boot_id: string;
+  base: number | null;
+  fits: string | null;
   recipe: string | null;
   origin_digest: string | null;
   origin_size: number | null;
   origin_type: string | null;
 }
 
-const SELECT_READY = `SELECT id, diff_id, tar_size, size, packer, boot_id, recipe, origin_digest, origin_size, origin_type
-  FROM layers WHERE state = 'ready'`;
+const SELECT_READY = `SELECT id, diff_id, tar_size, size, packer, boot_id, base, fits, recipe, origin_digest,
+  origin_size, origin_type FROM layers WHERE state = 'ready'`;
 
-function recordOf(row: LayerRow): LayerRecord {
+/** Undefined for a layer over one that is not ready: damage that `system check` names. It counts as not there. */
+function recordOf(store: Store, row: LayerRow): LayerRecord | undefined {
+  const id = layerIdOf(row.id);
+  const base = row.base === null ? undefined : layerById(store, layerIdOf(row.base));
+  if (row.base !== null && base === undefined) return undefined;
   return {
-    id: layerIdOf(row.id),
+    id,
+    stack: [...(base?.stack ?? []), id],
     diffId: row.diff_id,
     tarSize: row.tar_size,
     size: row.size,
     packer: row.packer,
-    bootId: row.boot_id,
+    bootId: base === undefined ? row.boot_id : bootOfBoth(base.bootId, row.boot_id),
+    ...(row.fits === null ? {} : { fits: row.fits }),
     ...(row.recipe === null ? {} : { recipe: JSON.parse(row.recipe) as PackRecipe }),
     ...(row.origin_digest === null
       ? {}
@@ -225,19 +280,20 @@ function recordOf(row: LayerRow): LayerRecord {
   };
 }
 
-function digestOf(done: CompletedLayer): LayerDigest {
-  return { diffId: done.diffId, tarSize: done.tarSize, size: done.size, packer: done.packer };
-}
-
-function optional(done: CompletedLayer): { recipe?: PackRecipe; origin?: OriginBlob } {
-  return {
-    ...(done.recipe === undefined ? {} : { recipe: done.recipe }),
-    ...(done.origin === undefined ? {} : { origin: done.origin }),
-  };
+/** A layer is only as safe as what it lies over. Two boots are never both the present one. */
+function bootOfBoth(a: string, b: string): string {
+  if (a === b || b === '') return a;
+  return a === '' ? b : `${a} ${b}`;
 }
 
 function isBlobKnown(store: Store, digest: Digest): boolean {
   return store.database.get('SELECT 1 FROM blobs WHERE digest = ?', digest) !== undefined;
+}
+
+function unfit(id: LayerId, other: LayerId): SlipwayError {
+  return new SlipwayError('conflict', `layers ${id} and ${other} are equal, but fit in different places`, {
+    code: 'LAYER_UNFIT',
+  });
 }
 
 function gone(id: LayerId, why: string): SlipwayError {

@@ -1,5 +1,5 @@
 /** Version of the store's format: its folders and the tables below. A store with a newer one is refused. */
-export const STORE_FORMAT = 3;
+export const STORE_FORMAT = 4;
 
 const COSTS = `CREATE TABLE costs (
   name TEXT PRIMARY KEY,
@@ -12,6 +12,12 @@ const COSTS = `CREATE TABLE costs (
 export const UPGRADES: Readonly<Record<number, string>> = {
   1: `DROP TABLE durations; ${COSTS}`,
   2: 'ALTER TABLE layers ADD COLUMN disk_size INTEGER',
+  3: `
+ALTER TABLE layers ADD COLUMN base INTEGER REFERENCES layers(id);
+ALTER TABLE layers ADD COLUMN fits TEXT;
+CREATE INDEX layers_base ON layers(base) WHERE base IS NOT NULL;
+CREATE INDEX steps_parent ON steps(parent_chain);
+`,
 };
 
 /**
@@ -22,7 +28,10 @@ export const UPGRADES: Readonly<Record<number, string>> = {
  * - `layers`: one row for each directory under layers/. `state`: `pending` (its lease writes it), `ready` (all is
  *   known and on disk), `removing` (nothing may refer to it; the directory is being deleted). Numbers are never
  *   used twice, so that a late writer cannot meet another's layer. `recipe`: JSON of `PackRecipe`. `disk_size`: bytes that it
- *   takes on the disk, once that was measured.
+ *   takes on the disk, once that was measured. `base`: the layer whose directories lie under this one's, which then
+ *   holds only what differs; it keeps that layer alive. `fits`: chain id (empty for none) of the layers below which
+ *   it may be laid over, where it may not lie over any: a mark in its directory that takes a name of the base away
+ *   would take it from other layers too.
  * - `holds`, `blob_holds`: layers and blobs that a live process uses.
  * - `images`: configuration and, where the image came with one, manifest, as bytes. They are small and must appear
  *   together with their names, so they are rows and not files.
@@ -58,11 +67,14 @@ CREATE TABLE layers (
   origin_size INTEGER,
   origin_type TEXT,
   created_ms INTEGER NOT NULL,
-  disk_size INTEGER
+  disk_size INTEGER,
+  base INTEGER REFERENCES layers(id),
+  fits TEXT
 ) STRICT;
 CREATE UNIQUE INDEX layers_ready ON layers(diff_id) WHERE state = 'ready';
 CREATE INDEX layers_unready ON layers(state) WHERE state <> 'ready';
 CREATE INDEX layers_origin ON layers(origin_digest) WHERE origin_digest IS NOT NULL;
+CREATE INDEX layers_base ON layers(base) WHERE base IS NOT NULL;
 
 CREATE TABLE holds (
   lease TEXT NOT NULL,
@@ -117,6 +129,7 @@ CREATE TABLE steps (
   used_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX steps_definition ON steps(definition, parent_chain);
+CREATE INDEX steps_parent ON steps(parent_chain);
 CREATE INDEX steps_layer ON steps(layer) WHERE layer IS NOT NULL;
 
 CREATE TABLE claims (key TEXT PRIMARY KEY, lease TEXT NOT NULL) STRICT, WITHOUT ROWID;

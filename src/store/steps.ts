@@ -88,6 +88,17 @@ export function stepsByDefinition(store: Store, definition: string, limit = 20):
     .map(recordOf);
 }
 
+/** Records of steps over this parent that made a layer, the last made first; at most `limit`. */
+export function stepsByParent(store: Store, parentChain: string, limit = 20): StepRecord[] {
+  return store.database
+    .all<StepRow>(
+      'SELECT * FROM steps WHERE parent_chain = ? AND layer IS NOT NULL ORDER BY created DESC, rowid DESC LIMIT ?',
+      parentChain,
+      limit,
+    )
+    .map(recordOf);
+}
+
 /** All records, the last used first. */
 export function listSteps(store: Store): (StepRecord & { usedMs: number })[] {
   return store.database

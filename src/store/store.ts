@@ -16,7 +16,8 @@ import { isErrno, SlipwayError } from '../errors/index.ts';
 import { Database } from './database.ts';
 import { containsIdMap } from './id-map.ts';
 import { formatPath, indexPath, layersPath, STORE_FOLDERS } from './layout.ts';
-import { SCHEMA, STORE_FORMAT, UPGRADES } from './schema.ts';
+import { SCHEMA, STORE_FORMAT } from './schema.ts';
+import { upgradeIndex } from './upgrade.ts';
 
 /** A store that is open in this process. The functions of this folder take it. */
 export interface Store extends Disposable {
@@ -49,7 +50,7 @@ interface Format {
  * Opens the store under `root`, making it when there is none. Cheap: one small file is read and one opened.
  *
  * @throws SlipwayError `STORE_NOT_FOUND`, `STORE_FORMAT_NEWER`, `STORE_ID_MAP`, `STORE_DAMAGED`,
- *   `STORE_CANNOT_CREATE`, or an `INDEX_…` of `Database`.
+ *   `STORE_IN_USE`, `STORE_CANNOT_CREATE`, or an `INDEX_…` of `Database`.
  */
 export function openStore(root: string, options: StoreOptions = {}): Store {
   const path = resolve(root);
@@ -71,12 +72,19 @@ export function openStore(root: string, options: StoreOptions = {}): Store {
   }
   const database = new Database(indexPath(path));
   database.execute('PRAGMA synchronous = NORMAL');
-  if (format.version < STORE_FORMAT) {
-    upgradeIndex(database);
-    replaceFormat(path, { ...format, version: STORE_FORMAT });
-  }
   const close = () => database.close();
-  return { root: path, database, idMap: format.idMap, close, [Symbol.dispose]: close };
+  const store: Store = { root: path, database, idMap: format.idMap, close, [Symbol.dispose]: close };
+  if (format.version < STORE_FORMAT) {
+    try {
+      upgradeIndex(store);
+      // Last: whoever reads the old number finds that nothing is left to do.
+      replaceFormat(path, { ...format, version: STORE_FORMAT });
+    } catch (error) {
+      close();
+      throw error;
+    }
+  }
+  return store;
 }
 
 function readFormat(root: string): Format | undefined {
@@ -108,15 +116,6 @@ function checkVersion(root: string, format: Format): void {
       { code: 'STORE_FORMAT_NEWER' },
     );
   }
-}
-
-/** Somebody else may do the same at the same time: the version in the index itself decides. */
-function upgradeIndex(database: Database): void {
-  database.transaction(() => {
-    const { user_version: version } = database.get<{ user_version: number }>('PRAGMA user_version')!;
-    for (let from = version; from < STORE_FORMAT; from++) database.execute(UPGRADES[from]!);
-    database.execute(`PRAGMA user_version = ${STORE_FORMAT}`);
-  });
 }
 
 function otherIdMap(root: string, made: string, now: string): SlipwayError {

@@ -16,7 +16,7 @@ export async function load(
       const present = layerByDiffId(store, diffId);
       if (present !== undefined) {
         holdLayers(store, lease, [present.id]);
-        return { present: present.id };
+        return { present: present.stack };
       }
       const id = allocateLayer(store, lease);
       handedOut.push(id);

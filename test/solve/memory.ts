@@ -44,6 +44,7 @@ export function memoryCache(): MemoryCache {
       return layer;
     },
     abandonLayer: () => {},
+    basesFor: () => [],
     layersOf: (diffIds) => {
       const found = diffIds.map(byDiffId);
       return found.every((layer) => layer !== undefined) ? found : undefined;

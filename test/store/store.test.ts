@@ -2,7 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openStore, type Store } from '../../src/store/store.ts';
+import { listLayers } from '../../src/store/layers.ts';
+import { endLease, startLease } from '../../src/store/leases.ts';
+import { STORE_FORMAT } from '../../src/store/schema.ts';
+import { openStore } from '../../src/store/store.ts';
 import { startScript } from './support.ts';
 
 let base: string;
@@ -39,10 +42,10 @@ describe('openStore', () => {
         "tmp",
       ]
     `);
-    expect(readFileSync(join(root, 'format'), 'utf8')).toBe('{"version":3,"idMap":"host"}\n');
+    expect(readFileSync(join(root, 'format'), 'utf8')).toBe(`{"version":${STORE_FORMAT},"idMap":"host"}\n`);
     using store = openStore(root, { create: false });
     expect(store.database.get('PRAGMA journal_mode')).toEqual({ journal_mode: 'wal' });
-    expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: 3 });
+    expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: STORE_FORMAT });
     expect(store.idMap).toBe('host');
   });
 
@@ -61,29 +64,56 @@ describe('openStore', () => {
         root,
       ),
     );
-    writeFileSync(join(root, 'format'), '{"version":99,"idMap":"host"}');
+    writeFileSync(join(root, 'format'), `{"version":${STORE_FORMAT + 1},"idMap":"host"}`);
     expect(codeOf(() => openStore(root))).toBe('STORE_FORMAT_NEWER');
     writeFileSync(join(root, 'format'), '{"version":');
     expect(codeOf(() => openStore(root))).toBe('STORE_DAMAGED');
   });
 
-  test('a store of an older format becomes one of this', () => {
-    const root = join(base, 's');
-    const made = openStore(root, { idMap: 'host' });
-    const columns = (store: Store) => [
-      store.database.all('PRAGMA table_info(costs)'),
-      store.database.all('PRAGMA table_info(layers)'),
-    ];
-    const expected = columns(made);
-    made.database.execute(
-      'ALTER TABLE layers DROP COLUMN disk_size; DROP TABLE costs; CREATE TABLE durations (definition TEXT PRIMARY KEY, ms REAL NOT NULL) STRICT, WITHOUT ROWID; PRAGMA user_version = 1',
-    );
-    made.close();
-    writeFileSync(join(root, 'format'), '{"version":1,"idMap":"host"}');
-    using store = openStore(root);
-    expect(columns(store)).toEqual(expected);
-    expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: 3 });
-    expect(readFileSync(join(root, 'format'), 'utf8')).toBe('{"version":3,"idMap":"host"}\n');
+  describe('a store of the first format', () => {
+    /** As the first version made it, with a layer. */
+    const first = (): string => {
+      const root = join(base, 's');
+      using store = openStore(root);
+      store.database.execute(`
+        DROP INDEX layers_base; DROP INDEX steps_parent; ALTER TABLE layers DROP COLUMN base;
+        ALTER TABLE layers DROP COLUMN fits; ALTER TABLE layers DROP COLUMN disk_size; DROP TABLE costs;
+        CREATE TABLE durations (definition TEXT PRIMARY KEY, ms REAL NOT NULL) STRICT, WITHOUT ROWID;
+        INSERT INTO layers (state, diff_id, tar_size, size, packer, boot_id, created_ms)
+          VALUES ('ready', 'sha256:${'a'.repeat(64)}', 1024, 0, 1, '', 0);
+        PRAGMA user_version = 1;`);
+      writeFileSync(join(root, 'format'), '{"version":1,"idMap":"host"}\n');
+      return root;
+    };
+
+    test('is taken over with what is in it, by whoever comes first', () => {
+      const root = first();
+      const format = readFileSync(join(root, 'format'));
+      for (let times = 0; times < 2; times++) {
+        // As if the process had died before it wrote the new number.
+        writeFileSync(join(root, 'format'), format);
+        using store = openStore(root);
+        expect(store.database.all('SELECT * FROM costs')).toEqual([]);
+        expect(listLayers(store).map(({ id, stack }) => ({ id, stack }))).toEqual([
+          { id: '1', stack: ['1'] },
+        ]);
+        expect(store.database.get('PRAGMA user_version')).toEqual({ user_version: STORE_FORMAT });
+        expect(readFileSync(join(root, 'format'), 'utf8')).toContain(`"version":${STORE_FORMAT}`);
+      }
+    });
+
+    test('is left alone while somebody works in it', () => {
+      const root = first();
+      const format = readFileSync(join(root, 'format'));
+      writeFileSync(join(root, 'format'), `{"version":${STORE_FORMAT},"idMap":"host"}`);
+      const user = openStore(root);
+      const lease = startLease(user);
+      writeFileSync(join(root, 'format'), format);
+      expect(codeOf(() => openStore(root))).toBe('STORE_IN_USE');
+      endLease(user, lease);
+      user.close();
+      openStore(root).close();
+    });
   });
 
   test('a store whose making was cut short is finished', () => {
@@ -91,7 +121,7 @@ describe('openStore', () => {
     openStore(root).close();
     rmSync(join(root, 'format'));
     openStore(root).close();
-    expect(readFileSync(join(root, 'format'), 'utf8')).toContain('"version":3');
+    expect(readFileSync(join(root, 'format'), 'utf8')).toContain(`"version":${STORE_FORMAT}`);
   });
 
   test('several processes that make it at once get one store', async () => {

@@ -58,6 +58,9 @@ function describe(store: Store, name: string): Record<string, unknown> | undefin
     ...(image.parent === undefined ? {} : { parent: image.parent }),
     size: image.size,
     ...(image.taggedMs === undefined ? {} : { lastTagTime: new Date(image.taggedMs).toISOString() }),
-    layerDirectories: layers.map((layer) => layerDirectory(store.root, layer.id)).reverse(),
+    layerDirectories: layers
+      .flatMap((layer) => layer.stack)
+      .map((id) => layerDirectory(store.root, id))
+      .reverse(),
   });
 }

@@ -1,9 +1,9 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import type { LayerDigest } from '../../layer/types.ts';
 import type { PackRecipe } from '../../store/layers.ts';
-import { layerDirectory, overridesPath, temporaryPath } from '../../store/layout.ts';
+import { layerDirectory, listingPath, overridesPath, temporaryPath } from '../../store/layout.ts';
 import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
-import type { LayerId } from '../executor.ts';
+import type { LayerBase, LayerId } from '../executor.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { runHeavy } from '../worker/thread-pool.ts';
 import { type HashTask, hashToListing } from './hash-layer.ts';
@@ -15,6 +15,8 @@ const SMALL_BYTES = 4 * 1024 * 1024;
 
 export interface DigestRequest {
   layer: LayerId;
+  /** The layer whose directories lie under this one's, as parts of it. */
+  base?: LayerBase | undefined;
   /** The layer under it, whose root directory's metadata need not be said again. */
   parent?: LayerId | undefined;
   clampMtime?: number | undefined;
@@ -39,15 +41,21 @@ export async function digestLayer(host: WorkerHost, request: DigestRequest): Pro
     ...(root ? { root } : {}),
     ...(hasOverrides ? { overrides: true } : {}),
   };
-  const task = {
+  const { base } = request;
+  const task: HashTask = {
     store: host.store,
     directory,
     listedAs: request.listedAs,
     temporary: temporaryPath(host.store, host.lease, `listing-${request.layer}`),
-    options: recipeOptions(recipe),
+    options: {
+      ...recipeOptions(recipe),
+      ...(base === undefined ? {} : { below: base.stack.map((id) => layerDirectory(host.store, id)) }),
+    },
+    listingBelow: base === undefined ? undefined : listingPath(host.store, base.diffId),
     overridesPath: hasOverrides ? overrides : undefined,
   };
-  const digest = isSmall(directory) ? hashToListing(task) : await runHeavy('hash', task);
+  const digest =
+    base === undefined && isSmall(directory) ? hashToListing(task) : await runHeavy('hash', task);
   return { ...digest, recipe };
 }
 

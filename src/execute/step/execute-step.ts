@@ -1,6 +1,7 @@
 import { layersPath } from '../../store/layout.ts';
 import { bytesOf } from '../../sys/bytes.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
+import { type DeltaCopy, deltaCopy, findDelta } from '../copy/delta-copy.ts';
 import type { ExecutableStep, ExecuteHooks, ExecuteRequest, ExecuteResult } from '../executor.ts';
 import { runStep } from '../run/run-step.ts';
 import { plainSnapshot } from '../snapshot/plain.ts';
@@ -23,16 +24,19 @@ export async function executeStep(
   hooks: ExecuteHooks,
   signal: AbortSignal,
 ): Promise<StepOutcome> {
+  const delta = deltaOf(host, request);
+  const below = delta?.base.stack ?? [];
+  const parent = [...request.parent, ...below];
   const snapshot = isIndependent(request.step)
     ? plainSnapshot({ layers: layersPath(host.store), active: host.active })
-    : host.snapshotter.prepare(request.parent);
+    : host.snapshotter.prepare(parent);
   try {
-    const { kept, peakMemory } = await perform({ host, request, snapshot, hooks, signal });
+    const { kept, peakMemory } = await perform({ host, request, snapshot, hooks, signal, delta });
     signal.throwIfAborted();
     const committed = snapshot.commit(request.layer);
-    const { parent, layer } = request;
-    recordOverrides(host, { parent, layer, root: bytesOf(snapshot.root), kept, committed });
-    return { peakMemory };
+    const { layer } = request;
+    recordOverrides(host, { parent, below, layer, root: bytesOf(snapshot.root), kept, committed });
+    return { peakMemory, base: delta && { ...delta.base, hides: delta.plan.removed.length > 0 } };
   } finally {
     snapshot.discard();
   }
@@ -43,19 +47,44 @@ function isIndependent(step: ExecutableStep): boolean {
   return step.kind === 'copy' && step.operation.link;
 }
 
+/** Looks whether a COPY is better done over an earlier layer of its kind. */
+function deltaOf(
+  host: WorkerHost,
+  { step, parent, bases, clampMtime }: ExecuteRequest,
+): DeltaCopy | undefined {
+  if (bases === undefined || bases.length === 0) return undefined;
+  if (step.kind !== 'copy' || step.source.kind === 'none') return undefined;
+  const { operation, source } = step;
+  const view = host.snapshotter.view(parent);
+  try {
+    return findDelta({
+      store: host.store,
+      operation,
+      root: bytesOf(view.root),
+      sources: source.sources,
+      keepOwner: source.kind === 'layers',
+      bases,
+      clampMtime,
+    });
+  } finally {
+    view.close();
+  }
+}
+
 interface Work {
   host: WorkerHost;
   request: ExecuteRequest;
   snapshot: ActiveSnapshot;
   hooks: ExecuteHooks;
   signal: AbortSignal;
+  delta: DeltaCopy | undefined;
 }
 
 interface Performed extends StepOutcome {
   kept: KeptMetadata;
 }
 
-async function perform({ host, request, snapshot, hooks, signal }: Work): Promise<Performed> {
+async function perform({ host, request, snapshot, hooks, signal, delta }: Work): Promise<Performed> {
   const { step } = request;
   const root = bytesOf(snapshot.root);
   switch (step.kind) {
@@ -69,13 +98,17 @@ async function perform({ host, request, snapshot, hooks, signal }: Work): Promis
       if (source.kind !== 'layers') {
         const from = source.kind === 'directory' ? bytesOf(source.path) : undefined;
         const sources = source.kind === 'directory' ? source.sources : [];
-        return { kept: await copy(host, { operation, root, from, sources, keepOwner: false }, signal) };
+        return {
+          kept: await copy(host, { operation, root, from, sources, keepOwner: false }, { signal, delta }),
+        };
       }
       const view = host.snapshotter.view(source.layers);
       try {
         const from = bytesOf(view.root);
         const { sources } = source;
-        return { kept: await copy(host, { operation, root, from, sources, keepOwner: true }, signal) };
+        return {
+          kept: await copy(host, { operation, root, from, sources, keepOwner: true }, { signal, delta }),
+        };
       } finally {
         view.close();
       }
@@ -97,7 +130,18 @@ const SMALL_FILES = 256;
 const SMALL_BYTES = 8 * 1024 * 1024;
 
 /** A small copy here, a large one in a thread, so that logs and cancels of other steps do not wait for it. */
-function copy(host: WorkerHost, request: CopyStepRequest, signal: AbortSignal): Promise<KeptMetadata> {
+async function copy(
+  host: WorkerHost,
+  request: CopyStepRequest,
+  { signal, delta }: Pick<Work, 'signal' | 'delta'>,
+): Promise<KeptMetadata> {
+  if (delta !== undefined) {
+    const { operation, root, from = '', keepOwner } = request;
+    const { plan, owner } = delta;
+    const task = { operation, root, from, keepOwner, plan, owner };
+    const isSmall = plan.work <= SMALL_FILES && plan.bytes <= SMALL_BYTES;
+    return isSmall ? deltaCopy(host.sys, task) : runHeavy('delta', task, signal);
+  }
   const files = request.sources.flatMap((source) => source.files);
   const bytes = files.reduce((sum, file) => sum + file.size, 0);
   const small =

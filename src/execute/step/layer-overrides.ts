@@ -26,6 +26,18 @@ export function mergedOverrides(
   host: Pick<WorkerHost, 'store' | 'userNamespace' | 'sys'>,
   chain: LayerChain,
 ): Overrides {
+  const merged: Overrides = new Map();
+  for (const [path, override] of stackedOverrides(host, chain)) {
+    if (override.type !== 'whiteout') merged.set(path, override);
+  }
+  return merged;
+}
+
+/** The same with whiteouts that are recorded only: of directories that make up one layer they stay in force. */
+function stackedOverrides(
+  host: Pick<WorkerHost, 'store' | 'userNamespace' | 'sys'>,
+  chain: LayerChain,
+): Overrides {
   const { sys } = host;
   const merged: Overrides = new Map();
   for (const layer of chain) {
@@ -37,7 +49,6 @@ export function mergedOverrides(
     }
     for (const [path, override] of own ?? []) merged.set(path, override);
   }
-  for (const [path, { type }] of merged) if (type === 'whiteout') merged.delete(path);
   return merged;
 }
 
@@ -73,7 +84,10 @@ function hasXattr(sys: WorkerHost['sys'], path: string | Buffer, name: string): 
 }
 
 export interface RecordRequest {
+  /** What was mounted below, parts of the new layer included. */
   parent: LayerChain;
+  /** The uppermost of those that are parts of the new layer. */
+  below: LayerChain;
   layer: LayerId;
   /** Where the root file system was mounted: what `kept` names is below it. */
   root: BytePath;
@@ -83,10 +97,11 @@ export interface RecordRequest {
 
 /**
  * Writes down what a new layer's directory holds wrongly: what its step was refused, and what lower layers recorded
- * of files that the step changed without replacing them. Nothing is written for a layer that holds everything.
+ * of files that the step changed without replacing them. Nothing is written for a layer that holds everything. The
+ * record of a layer over others speaks for all of its directories.
  */
 export function recordOverrides(host: WorkerHost, request: RecordRequest): void {
-  const { parent, layer, root, kept, committed } = request;
+  const { parent, below, layer, root, kept, committed } = request;
   const overrides: Overrides = new Map(committed.overrides);
   const directory = bytesOf(layerDirectory(host.store, layer));
   const reader = new NodeReader(host.sys, host.userNamespace);
@@ -109,6 +124,13 @@ export function recordOverrides(host: WorkerHost, request: RecordRequest): void 
     }
   }
   for (const [path, refused] of kept.refused) add(path.slice(root.length + 1), refused);
+  if (below.some((lower) => existsSync(overridesPath(host.store, lower)))) {
+    const opaque = opaqueName(host.userNamespace);
+    const hides = hidingIn({ directory, opaque, sys: host.sys, own: overrides });
+    for (const [path, override] of stackedOverrides(host, below)) {
+      if (!overrides.has(path) && !hides(path)) overrides.set(path, override);
+    }
+  }
   if (overrides.size > 0) {
     writeFileSync(overridesPath(host.store, layer), encodeOverrides(overrides), { mode: 0o600 });
   }

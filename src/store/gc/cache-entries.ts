@@ -26,6 +26,7 @@ export interface CacheEntry {
 
 interface Row {
   id: number;
+  base: number | null;
   diff_id: string;
   size: number;
   measured: number;
@@ -42,12 +43,14 @@ interface Row {
  * adds it here.
  */
 export const NEEDED_BY_OTHERS = 'EXISTS (SELECT 1 FROM image_layers WHERE image_layers.layer = layers.id)';
+/** Another layer lies over it: it goes when that one has gone, and until then counts to the cache that both are of. */
+export const BASE_OF_ANOTHER = 'EXISTS (SELECT 1 FROM layers AS upper WHERE upper.base = layers.id)';
 export const HELD = 'EXISTS (SELECT 1 FROM holds WHERE holds.layer = layers.id)';
 
 /** All entries, the one that should go first in front: least recently used; of one time the topmost. */
 export function listCacheEntries(store: Store): CacheEntry[] {
   const rows = store.database.all<Row>(
-    `SELECT layers.id, layers.diff_id, coalesce(layers.disk_size, layers.tar_size) AS size,
+    `SELECT layers.id, layers.base, layers.diff_id, coalesce(layers.disk_size, layers.tar_size) AS size,
        layers.disk_size IS NOT NULL AS measured, max(steps.used_ms) AS used_ms, min(steps.created) AS created,
        steps.parent_chain, steps.parts, ${HELD} AS in_use, ${NEEDED_BY_OTHERS} AS shared
      FROM layers JOIN steps ON steps.layer = layers.id
@@ -80,15 +83,17 @@ export function cacheSize(store: Store): number {
 }
 
 /**
- * A layer counts as used when one that stands on it was: without it the other would never be found again. Topmost first
- * among equals.
+ * A layer counts as used when one that stands on it was, or that lies over its directories: without it the other would
+ * never be found again. Topmost first among equals.
  */
 function keepWhatIsStoodOn(rows: Row[]): void {
   const byChain = new Map(rows.map((row) => [chainOf(row), row]));
+  const byId = new Map(rows.map((row) => [row.id, row]));
   // A layer is made after what it stands on.
   for (const row of rows.toSorted((a, b) => b.id - a.id)) {
-    const parent = byChain.get(row.parent_chain);
-    if (parent) parent.used_ms = Math.max(parent.used_ms, row.used_ms);
+    for (const below of [byChain.get(row.parent_chain), row.base === null ? undefined : byId.get(row.base)]) {
+      if (below) below.used_ms = Math.max(below.used_ms, row.used_ms);
+    }
   }
   rows.sort((a, b) => a.used_ms - b.used_ms || b.id - a.id);
 }
