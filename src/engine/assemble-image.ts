@@ -2,8 +2,8 @@ import { hash } from 'node:crypto';
 import { buildImageConfig, type ImageParts } from '../image/build-config.ts';
 import type { Document } from '../image/build-manifest.ts';
 import { nowNs } from '../image/time.ts';
-import type { Digest } from '../image/types.ts';
-import type { NodeId, Plan } from '../plan/types.ts';
+import type { ContainerConfig, Digest, HistoryEntry } from '../image/types.ts';
+import type { NodeId, Plan, PlannedHistory, PlannedLine, PlannedStage } from '../plan/types.ts';
 import { diffIdsOf, type Snapshot } from '../solve/types.ts';
 import { getValue, putValue } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
@@ -31,23 +31,64 @@ export async function assembleImage(
   const stage = plan.stages[stageIndex]!;
   const snapshot = squashed?.snapshot ?? snapshots.get(stage.result)!;
   const diffIds = await diffIdsOf(snapshot);
-  const ofSteps = stage.history.map(({ node, ...entry }) => {
+  const ofSteps = timedHistory(stage.history, snapshots);
+  const history = squashed === undefined ? ofSteps : squashedHistory(ofSteps, squashed.kept);
+  const { config: settings, author, platform } = stage;
+  const config = configDocument(store, plan, { settings, author, platform, history, diffIds });
+  const size = snapshot.layers.reduce((sum, layer) => sum + (layer.stored?.size ?? 0), 0);
+  return { config, diffIds, size };
+}
+
+/** A stage as far as one of its lines. */
+export interface BuiltParts {
+  stage: PlannedStage;
+  line: PlannedLine;
+  diffIds: Digest[];
+  snapshots: ReadonlyMap<NodeId, Snapshot>;
+}
+
+/** The configuration document of a stage after one of its lines: after the last one, that of the image. */
+export function documentOf(store: Store, plan: Plan, parts: BuiltParts): Document {
+  const { stage, line, diffIds, snapshots } = parts;
+  return configDocument(store, plan, {
+    settings: line.config,
+    author: line.author,
+    platform: stage.platform,
+    history: timedHistory(stage.history.slice(0, line.history), snapshots),
+    diffIds,
+  });
+}
+
+function timedHistory(
+  history: readonly PlannedHistory[],
+  snapshots: ReadonlyMap<NodeId, Snapshot>,
+): HistoryEntry[] {
+  return history.map(({ node, ...entry }) => {
     const created = node === undefined ? entry.created : snapshots.get(node)?.layers.at(-1)?.created;
     return created === undefined ? entry : { ...entry, created };
   });
-  const history = squashed === undefined ? ofSteps : squashedHistory(ofSteps, squashed.kept);
+}
+
+interface ConfigParts extends Pick<ImageParts, 'platform' | 'history' | 'diffIds'> {
+  settings: ContainerConfig;
+  author: string | undefined;
+}
+
+function configDocument(
+  store: Store,
+  plan: Plan,
+  { settings, author, platform, history, diffIds }: ConfigParts,
+): Document {
   const parts: Omit<ImageParts, 'nowNs'> = {
-    platform: stage.platform,
-    config: stage.config,
-    ...(stage.author === undefined ? {} : { author: stage.author }),
+    platform,
+    config: settings,
+    ...(author === undefined ? {} : { author }),
     history,
     diffIds,
     ...(plan.epoch === undefined ? {} : { epochNs: BigInt(plan.epoch) * 1_000_000_000n }),
   };
   const hasTime = plan.epoch !== undefined || history.some(({ created }) => created !== undefined);
-  const config = buildImageConfig({ ...parts, nowNs: hasTime ? 0n : firstMade(store, parts) });
-  const size = snapshot.layers.reduce((sum, layer) => sum + (layer.stored?.size ?? 0), 0);
-  return { config, diffIds, size };
+  return buildImageConfig({ ...parts, nowNs: hasTime ? 0n : firstMade(store, parts) });
 }
 
 /** Nanoseconds since 1970 at which an image of these parts was first made in this store. */

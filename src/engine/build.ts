@@ -19,6 +19,7 @@ import type { Store } from '../store/store.ts';
 import { assembleImage } from './assemble-image.ts';
 import { buildSubject } from './build-subject.ts';
 import { deliverTarget, type TargetResult } from './deliver-target.ts';
+import type { LineImages } from './line-images.ts';
 import { checkPlatform, makePlan, type PlanSource } from './make-plan.ts';
 import { openStoreForWork } from './open-store.ts';
 import type { BuildOptions, BuildResult } from './options.ts';
@@ -165,6 +166,14 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     return localExecutor(worker);
   };
   const clampMtime = options.rewriteTimestamp === false ? undefined : plan.epoch;
+  const lineImages = options.lines
+    ? new (await import('./line-images.ts')).LineImages({
+        plan,
+        store,
+        tree: (await job.sources.context(undefined)).tree,
+        emit,
+      })
+    : undefined;
   try {
     const solved = await solve({
       plan,
@@ -190,6 +199,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       executor,
       onEvent: emit,
       observer: job.recorder,
+      onSnapshot: lineImages && ((node, snapshot) => lineImages.snapshot(node, snapshot)),
       askAgent: (id, message) => job.agents.request(id, message),
       signal: job.signal,
       jobs: options.jobs ?? availableParallelism(),
@@ -213,6 +223,10 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       await (await session.worker()).client.call('sync', {});
       cache.markDurable();
     }
+    if (lineImages) {
+      await lineImages.announced();
+      lineImages.keep();
+    }
     for (const result of results) {
       const manifest = await deliverTarget(result, { job, plan, session });
       if (manifest !== undefined) result.manifest = manifest;
@@ -220,9 +234,18 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     cache.touch();
     if (solved.ran > 0) await cleanUp(job, session);
     return resultOf(job, { plan, results, solved });
+  } catch (error) {
+    if (lineImages) await keepLines(lineImages, session).catch(() => {});
+    throw error;
   } finally {
     await session.close();
   }
+}
+
+/** What a failed build got to is there to be looked into. */
+async function keepLines(lineImages: LineImages, session: StoreSession): Promise<void> {
+  await (await session.worker()).client.call('sync', {});
+  lineImages.keep();
 }
 
 async function planOf(job: BuildJob): Promise<Plan> {
@@ -249,6 +272,7 @@ async function planOf(job: BuildJob): Promise<Plan> {
     unsetEnv: options.unsetEnv ?? [],
     unsetLabels: options.unsetLabels ?? [],
     ignoreSyntax: options.ignoreSyntax ?? false,
+    withLines: options.lines ?? false,
   });
   return options.timestamp === undefined ? plan : { ...plan, epoch: options.timestamp };
 }

@@ -27,6 +27,7 @@ export interface PlanSource {
   unsetEnv?: readonly string[];
   unsetLabels?: readonly string[];
   ignoreSyntax: boolean;
+  withLines?: boolean;
 }
 
 /**
@@ -95,6 +96,7 @@ function planKey(source: PlanSource): string {
     source.unsetEnv ?? [],
     source.unsetLabels ?? [],
     ignoreSyntax,
+    source.withLines ?? false,
   ];
   return hash('sha256', JSON.stringify(parts), 'hex');
 }

@@ -87,6 +87,11 @@ export interface BuildOptions extends ImageOptions {
    * can have none; RUN is then kept apart by chroot alone. Default `auto`.
    */
   isolation?: 'auto' | 'none' | undefined;
+  /**
+   * Make an image of every line, as the classic builder does: events name them, and they stay in the store without a
+   * name, also those of a build that fails.
+   */
+  lines?: boolean | undefined;
   progress?: ProgressSink;
   /** Told the name under which the build's record is kept, before anything happens. */
   onStart?: (buildId: string) => void;

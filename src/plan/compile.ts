@@ -6,6 +6,7 @@ import { validateInstruction } from '../dockerfile/validate.ts';
 import type { ContainerConfig } from '../image/types.ts';
 import { planStage } from './dispatch.ts';
 import { errorAt, locating } from './fail.ts';
+import { noteLabels } from './lines.ts';
 import { linkStages, type StageGraph } from './link.ts';
 import { type PlanInput, type PlanOptions, withPlanDefaults } from './options.ts';
 import { neededBy, resolveStages } from './resolve.ts';
@@ -48,14 +49,18 @@ export async function compilePlan(dockerfile: Dockerfile, input: PlanInput): Pro
   resolution.stages.forEach((stage, index) => {
     builder.states.set(stage, planStage(builder, stage, index));
   });
-  for (const stage of graph.targets) finishTarget(builder.states.get(stage)!.config, options);
+  for (const stage of graph.targets) finishTarget(builder.states.get(stage)!, options);
   report.assertClean();
   return finishPlan(builder, graph, file);
 }
 
 /** What the command line has to say about the image itself comes last. */
-function finishTarget(config: ContainerConfig, { labels, unsetEnv }: PlanOptions): void {
-  if (labels.size > 0) config.Labels = { ...config.Labels, ...Object.fromEntries(labels) };
+function finishTarget(state: StageState, { labels, unsetEnv }: PlanOptions): void {
+  const { config } = state;
+  if (labels.size > 0) {
+    config.Labels = { ...config.Labels, ...Object.fromEntries(labels) };
+    noteLabels(state, labels);
+  }
   const names = new Set(unsetEnv);
   if (names.size > 0) config.Env = (config.Env ?? []).filter((entry) => !names.has(entry.split('=', 1)[0]!));
 }
@@ -98,6 +103,7 @@ function finishPlan(builder: Builder, graph: StageGraph, file: FileStages): Plan
     ...targetsOf(builder, graph),
     nodes: builder.nodes,
     bases: [...builder.bases.values()],
+    ...(options.withLines ? { globalLines: file.globalLines } : {}),
     ...(builder.contexts.size === 0 ? {} : { contexts: [...builder.contexts.values()] }),
     warnings: report.findings.toSorted((a, b) => a.range.start.offset - b.range.start.offset),
     unusedBuildArgs: unusedBuildArgs(options.buildArgs, builder.declaredArgs),
@@ -140,6 +146,9 @@ function finishStage(builder: Builder, state: StageState): PlannedStage {
     config: withoutEmpty(config),
     ...(author === undefined || author === '' ? {} : { author }),
     history,
+    ...(state.lines === undefined
+      ? {}
+      : { lines: state.lines.map((line) => ({ ...line, config: withoutEmpty(line.config) })) }),
     ...(description === undefined ? {} : { description }),
   };
 }

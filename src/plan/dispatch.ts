@@ -3,6 +3,7 @@ import { formatPlatform, normalizePlatform, samePlatform } from '../image/platfo
 import type { ContainerConfig, ImageConfig, Platform } from '../image/types.ts';
 import { applyCopy, applyWorkdir } from './copy.ts';
 import { errorAt, locating } from './fail.ts';
+import { lineNotes } from './lines.ts';
 import type { Command, LinkedStage, Source } from './link.ts';
 import {
   applyArg,
@@ -45,9 +46,11 @@ const INHERITED = [
 /** Plans a stage: its base, then every instruction in order. */
 export function planStage(builder: Builder, stage: LinkedStage, planIndex: number): StageState {
   const state = startStage(builder, stage, planIndex);
+  const note = builder.options.withLines ? lineNotes(state, stage) : () => {};
   if (stage.replacedBy !== undefined) return state;
   for (const command of stage.commands) {
     locating(builder.options, command, () => applyCommand(builder, state, command));
+    note(command);
   }
   return state;
 }

@@ -38,6 +38,8 @@ export interface PlanOptions {
   /** Variables that the target's configuration does not keep, and labels that are not taken from a base image. */
   unsetEnv: readonly string[];
   unsetLabels: readonly string[];
+  /** Say of every line what it leaves (`PlannedStage.lines`). */
+  withLines: boolean;
   /** What the result is for, and where the build runs. */
   platform: Platform;
   buildPlatform: Platform;
@@ -70,6 +72,7 @@ export function withPlanDefaults(input: PlanInput): PlanOptions {
     labels: new Map(),
     unsetEnv: [],
     unsetLabels: [],
+    withLines: false,
     buildPlatform: input.platform,
     network: 'default',
     noCache: false,

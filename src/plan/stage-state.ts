@@ -16,6 +16,7 @@ import type {
   PlannedBase,
   PlannedContext,
   PlannedHistory,
+  PlannedLine,
 } from './types.ts';
 
 /** `comment` of every history entry that a build makes. */
@@ -63,6 +64,8 @@ export interface StageState {
   /** Where the last CMD, ENTRYPOINT and HEALTHCHECK of this stage stand. */
   given: Map<'CMD' | 'ENTRYPOINT' | 'HEALTHCHECK', SourceRange>;
   noCache: boolean;
+  /** Kept where every line is asked for. */
+  lines?: PlannedLine[];
 }
 
 /** Looks up variables as they are now: later changes of the stage are not seen. */

@@ -30,6 +30,8 @@ export interface FileStages {
   stages: Stage[];
   /** Global ARGs and the automatic ones, with their values. */
   globals: EnvList;
+  /** Global ARG lines as they stand. */
+  globalLines: string[];
   /** Names of all global ARGs. */
   globalNames: ReadonlySet<string>;
 }
@@ -76,7 +78,7 @@ export function readStages(dockerfile: Dockerfile, options: PlanOptions, report:
       instructions: instructions.slice(position + 1, froms[index + 1]),
     };
   });
-  return { stages, globals, globalNames };
+  return { stages, globals, globalNames, globalLines: globalArgs.map(({ original }) => original) };
 }
 
 interface Evaluator {

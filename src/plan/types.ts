@@ -29,6 +29,8 @@ export interface Plan {
   warnings: BuildWarning[];
   /** Build arguments given by the user that no ARG consumed. */
   unusedBuildArgs: string[];
+  /** ARG lines before the first FROM, where every line was asked for. */
+  globalLines?: string[];
   /** SOURCE_DATE_EPOCH of a build argument or a global ARG, in seconds. */
   epoch?: number;
 }
@@ -66,8 +68,26 @@ export interface PlannedStage {
   author?: string;
   /** History of base and stage; `node` names the node that makes the layer, absent for empty layers and the base's. */
   history: PlannedHistory[];
+  /** Every line from FROM on, where that was asked for. */
+  lines?: PlannedLine[];
   /** First comment line(s) above FROM, for `--call=targets`. */
   description?: string;
+}
+
+/** A line of a stage and what the stage is once it is done: for displays that show every instruction. */
+export interface PlannedLine {
+  /** As it stands in the file, continuation lines joined. */
+  text: string;
+  /** It comes from an ONBUILD of the base. */
+  trigger?: boolean;
+  /** Node that it made; absent where it only changes the configuration. */
+  node?: NodeId;
+  /** Node whose snapshot is the root file system now. */
+  result: NodeId;
+  config: ContainerConfig;
+  author?: string;
+  /** How many entries of the stage's history there are so far. */
+  history: number;
 }
 
 export interface PlannedHistory extends HistoryEntry {

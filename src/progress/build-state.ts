@@ -53,6 +53,8 @@ export class BuildState {
       this.warnings.push(event);
       return { vertex: undefined, lines: [] };
     }
+    // Only the classic display shows lines that are no steps.
+    if (event.type === 'outlined' || event.type === 'imaged') return { vertex: undefined, lines: [] };
     const vertex = this.#vertex(event.vertex);
     const lines: LogLine[] = [];
     switch (event.type) {

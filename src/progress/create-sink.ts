@@ -1,11 +1,15 @@
 import { type Clock, type ProgressStream, systemClock } from './clock.ts';
 import type { ProgressSink } from './sink.ts';
 
-/** Faces of the event stream. `auto` is `tty` on a terminal, else `plain`; `none` is another word for `quiet`. */
-export type ProgressMode = 'auto' | 'none' | 'plain' | 'quiet' | 'rawjson' | 'tty';
+/**
+ * Faces of the event stream. `auto` is `tty` on a terminal, else `plain`; `none` is another word for `quiet`; `classic`
+ * is for builds that announce their lines, and goes to `SinkOptions.output`.
+ */
+export type ProgressMode = 'auto' | 'classic' | 'none' | 'plain' | 'quiet' | 'rawjson' | 'tty';
 
 const MODES: readonly string[] = [
   'auto',
+  'classic',
   'none',
   'plain',
   'quiet',
@@ -17,6 +21,8 @@ export interface SinkOptions {
   /** NO_COLOR, TERM and BUILDKIT_TTY_LOG_LINES are looked at. */
   env: NodeJS.ProcessEnv;
   clock?: Clock;
+  /** Standard output, for `classic`. */
+  output?: ProgressStream;
 }
 
 export function isProgressMode(text: string): text is ProgressMode {
@@ -28,7 +34,7 @@ export function effectiveMode(
   mode: ProgressMode,
   stream: ProgressStream,
   env: NodeJS.ProcessEnv,
-): 'plain' | 'quiet' | 'rawjson' | 'tty' {
+): 'classic' | 'plain' | 'quiet' | 'rawjson' | 'tty' {
   if (mode === 'none') return 'quiet';
   if (mode !== 'auto' && mode !== 'tty') return mode;
   return stream.isTTY === true && env.TERM !== 'dumb' && env.TERM !== '' ? 'tty' : 'plain';
@@ -44,6 +50,10 @@ export async function createSink(
   switch (effectiveMode(mode, stream, options.env)) {
     case 'plain':
       return (await import('./plain.ts')).plainSink(stream, clock);
+    case 'classic': {
+      const { classicSink } = await import('./classic.ts');
+      return classicSink(options.output ?? stream, { colour: !options.env.NO_COLOR, errors: stream });
+    }
     case 'rawjson':
       return (await import('./rawjson.ts')).rawJsonSink(stream);
     case 'tty': {

@@ -14,6 +14,8 @@ export type BuildEvent =
   | VertexEnded
   | VertexStatus
   | VertexLog
+  | BuildOutlined
+  | LineImaged
   | BuildWarned;
 
 /** All steps are announced when the plan is known, so that displays can count; the rest as they come up. */
@@ -65,6 +67,37 @@ export interface VertexLog {
   stream: 'stdout' | 'stderr';
   data: Uint8Array;
   time: Milliseconds;
+}
+
+/** A line of the Dockerfile that is built. */
+export interface OutlinedLine {
+  /** Continuation lines joined. */
+  text: string;
+  /** What it is; a `setting` only changes the configuration, a `global` is an ARG before the first FROM. */
+  kind: 'global' | 'from' | 'run' | 'copy' | 'setting';
+  /** It comes from an ONBUILD of the base and stands under its FROM. */
+  trigger: boolean;
+  /** Its step. */
+  vertex?: string;
+}
+
+/** Every line of the stages that are built, in the order of the file: once, before any step, where it was asked for. */
+export interface BuildOutlined {
+  type: 'outlined';
+  /** Bytes of a tar of the build context. */
+  contextSize: number;
+  lines: OutlinedLine[];
+}
+
+/** A line is done: an image of the stage as it is now. They come in the order of the lines. */
+export interface LineImaged {
+  type: 'imaged';
+  /** Index into the lines. */
+  line: number;
+  /** `sha256:…`; absent for an empty file system without configuration. */
+  id?: string;
+  /** The image was there before. */
+  known: boolean;
 }
 
 export interface BuildWarned {

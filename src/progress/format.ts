@@ -15,6 +15,17 @@ function progressBytes(bytes: number): string {
   return unit === 0 ? `${bytes}B` : `${value.toFixed(2)}${UNITS[unit]}`;
 }
 
+/** Bytes with four significant digits, as the classic builder shows its context: `3.072kB`. */
+export function classicSize(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${Number(value.toPrecision(4))}${UNITS[unit]}`;
+}
+
 /** ` 1.98MB / 20.97MB`, ` 3 / 7`, ` 461B`; empty when nothing has been counted. */
 export function statusAmount(status: StatusState): string {
   const show = status.unit === 'bytes' ? progressBytes : String;

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { ProgressStream } from './clock.ts';
-import type { BuildEvent, VertexAnnounced } from './events.ts';
+import type { BuildEvent, BuildOutlined, LineImaged, VertexAnnounced } from './events.ts';
 import { safeJson } from './safe-text.ts';
 import type { ProgressSink } from './sink.ts';
 
@@ -26,6 +26,7 @@ export function rawJsonSink(stream: ProgressStream): ProgressSink {
   const encoder = new RawEncoder();
   return {
     event(event) {
+      if (event.type === 'outlined' || event.type === 'imaged') return;
       stream.write(`${safeJson(encoder.encode(event))}\n`);
     },
     close: () => Promise.resolve(),
@@ -36,7 +37,7 @@ class RawEncoder {
   readonly #vertices = new Map<string, RawVertex>();
   readonly #statusStarts = new Map<string, string>();
 
-  encode(event: BuildEvent): object {
+  encode(event: Exclude<BuildEvent, BuildOutlined | LineImaged>): object {
     switch (event.type) {
       case 'announced':
         return { vertexes: [this.#announce(event)] };

@@ -9,6 +9,8 @@ import { diffIdsOf, type PreparedStep, type PrepareStep, type Snapshot, solvedLa
 export interface SolveOptions extends Omit<StepRunnerOptions, 'priorities'> {
   plan: Plan;
   prepare: PrepareStep;
+  /** Told of every node's snapshot as soon as it is there; its digests may still be on their way. */
+  onSnapshot?: ((node: NodeId, snapshot: Snapshot) => void) | undefined;
 }
 
 export interface Solved {
@@ -40,7 +42,10 @@ export async function solve(options: SolveOptions): Promise<Solved> {
     let promise = snapshots.get(id);
     if (!promise) {
       promise = evaluate(nodes.get(id)!);
-      promise.catch((error: unknown) => stop.abort(error));
+      promise.then(
+        (snapshot) => options.onSnapshot?.(id, snapshot),
+        (error: unknown) => stop.abort(error),
+      );
       snapshots.set(id, promise);
     }
     return promise;

@@ -26,6 +26,8 @@ function lines(events: readonly BuildEvent[]): string[] {
           return event.id.replace(/sha256:[0-9a-f]{64}/, '(digest)').replace(/\/.*\//, '(folder)/');
         case 'warning':
           return `${event.code}: ${event.message}, line ${event.range?.start.line}`;
+        default:
+          return '';
       }
     })();
     return `${vertex}: ${event.type} ${details}`.trim();

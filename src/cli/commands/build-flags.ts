@@ -64,7 +64,7 @@ export const buildFlags = {
   progress: {
     type: 'string',
     default: 'auto',
-    usage: 'Set type of progress output ("auto", "none", "plain", "quiet", "rawjson", "tty")',
+    usage: 'Set type of progress output ("auto", "classic", "none", "plain", "quiet", "rawjson", "tty")',
   },
   pull: { type: 'bool', usage: 'Always attempt to pull all referenced images' },
   quiet: { type: 'bool', short: 'q', usage: 'Suppress the build output and print image ID on success' },

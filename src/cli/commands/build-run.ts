@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build } from '../../engine/build.ts';
+import type { BuildResult } from '../../engine/options.ts';
 import type { BuildOutput } from '../../engine/output-options.ts';
 import { SlipwayError } from '../../errors/index.ts';
 import { localPlatform, parsePlatform } from '../../image/platform.ts';
@@ -29,18 +30,14 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
       hint: 'Give the others a file: dest=FILE.',
     });
   }
-  if (request.explain === 'json' && outputs.some((output) => output.dest === '-')) {
-    throw new SlipwayError('usage', '--explain=json and an output cannot both go to standard output', {
-      code: 'OUTPUT_INVALID',
-      hint: 'Give the output a file: dest=FILE.',
-    });
-  }
+  refuseMixing(request, outputs);
   requireEntitlements(specs, request.allow);
   const stores = specs.some((spec) => (spec.type === 'image' && spec.store !== false) || isLoad(spec));
   const iidFile = request.iidFile === undefined ? undefined : resolve(request.iidFile);
   // An old one must not pass for the result of a build that fails.
   if (iidFile !== undefined) withIidFile(iidFile, () => rmSync(iidFile, { force: true }));
-  const progress = await createSink(request.progress, stderr, { env });
+  const classic = request.progress === 'classic';
+  const progress = await createSink(request.progress, stderr, { env, output: stdout });
   const explanation = explainAtEnd(request, context);
   const building = build({
     context: request.context,
@@ -73,18 +70,28 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     runtime: request.runtime,
     isolation: request.isolation,
     progress,
+    lines: classic,
     onStart: explanation.start,
     signal,
     env,
     stdin: lazyStdin(context),
   });
-  const result = await explanation.after(building);
+  const result = await explanation.after(classic ? orClassicFailure(building) : building);
+  if (typeof result === 'object' && 'exitCode' in result) {
+    stderr.write(result.text);
+    return result.exitCode;
+  }
   const ids = result.images.map(({ imageId }) => imageId).join('\n');
   if (iidFile !== undefined) withIidFile(iidFile, () => writeFileSync(iidFile, ids));
   if (request.metadataFile !== undefined) {
     const { buildMetadata, writeMetadataFile } = await import('../metadata-file.ts');
     const warnings = /^(?:1|t|true)$/i.test(env.BUILDX_METADATA_WARNINGS ?? '');
     writeMetadataFile(resolve(request.metadataFile), buildMetadata(result, { warnings }));
+  }
+  if (classic) {
+    const { classicEnd } = await import('./build-classic.ts');
+    stdout.write(classicEnd(result));
+    return 0;
   }
   const unused = result.unusedBuildArgs;
   if (unused.length > 0 && request.progress !== 'rawjson' && !isQuiet(request)) {
@@ -93,6 +100,32 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
   // Standard output may hold an archive: nothing else is mixed into it.
   if (request.quiet && outputs.every((output) => output.dest !== '-')) stdout.write(`${ids}\n`);
   return 0;
+}
+
+/** Gives the failure of a RUN in the classic builder's words. */
+async function orClassicFailure(building: Promise<BuildResult>) {
+  try {
+    return await building;
+  } catch (error) {
+    const { classicFailure } = await import('./build-classic.ts');
+    const failure = classicFailure(error);
+    if (failure === undefined) throw error;
+    return failure;
+  }
+}
+
+/** Standard output is for one thing. */
+function refuseMixing({ explain, progress }: BuildRequest, outputs: readonly BuildOutput[]): void {
+  const users = [
+    ...(explain === 'json' ? ['--explain=json'] : []),
+    ...(progress === 'classic' ? ['--progress=classic'] : []),
+    ...(outputs.some((output) => output.dest === '-') ? ['an output'] : []),
+  ];
+  if (users.length < 2) return;
+  throw new SlipwayError('usage', `${users.join(' and ')} cannot both go to standard output`, {
+    code: 'OUTPUT_INVALID',
+    hint: 'Give the output a file: dest=FILE.',
+  });
 }
 
 /** Says at the end of a build why steps ran where that is asked for, also when it failed. */

@@ -38,12 +38,12 @@ export function buildRequest(
   env: NodeJS.ProcessEnv,
 ): BuildRequest {
   const flags = line.values;
-  const progress = flags.progress === 'auto' ? env.BUILDKIT_PROGRESS || 'auto' : flags.progress;
+  const progress = flags.progress === 'auto' ? progressOf(env, flags.quiet) : flags.progress;
   if (!isProgressMode(progress)) {
     throw usage(
       'PROGRESS_INVALID',
       `invalid progress mode ${progress}`,
-      'Modes: auto, none, plain, quiet, rawjson, tty.',
+      'Modes: auto, classic, none, plain, quiet, rawjson, tty.',
     );
   }
   if (flags.quiet && progress !== 'auto' && progress !== 'quiet') {
@@ -98,6 +98,15 @@ export function buildRequest(
     jobs: flags.jobs || undefined,
     memoryBudget: flags['memory-budget'] === '' ? undefined : parseByteSize(flags['memory-budget']),
   };
+}
+
+/** DOCKER_BUILDKIT=0 asks for the classic builder, as in Docker. */
+function progressOf(env: NodeJS.ProcessEnv, quiet: boolean): string {
+  return env.BUILDKIT_PROGRESS || (isOff(env.DOCKER_BUILDKIT) && !quiet ? 'classic' : 'auto');
+}
+
+function isOff(text: string | undefined): boolean {
+  return text !== undefined && ['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text);
 }
 
 /** Stage names may be given one by one or in a list. */
