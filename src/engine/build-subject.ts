@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { redactUrl } from '../errors/redact-url.ts';
 import { formatPlatform, localPlatform } from '../image/platform.ts';
 import type { BuildSubject } from '../record/build-record.ts';
 import type { BuildOptions } from './options.ts';
@@ -27,5 +28,5 @@ function fileOf({ dockerfile, file }: BuildOptions, at: { context: string; cwd: 
 
 function place(text: string, cwd: string): string {
   if (text === '-') return '-';
-  return URL_START.test(text) ? text.replace(/\/\/[^/@]*@/, '//') : resolve(cwd, text);
+  return URL_START.test(text) ? redactUrl(text) : resolve(cwd, text);
 }

@@ -20,6 +20,7 @@ const WANTED: readonly Wanted[] = [
     ['attr', 'setfattr'],
     ['libcap2-bin', 'setcap'],
     ['openssh-client', 'ssh-agent'],
+    ['openssh-server', 'sshd'],
     ...['tar', 'python3', 'bzip2', 'zstd', 'git', 'crun', 'runc', 'skopeo', 'umoci', 'mmdebstrap', 'gcc'].map(
       (name) => [name, name],
     ),

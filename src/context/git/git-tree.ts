@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { SlipwayError } from '../../errors/index.ts';
+import { redactUrl } from '../../errors/redact-url.ts';
 import { REMOTE_LIMITS, type RemoteAccess } from '../remote-access.ts';
 import { type Budget, checkOut, makePlace, settle, subdirOf } from './git-checkout.ts';
 import { keepGitDirectory } from './git-directory.ts';
 import type { GitLocation } from './git-location.ts';
+import { GitFailure } from './git-program.ts';
 import { isCommitId, type ResolvedRef, resolveRef } from './git-refs.ts';
 import { type GitRemote, type NamedBy, openGitRemote } from './git-remote.ts';
 import { checkChecksum, fetchCommit, repositoryKey } from './git-repository.ts';
@@ -91,8 +93,23 @@ async function fill(
 ): Promise<void> {
   const budget: Budget = { ...REMOTE_LIMITS, ...access.limits };
   const count = { submodules: 0 };
-  const seconds = await place({ remote, resolved, directory, access, budget, count, depth: 0 });
+  const seconds = await placeAll({ remote, resolved, directory, access, budget, count, depth: 0 });
   settle(directory, remote.location.mtime === 'commit' ? seconds : undefined);
+}
+
+/** What git itself refuses: names that lead elsewhere, damaged objects. */
+async function placeAll(placing: Placing): Promise<number> {
+  try {
+    return await place(placing);
+  } catch (error) {
+    if (!(error instanceof GitFailure)) throw error;
+    const { remote, resolved } = placing;
+    throw new SlipwayError(
+      'invalid',
+      `cannot check out ${resolved.commit} of ${redactUrl(remote.location.remote)}: ${error.message}`,
+      { code: 'GIT_CHECKOUT_FAILED', cause: error },
+    );
+  }
 }
 
 interface Placing {

@@ -16,7 +16,7 @@ const SCP = /^([a-zA-Z0-9_-]+)@([a-zA-Z0-9.-]+):(.*?)(?:\?(.*?))?(?:#(.*))?$/s;
  */
 export function parseGitLocation(text: string): GitLocation | undefined {
   if (text.startsWith('github.com/')) {
-    const location = fromUrl(`https://${text}`, 'https');
+    const location = withQuery(fromUrl(`https://${text}`, 'https'), queryOf(text));
     return location && { ...location, likeLocal: true };
   }
   const scheme = SCHEME.exec(text)?.[1]?.toLowerCase();
@@ -64,7 +64,7 @@ function isRepository(directory: string): boolean {
 
 function fromUrl(text: string, transport: GitTransport): GitLocation | undefined {
   const bare = text.replace(/[?#].*$/s, '');
-  const url = URL.parse(bare);
+  const url = /^[a-zA-Z0-9]+:\/\/[^/]/.test(bare) ? URL.parse(bare) : null;
   // A host that begins with a dash would be an option for ssh; control characters are a protocol's line ends.
   if (url === null || url.hostname === '' || url.hostname.startsWith('-') || /[\x00-\x20\x7f]/.test(bare))
     return undefined;

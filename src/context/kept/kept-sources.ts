@@ -52,7 +52,11 @@ export class KeptSources {
 
   /** An entry for this process alone. Waits for whoever has it. Throws `canceled`. */
   async hold(kind: KeptKind, key: string, signal?: AbortSignal): Promise<KeptEntry> {
-    const fd = await this.#lock(kind, key, 'exclusive', signal);
+    let fd = this.#tryLock(kind, key, 'exclusive');
+    while (fd === undefined) {
+      await wait(signal);
+      fd = this.#tryLock(kind, key, 'exclusive');
+    }
     const directory = this.#directory(kind, key);
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
     this.#grown = true;
@@ -70,30 +74,45 @@ export class KeptSources {
     signal?: AbortSignal,
   ): Promise<KeptEntry> {
     const directory = this.#directory(kind, key);
+    const isWhole = (): boolean => fs.existsSync(path.join(directory, WHOLE));
     for (;;) {
-      const shared = await this.#lock(kind, key, 'shared', signal);
-      if (fs.existsSync(path.join(directory, WHOLE)))
+      const shared = this.#tryLock(kind, key, 'shared');
+      if (shared !== undefined && isWhole())
         return this.#entry(path.join(directory, 'content'), shared, { changing: false });
-      fs.closeSync(shared);
-      const fd = await this.#lock(kind, key, 'exclusive', signal);
+      if (shared !== undefined) fs.closeSync(shared);
+      // Whoever reads it keeps others from this one, but then it is whole.
+      const own = this.#tryLock(kind, key, 'exclusive');
+      if (own === undefined) await wait(signal);
+      else await this.#make(directory, own, { isWhole, make, signal });
+    }
+  }
+
+  async #make(
+    directory: string,
+    fd: number,
+    how: {
+      isWhole: () => boolean;
+      make: (directory: string) => Promise<void>;
+      signal: AbortSignal | undefined;
+    },
+  ): Promise<void> {
+    try {
+      if (how.isWhole()) return;
+      removeTree(directory);
+      fs.mkdirSync(path.join(directory, 'content'), { recursive: true, mode: 0o700 });
+      this.#grown = true;
       try {
-        if (fs.existsSync(path.join(directory, WHOLE))) continue;
+        await how.make(path.join(directory, 'content'));
+        how.signal?.throwIfAborted();
+      } catch (error) {
         removeTree(directory);
-        fs.mkdirSync(path.join(directory, 'content'), { recursive: true, mode: 0o700 });
-        this.#grown = true;
-        try {
-          await make(path.join(directory, 'content'));
-          signal?.throwIfAborted();
-        } catch (error) {
-          removeTree(directory);
-          this.#unlink(fd, directory);
-          throw error;
-        }
-        writeSize(fd, sizeOf(directory));
-        fs.writeFileSync(path.join(directory, WHOLE), '');
-      } finally {
-        fs.closeSync(fd);
+        this.#unlink(fd, directory);
+        throw error;
       }
+      writeSize(fd, sizeOf(directory));
+      fs.writeFileSync(path.join(directory, WHOLE), '');
+    } finally {
+      fs.closeSync(fd);
     }
   }
 
@@ -163,29 +182,18 @@ export class KeptSources {
     if (isSame(fd, `${directory}.lock`)) fs.rmSync(`${directory}.lock`, { force: true });
   }
 
-  async #lock(
-    kind: KeptKind,
-    key: string,
-    how: 'shared' | 'exclusive',
-    signal: AbortSignal | undefined,
-  ): Promise<number> {
+  /** The lock's descriptor, or undefined when somebody else has it. */
+  #tryLock(kind: KeptKind, key: string, how: 'shared' | 'exclusive'): number | undefined {
     const file = `${this.#directory(kind, key)}.lock`;
     fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-    for (;;) {
-      const fd = fs.openSync(file, 'a+', 0o600);
-      try {
-        if (loadSys().flock(fd, how, { nonBlocking: true }) && isSame(fd, file)) return fd;
-      } catch (error) {
-        fs.closeSync(fd);
-        throw error;
-      }
-      fs.closeSync(fd);
-      try {
-        await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
-      } catch (cause) {
-        throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED', cause });
-      }
+    const fd = fs.openSync(file, 'a+', 0o600);
+    let locked = false;
+    try {
+      locked = loadSys().flock(fd, how, { nonBlocking: true }) && isSame(fd, file);
+    } finally {
+      if (!locked) fs.closeSync(fd);
     }
+    return locked ? fd : undefined;
   }
 
   #entry(directory: string, fd: number, { changing }: { changing: boolean }): KeptEntry {
@@ -205,6 +213,14 @@ export class KeptSources {
 
   #directory(kind: KeptKind, key: string): string {
     return path.join(this.#root, kind, key);
+  }
+}
+
+async function wait(signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
+  } catch (cause) {
+    throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED', cause });
   }
 }
 

@@ -26,7 +26,7 @@ export interface AddWork {
 
 /**
  * The files of an ADD that fetches some of its sources (SPEC 1.12), in the order of the line. The digest names
- * contents, and of downloads what else can be seen of them: name and time.
+ * contents, and of downloads their names.
  */
 export async function selectAdd(work: AddWork): Promise<SelectedFiles> {
   const { operation, select } = work;
@@ -67,7 +67,8 @@ async function selectFile(
     files: [{ path: '', type: 'file', mode: 0o600, size: file.size, sha256: file.sha256 }],
   };
   return {
-    digest: JSON.stringify(['file', file.sha256, name, file.mtime]),
+    // Not the time, as for all files that are copied (and in BuildKit): a new date alone is no new content.
+    digest: JSON.stringify(['file', file.sha256, name]),
     source: async () => ({ kind: 'directory', path: '', sources: [source] }),
   };
 }
