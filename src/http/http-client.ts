@@ -79,6 +79,8 @@ export async function openHttpClient(options: HttpClientOptions): Promise<HttpCl
       },
       ...(signal === undefined ? {} : { signal }),
     });
+    // Whoever reads it gets its errors; one that is given up has none that matter.
+    answer.body.on('error', () => {});
     return { status: answer.statusCode, headers: flat(answer.headers), body: answer.body, url: url.href };
   }
 
