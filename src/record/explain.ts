@@ -145,7 +145,7 @@ class Explainer {
       const isGone = !matched.has(old);
       // Below an image there is nothing; another image in its place is another base.
       if (now.kind === 'image' && old.kind === 'image') return causes;
-      if (!isNew && !isGone) return [...causes, { kind: 'order', step: stepName(now) }];
+      if (!isNew && !isGone) return [...causes, { kind: 'order' }];
       if (isNew) causes.push({ kind: 'step-added', step: stepName(now) });
       if (isGone) causes.push({ kind: 'step-removed', step: stepName(old) });
       if (isNew) now = now.parent === undefined ? undefined : this.#steps.get(now.parent);
@@ -179,11 +179,13 @@ class Explainer {
     return {
       argNames: { before: earlier.step.argNames ?? [], after: step.argNames ?? [] },
       shellForm: { before: isShellForm(earlier.step), after: isShellForm(step) },
-      files: (selection, mount) =>
-        fileCauses(listing(history, before, selection.before), listing(history, after, selection.after), {
-          ...this.#place(step),
-          ...(mount === undefined ? {} : { mount }),
-        }),
+      files: ({ mount, ignore, ...selection }) =>
+        fileCauses(
+          listing(history, before, selection.before),
+          listing(history, after, selection.after),
+          { ...this.#place(step), ...(mount === undefined ? {} : { mount }) },
+          ignore,
+        ),
     };
   }
 

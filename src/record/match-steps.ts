@@ -31,6 +31,7 @@ export function matchSteps(now: BuildRecord, before: BuildRecord): StepMatch {
   pass((a, b) => now.stages[a]!.index === before.stages[b]!.index);
   for (const [stage, other] of pairs) {
     alignSteps(stepsOf(now, stage), stepsOf(before, other), match);
+    matchMoved(stepsOf(now, stage), stepsOf(before, other), match);
   }
   return match;
 }
@@ -58,11 +59,23 @@ function alignSteps(now: readonly RecordedStep[], before: readonly RecordedStep[
   }
 }
 
-/** From 0, nothing in common, to 1, the same. */
+/** Lines that stand elsewhere now are still the same. */
+function matchMoved(now: readonly RecordedStep[], before: readonly RecordedStep[], match: StepMatch): void {
+  const taken = new Set(match.values());
+  for (const step of now) {
+    if (match.has(step)) continue;
+    const moved = before.find((old) => !taken.has(old) && old.kind === step.kind && old.title === step.title);
+    if (moved === undefined) continue;
+    match.set(step, moved);
+    taken.add(moved);
+  }
+}
+
+/** From 0, nothing in common, to 1; the same counts double, so that two that are alike do not outweigh one that is. */
 function likeness(a: RecordedStep, b: RecordedStep): number {
   if (a.kind !== b.kind) return 0;
-  if (a.definition !== undefined && a.definition === b.definition) return 1;
-  if (a.title === b.title) return 0.95;
+  if (a.definition !== undefined && a.definition === b.definition) return 2;
+  if (a.title === b.title) return 1.9;
   if (a.kind === 'image') return 0.9;
   const [first, ...rest] = words(a.title);
   const [otherFirst, ...others] = words(b.title);

@@ -23,6 +23,10 @@ export type Cause =
   | { kind: 'unfinished'; build: string; outcome: string }
   /** The same variables in another order, which a process can see. */
   | { kind: 'variable-order' }
+  /** A here-document with this name. */
+  | { kind: 'heredoc'; name: string; change: Change }
+  /** What it stands on was put together of the same steps in another order. */
+  | { kind: 'order' }
   /** Files changed in a way that is not recorded: which ones, or what of them. */
   | { kind: 'files-unknown'; from?: string; mount?: string; why: 'not-recorded' | 'no-visible-difference' }
   /** More names than are listed. */
@@ -64,9 +68,9 @@ export interface VariableCause {
   after?: string;
 }
 
-/** Something of which a step may have several: mounts, here-documents. */
+/** Something of which a step may have several. */
 export interface ListCause {
-  kind: 'mount' | 'secret' | 'ssh' | 'heredoc';
+  kind: 'mount' | 'secret' | 'ssh';
   change: Change;
   before?: string;
   after?: string;
@@ -94,9 +98,9 @@ export interface BaseCause {
   after: { reference: string; digest: Digest };
 }
 
-/** Another step has another result (`upstream`), is new, is gone or stands elsewhere (`order`). */
+/** Another step has another result (`upstream`), is new or is gone. */
 export interface StepCause {
-  kind: 'upstream' | 'step-added' | 'step-removed' | 'order';
+  kind: 'upstream' | 'step-added' | 'step-removed';
   /** As displays name it. */
   step: string;
 }

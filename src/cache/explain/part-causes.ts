@@ -31,8 +31,19 @@ export interface PartContext {
   argNames: { before: readonly string[]; after: readonly string[] };
   /** Whether the command has a shell in front, before and after. */
   shellForm: { before: boolean; after: boolean };
-  /** Says which files of a selection changed; `selection` is the name of its part. */
-  files: (selection: { before: string | undefined; after: string | undefined }, mount?: string) => Cause[];
+  /** Says which files of a selection changed. */
+  files: (selection: SelectionChange) => Cause[];
+}
+
+/** A selection whose digest is another. */
+export interface SelectionChange {
+  /** The names of its parts, before and after. */
+  before: string;
+  after: string;
+  /** Target of the mount that shows it. */
+  mount?: string;
+  /** What a flag makes the digest see on one side only: that it differs says nothing. */
+  ignore?: { owner: boolean; mode: boolean; directories: boolean };
 }
 
 /** What differs between the parts of two keys, in the words of the Dockerfile. Equal parts give nothing. */
@@ -43,14 +54,25 @@ export function partCauses(before: KeyParts, after: KeyParts, context: PartConte
     const [old, now] = [orAbsent(name, before[name]), orAbsent(name, after[name])];
     if (old === now) continue;
     if (name === 'args') causes.push(...commandCauses(old, now, context));
-    else if (name in VALUES) causes.push({ kind: VALUES[name]!, ...valueChange(old, now) });
-    else if (name === 'content') causes.push(...context.files({ before: name, after: name }));
+    else if (name in VALUES) {
+      // A flag without a value is there or not.
+      const { change, ...values } = valueChange(old, now);
+      causes.push({ kind: VALUES[name]!, change, ...(name === 'link' || name === 'parents' ? {} : values) });
+    } else if (name === 'content')
+      causes.push(...context.files({ before: name, after: name, ...ignored(before, after) }));
     else if (!isListed(name)) causes.push({ kind: 'other', name, ...valueChange(old, now) });
   }
   causes.push(...variableCauses(before, after, context));
   causes.push(...heredocCauses(before, after));
   causes.push(...mountCauses(before, after, context));
   return causes;
+}
+
+/** `--chown` and `--chmod` take owners and modes out of the digest, `--parents` puts directories in. */
+function ignored(before: KeyParts, after: KeyParts): Pick<SelectionChange, 'ignore'> {
+  const toggled = (name: string): boolean => (before[name] === undefined) !== (after[name] === undefined);
+  const ignore = { owner: toggled('chown'), mode: toggled('chmod'), directories: toggled('parents') };
+  return ignore.owner || ignore.mode || ignore.directories ? { ignore } : {};
 }
 
 /** Parts that are dealt with together. */
@@ -108,13 +130,7 @@ function heredocCauses(before: KeyParts, after: KeyParts): Cause[] {
   for (const name of names) {
     if (before[name] === after[name]) continue;
     const label = name.slice(name.indexOf(' ') + 1);
-    const { change } = valueChange(before[name], after[name]);
-    causes.push({
-      kind: 'heredoc',
-      change,
-      ...(change === 'added' ? {} : { before: label }),
-      ...(change === 'removed' ? {} : { after: label }),
-    });
+    causes.push({ kind: 'heredoc', name: label, change: valueChange(before[name], after[name]).change });
   }
   if (causes.length === 0 && before['file order'] !== after['file order'])
     causes.push({
@@ -160,7 +176,7 @@ function mountCauses(before: KeyParts, after: KeyParts, context: PartContext): C
     causes.push({ kind: b.kind, change: 'changed', before: a.text, after: b.text });
   for (const [a, b] of [...equal, ...changed]) {
     if (a.content === b.content || a.content === undefined || b.content === undefined) continue;
-    causes.push(...context.files({ before: a.contentPart, after: b.contentPart }, b.target));
+    causes.push(...context.files({ before: a.contentPart, after: b.contentPart, mount: b.target }));
   }
   for (const mount of now) causes.push({ kind: mount.kind, change: 'added', after: mount.text });
   for (const mount of old) causes.push({ kind: mount.kind, change: 'removed', before: mount.text });

@@ -33,7 +33,6 @@ const VALUES = {
   mount: 'mount',
   secret: 'secret',
   ssh: 'ssh mount',
-  heredoc: 'here-document',
 } as const;
 
 const NO_CACHE = {
@@ -97,7 +96,9 @@ export function causeText(cause: Cause): string {
     case 'step-removed':
       return `a step was removed before it: ${cause.step}`;
     case 'order':
-      return `the steps before it are in another order: ${cause.step}`;
+      return 'the steps before it are in another order';
+    case 'heredoc':
+      return `here-document ${cause.name} ${cause.change}`;
     case 'other':
       return `${cause.name} ${change(cause)}`;
     default:
