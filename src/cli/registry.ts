@@ -9,6 +9,7 @@ export const groups: readonly CommandGroup[] = [
   { name: 'builder', summary: 'Manage builds' },
   { name: 'builds', summary: 'Look at the records of earlier builds' },
   { name: 'buildx', summary: 'Manage builds, by the name that Docker has for it' },
+  { name: 'cache', summary: 'Manage cache mounts' },
   { name: 'container', summary: 'Manage containers' },
   { name: 'image', summary: 'Manage images' },
   { name: 'system', summary: 'Manage Slipway' },
@@ -103,6 +104,26 @@ export const commands: readonly CommandEntry[] = [
     paths: ['builds rm', 'builds remove'],
     summary: 'Remove the records of builds, logs and all',
     load: async () => loaded((await import('./commands/builds.ts')).buildsRm),
+  },
+  {
+    paths: ['cache ls', 'cache list'],
+    summary: 'List cache mounts',
+    load: async () => loaded((await import('./commands/cache.ts')).cacheLs),
+  },
+  {
+    paths: ['cache inspect'],
+    summary: 'Display detailed information on one or more cache mounts',
+    load: async () => loaded((await import('./commands/cache.ts')).cacheInspect),
+  },
+  {
+    paths: ['cache rm', 'cache remove'],
+    summary: 'Remove one or more cache mounts',
+    load: async () => loaded((await import('./commands/cache.ts')).cacheRm),
+  },
+  {
+    paths: ['cache prune'],
+    summary: 'Remove all cache mounts that no build uses',
+    load: async () => loaded((await import('./commands/cache.ts')).cachePrune),
   },
   {
     paths: ['explain'],

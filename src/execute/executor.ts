@@ -80,6 +80,8 @@ export interface RunSettings {
   /** Bytes of /dev/shm. */
   shmSize?: number;
   resources?: ResourceLimits;
+  /** Cache mounts are empty when the build first uses them. No part of the key. */
+  resetCacheMounts?: boolean;
   /** The cgroup, from the root of each hierarchy, below which those of the steps are made. */
   cgroupParent?: string;
 }

@@ -49,7 +49,6 @@ export function applyRun(step: Step<RunInstruction>): void {
     mounts,
     scripts,
     ...devicesOf(step),
-    ...(state.noCache && mounts.some(({ type }) => type === 'cache') ? { renewCaches: true } : {}),
     hostname: options.buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? DEFAULT_HOSTNAME,
   };
   const title = titleOf(`${instruction.original}${summary}`, masked(state.scope.env, secretNames), {

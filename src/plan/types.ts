@@ -158,8 +158,6 @@ export interface RunOperation {
   devices?: RunDevice[];
   /** Names of devices and kinds that `--allow` gives; `*` is all. No part of the key. */
   allowedDevices?: string[];
-  /** Cache mounts begin anew, as `--no-cache` has it (SPEC 1.9, M6). */
-  renewCaches?: boolean;
   hostname: string;
 }
 

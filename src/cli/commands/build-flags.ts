@@ -73,6 +73,10 @@ export const buildFlags = {
     default: 'auto',
     usage: 'Runtime of the "RUN" instructions ("auto", "crun", "embedded", "runc")',
   },
+  'reset-cache-mounts': {
+    type: 'bool',
+    usage: 'Empty cache mounts before the build first uses them ("--no-cache" keeps them)',
+  },
   secret: {
     type: 'list',
     usage: 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")',

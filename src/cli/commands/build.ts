@@ -86,7 +86,10 @@ export function buildRequest(
     noCache: noCacheOf(flags),
     pull: flags.pull,
     network,
-    steps: stepSettings(flags),
+    steps: {
+      ...stepSettings(flags),
+      ...(flags['reset-cache-mounts'] ? { resetCacheMounts: true } : {}),
+    },
     runtime: runtimeName(flags.runtime),
     isolation: isolationChoice(flags.isolation),
     platforms: platforms.filter((platform) => platform !== ''),

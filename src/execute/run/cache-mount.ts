@@ -1,12 +1,25 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  futimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isErrno } from '../../errors/index.ts';
 import type { RunMount } from '../../plan/types.ts';
 import { deleteTree } from '../../store/collect.ts';
 import { bytesOf } from '../../sys/bytes.ts';
 import type { Sys } from '../../sys/sys.ts';
 import { MetadataKeeper } from '../step/metadata-keeper.ts';
+import { cacheHome, nameCache } from './cache-home.ts';
 
 type CacheMount = Extract<RunMount, { type: 'cache' }>;
 
@@ -21,7 +34,7 @@ export interface HoldCacheRequest {
   /** Directory of the store that holds all caches. */
   caches: string;
   mount: CacheMount;
-  /** Caches that are to begin anew (`--no-cache`), and the homes of those that have: each does once in a build. */
+  /** Caches begin anew (`--reset-cache-mounts`); the homes of those that have: each does once in a build. */
   renewed?: Set<string> | undefined;
   /** Fills a new cache from the mount's `from`. */
   seed: ((directory: string) => void) | undefined;
@@ -36,26 +49,42 @@ const POLL_MS = 50;
  * further one when the first is busy. The lock is the kernel's, so that it ends with whoever holds it.
  */
 export async function holdCache(request: HoldCacheRequest): Promise<HeldCache> {
-  const { sys, mount, signal } = request;
-  const home = join(request.caches, createHash('sha256').update(mount.id).digest('hex'));
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const { sys, caches, mount, signal } = request;
+  const home = cacheHome(caches, mount.id);
+  const kind = mount.sharing === 'shared' ? 'shared' : 'exclusive';
   for (let instance = 0; ; ) {
-    const fd = openSync(join(home, `${instance}.lock`), 'a', 0o600);
-    const kind = mount.sharing === 'shared' ? 'shared' : 'exclusive';
-    if (sys.flock(fd, kind, { nonBlocking: true })) {
-      const directory = join(home, String(instance));
-      if (request.renewed && !request.renewed.has(home)) {
-        request.renewed.add(home);
-        dropAll(sys, home, { instance, fd });
-        sys.flock(fd, kind);
+    const path = join(home, `${instance}.lock`);
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    const lock = openLock(path);
+    if (lock !== undefined && sys.flock(lock, kind, { nonBlocking: true })) {
+      if (isStill(lock, path)) {
+        nameCache(home, mount.id);
+        if (renew(request, home, { instance, fd: lock, kind })) {
+          const directory = join(home, String(instance));
+          create(directory, request);
+          return held(directory, lock);
+        }
       }
-      create(directory, request);
-      return { directory, release: () => closeSync(fd) };
+      closeSync(lock);
+      continue;
     }
-    closeSync(fd);
+    if (lock !== undefined) closeSync(lock);
     if (mount.sharing === 'private') instance++;
     else await sleep(POLL_MS, undefined, { signal });
   }
+}
+
+/** Empties a cache where that is asked for. False when another has taken the lock meanwhile: it is to be asked for again. */
+function renew(
+  { sys, renewed }: HoldCacheRequest,
+  home: string,
+  held: { instance: number; fd: number; kind: 'shared' | 'exclusive' },
+): boolean {
+  if (renewed === undefined || renewed.has(home)) return true;
+  renewed.add(home);
+  dropAll(sys, home, held);
+  // Asking for it alone has given up the lock where others have it too.
+  return sys.flock(held.fd, held.kind, { nonBlocking: true });
 }
 
 /**
@@ -77,6 +106,35 @@ function dropAll(sys: Sys, home: string, held: { instance: number; fd: number })
     }
     if (!own) closeSync(fd);
   }
+}
+
+/** Its time says when the cache was last used. */
+function held(directory: string, lock: number): HeldCache {
+  const touch = (): void => futimesSync(lock, Date.now() / 1000, Date.now() / 1000);
+  touch();
+  return {
+    directory,
+    release() {
+      touch();
+      closeSync(lock);
+    },
+  };
+}
+
+/** Undefined when the whole cache is being removed this moment. */
+function openLock(path: string): number | undefined {
+  try {
+    return openSync(path, 'a', 0o600);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** A lock whose file was removed while it was waited for locks nothing any more. */
+function isStill(fd: number, path: string): boolean {
+  const now = statSync(path, { throwIfNoEntry: false });
+  return now !== undefined && now.ino === fstatSync(fd).ino;
 }
 
 /** Owner and mode count only when the directory is made, and not when it is filled from somewhere. */

@@ -6,7 +6,7 @@ import type { Mount } from '../../runtime/types.ts';
 import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import { MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../sys/constants.ts';
 import { copyTree } from '../copy/copy-tree.ts';
-import type { BoundSource, StepSource } from '../executor.ts';
+import type { BoundSource, RunSettings, StepSource } from '../executor.ts';
 import { MetadataKeeper } from '../step/metadata-keeper.ts';
 import { joinRoot, resolveInRoot } from '../step/root-path.ts';
 import type { WorkerHost } from '../worker/host.ts';
@@ -28,6 +28,7 @@ export interface RunMountsRequest {
   root: BytePath;
   /** Directory outside the root file system for what has to be made. */
   scratch: string;
+  settings?: RunSettings | undefined;
   signal: AbortSignal;
 }
 
@@ -114,7 +115,7 @@ async function prepareMount(
             ? { ...mount, sharing: 'locked' }
             : mount,
         seed,
-        renewed: request.operation.renewCaches ? request.host.renewedCaches : undefined,
+        renewed: request.settings?.resetCacheMounts ? request.host.renewedCaches : undefined,
         signal: request.signal,
       });
       releases.push(() => held.release());

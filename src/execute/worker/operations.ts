@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ContainerRequest } from '../../container/container-request.ts';
 import { resizeContainer, runContainer, signalContainer } from '../../container/container-step.ts';
 import type { ImportRequest } from '../../export/import-rootfs.ts';
@@ -12,11 +13,13 @@ import { layersPath } from '../../store/layout.ts';
 import type { AgentQuestion, ExecuteRequest } from '../executor.ts';
 import type { StepEvent } from '../local-executor.ts';
 import type { OperationContext, OperationHandler } from '../protocol/server.ts';
+import { type CacheUsage, type CacheWork, listCaches, removeCache } from '../run/cache-usage.ts';
 import { type DigestRequest, digestLayer, type HashedLayer } from '../step/digest-layer.ts';
 import { executeStep, type StepOutcome } from '../step/execute-step.ts';
 import { type DeleteRequest, type DeleteResult, removeGarbage } from './delete-garbage.ts';
 import { describeHost, type HostDescription } from './describe-host.ts';
 import { type ExportRequest, exportImages } from './export-operations.ts';
+import type { WorkerHost } from './host.ts';
 import type { WorkerInit, WorkerReady } from './init.ts';
 import { importTar, load, verifyLayers } from './load-operations.ts';
 import { startHost, workerHost } from './start-host.ts';
@@ -78,6 +81,12 @@ export const operations: Record<string, OperationHandler> = {
     return measureLayers(workerHost().store, layers, () => signal.aborted || performance.now() > end);
   },
 
+  'cache-list': async (_: unknown, context: OperationContext): Promise<CacheUsage[]> =>
+    listCaches(cacheWork(workerHost(), context)),
+
+  'cache-remove': async ({ digest }: { digest: string }, context: OperationContext): Promise<boolean> =>
+    removeCache(cacheWork(workerHost(), context), digest),
+
   'delete-garbage': async (request: DeleteRequest): Promise<DeleteResult> =>
     removeGarbage(workerHost(), request),
 
@@ -91,3 +100,7 @@ export const operations: Record<string, OperationHandler> = {
     }
   },
 };
+
+function cacheWork({ sys, store }: WorkerHost, { signal }: OperationContext): CacheWork {
+  return { sys, caches: join(store, 'cache'), aborted: () => signal.aborted };
+}

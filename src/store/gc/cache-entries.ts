@@ -118,6 +118,8 @@ function describe(parts: string): string {
 
 /** Of the shell form the script alone. */
 function command(args: string): string {
+  // What is long is kept as a digest.
+  if (!args.startsWith('[')) return args;
   const words = JSON.parse(args) as string[];
   return words.length === 3 && words[1] === '-c' ? words[2]! : words.join(' ');
 }
