@@ -115,7 +115,7 @@ describe('cache mounts', () => {
     // Killed, not asked: what is left in the cache is there for the next build, and nothing holds it.
     child.kill('SIGKILL');
     await done;
-    await expect.poll(async () => (await list())[0]?.inUse).toBe(false);
+    await expect.poll(async () => (await list())[0]?.inUse, { timeout: 60_000 }).toBe(false);
     const next = 'RUN --mount=type=cache,target=/c,id=busy echo has $(ls /c)\n';
     expect(await build(next)).toContain('has x\n');
   });

@@ -59,6 +59,9 @@ export async function simulateBuild(input: SimulatedBuild): Promise<string> {
       network: input.network ?? 'default',
       noCache: input.noCache ?? false,
       allow: [],
+      namedContexts: new Map(),
+      resolveContext: () => Promise.reject(new Error('there are no named contexts')),
+      ignoreSyntax: true,
     });
     recorder.plan(plan);
     const signal = new AbortController().signal;
@@ -66,7 +69,9 @@ export async function simulateBuild(input: SimulatedBuild): Promise<string> {
       plan,
       cache: storeCache({ store, buildId: recorder.id, lease: () => lease }),
       prepare: stepPreparer({
-        context: () => context,
+        context: async () => context,
+        fetched: () => Promise.reject(new Error('nothing is fetched')),
+        remembered: { get: () => undefined, put: () => {} },
         treeOf: () => Promise.reject(new Error('a simulated layer has no files')),
         contents: { get: () => undefined, put: () => {} },
         common: { platform, epoch: plan.epoch },

@@ -10,8 +10,11 @@ export function renderStepLog(step: RecordedStep, number: number, chunks: readon
   const first = chunks[0]?.time ?? 0;
   const lines = { stdout: new LogLines(), stderr: new LogLines() };
   const print = (all: ReturnType<LogLines['push']>): void => {
-    for (const { time, text } of all)
-      out.push(`#${number} ${((time - first) / 1000).toFixed(3)} ${safeColouredText(text)}`);
+    for (const { time, text, continues } of all) {
+      // A very long line comes in pieces.
+      if (continues) out.push(`${out.pop()}${safeColouredText(text)}`);
+      else out.push(`#${number} ${((time - first) / 1000).toFixed(3)} ${safeColouredText(text)}`);
+    }
   };
   for (const { stream, data, time } of chunks) print(lines[stream].push(data, time));
   print([...lines.stdout.flush(), ...lines.stderr.flush()]);
