@@ -1,17 +1,24 @@
-import { writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BASE_IMAGE, type Bench } from '../bench.ts';
+import { digestSelection } from '../../src/cache/content-digest.ts';
+import { openDirectoryContext } from '../../src/context/directory-context.ts';
+import { selectSources } from '../../src/context/select.ts';
+import { BASE_IMAGE, type Bench, type BenchEnvironment } from '../bench.ts';
 import { type Candidate, medians, runProgram } from '../measure.ts';
 import { bound } from '../report.ts';
 import { TREE, writeTree } from '../tree.ts';
 
-/** COPY of 20,000 files and 200 MB: nothing changed, and one file changed. */
+const DOCKERFILE = `FROM ${BASE_IMAGE}\nCOPY . /src\n`;
+
+/** COPY of 20,000 files and 200 MB: nothing changed, one file changed, and the first build. */
 export const copyTree: Bench = {
   name: 'copy-tree',
-  async run({ rounds, shared, slipway, docker }) {
+  async run({ rounds, shared, memory, slipway, docker }) {
     const context = join(shared, 'copy-tree');
     writeTree(context);
-    writeFileSync(join(context, 'Dockerfile'), `FROM ${BASE_IMAGE}\nCOPY . /tree\n`);
+    writeFileSync(join(context, 'Dockerfile'), DOCKERFILE);
+    runProgram(['sh', '-c', 'git init -q . && git add -A'], { cwd: context });
+    writeFileSync(join(context, '.dockerignore'), '.git\n');
     let edition = 0;
     const changeOne = () => writeFileSync(join(context, 'd7', 'f7'), `edition ${++edition}\n`);
     const candidates: Candidate[] = [];
@@ -26,15 +33,72 @@ export const copyTree: Bench = {
     add('slipway build', [...slipway, 'build']);
     if (!('missing' in docker))
       add('docker build', [...docker.command, 'build', '--network=host'], docker.env);
+    candidates.push(
+      { name: 'git status', run: () => runProgram(['git', 'status', '--porcelain'], { cwd: context }) },
+      { name: 'lstat of every name', run: () => walk(context) },
+      { name: 'walk and hash', run: () => hashContext(context) },
+      {
+        name: 'tar | sha256sum',
+        run: () => runProgram(['sh', '-c', 'tar -cf - --exclude=.git . | sha256sum'], { cwd: context }),
+      },
+      ...firstBuild({ context, memory, slipway }),
+    );
     const times = await medians(candidates, Math.min(rounds, 3));
     return {
       title: `COPY of ${TREE.files} files`,
       values: [...times].map(([name, value]) => ({ name, value, unit: 'ms' })),
       bounds: [
-        ...bound(times, { of: 'slipway build, cached', to: 'docker build, cached' }, 1),
-        ...bound(times, { of: 'slipway build, one changed', to: 'docker build, one changed' }, 1),
+        ...bound(times, { of: 'slipway build, cached', to: 'docker build, cached' }, 1 / 2.5),
+        ...bound(times, { of: 'slipway build, one changed', to: 'docker build, one changed' }, 1 / 5),
+        ...bound(times, { of: 'walk and hash', to: 'tar | sha256sum' }, 1.5),
+        ...bound(times, { of: 'slipway build, first', to: 'cp -a' }, 2),
       ],
       missing: 'missing' in docker ? [{ name: 'docker build', reason: docker.missing }] : [],
     };
   },
 };
+
+/** The first build of a context, in a store that knows nothing of it, and a plain copy onto the same file system. */
+function firstBuild({
+  context,
+  memory,
+  slipway,
+}: Pick<BenchEnvironment, 'memory' | 'slipway'> & { context: string }): Candidate[] {
+  const copy = join(memory, 'copy');
+  const dockerfile = join(memory, 'first.Dockerfile');
+  let edition = 0;
+  return [
+    {
+      name: 'slipway build, first',
+      // Another destination makes a step of its own, and the index of the context is forgotten.
+      prepare: () => {
+        writeFileSync(dockerfile, `FROM ${BASE_IMAGE}\nCOPY . /first-${edition++}\n`);
+        writeFileSync(`${dockerfile}.dockerignore`, '.git\n');
+        rmSync(join(memory, 'store/cache'), { recursive: true, force: true });
+        mkdirSync(join(memory, 'store/cache'));
+      },
+      run: () => runProgram([...slipway, 'build', '-f', dockerfile, context]),
+    },
+    {
+      name: 'cp -a',
+      prepare: () => rmSync(copy, { recursive: true, force: true }),
+      run: () => runProgram(['cp', '-a', context, copy]),
+    },
+  ];
+}
+
+function walk(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    lstatSync(path, { bigint: true });
+    if (entry.isDirectory() && entry.name !== '.git') walk(path);
+  }
+}
+
+/** What a build does with a context that it sees for the first time, but for the copy. */
+async function hashContext(root: string): Promise<void> {
+  const context = openDirectoryContext({ root });
+  const selection = await selectSources(context.tree, { sources: ['.'], where: 'the build context' });
+  await digestSelection(context.tree, selection);
+  context.close();
+}

@@ -1,3 +1,4 @@
+import type { IgnoreFrom } from '../context/directory-context.ts';
 import type { ImageOptions } from '../engine/image-options.ts';
 import type { SecretSource } from '../engine/secrets.ts';
 import type { SshSource } from '../engine/ssh/agents.ts';
@@ -14,6 +15,7 @@ export interface BuildRequest {
   context: string;
   /** Path, URL or `-`; undefined is the context's Dockerfile. */
   file: string | undefined;
+  ignoreFrom: IgnoreFrom | undefined;
   /** `--build-context`, by name. */
   buildContexts: Record<string, string>;
   /** As given, checked to be valid names. */

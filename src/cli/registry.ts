@@ -6,6 +6,7 @@ function loaded(command: Command<never> | Command): Command {
 }
 
 export const groups: readonly CommandGroup[] = [
+  { name: 'build-context', summary: 'Look at build contexts' },
   { name: 'builder', summary: 'Manage builds' },
   { name: 'builds', summary: 'Look at the records of earlier builds' },
   { name: 'buildx', summary: 'Manage builds, by the name that Docker has for it' },
@@ -129,6 +130,11 @@ export const commands: readonly CommandEntry[] = [
     paths: ['explain'],
     summary: 'Say why the steps of a build ran',
     load: async () => loaded((await import('./commands/explain.ts')).explain),
+  },
+  {
+    paths: ['build-context ls', 'build-context list'],
+    summary: 'List what a build would read of its context, and why',
+    load: async () => loaded((await import('./commands/build-context-ls.ts')).buildContextLs),
   },
   {
     paths: ['graph'],

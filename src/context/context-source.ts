@@ -1,4 +1,7 @@
+import type { RuleLine } from './earlier-rules.ts';
 import type { FileTree } from './file-tree.ts';
+import type { IgnoreRule } from './ignore-file.ts';
+import type { IgnoreRules } from './ignore-rules.ts';
 
 /** The ignore file in force: for messages ("hidden by rule 3 of …"). */
 export interface IgnoreFile {
@@ -20,10 +23,12 @@ export interface ContextSource {
    */
   readonly root: string | undefined;
   readonly ignoreFile: IgnoreFile | undefined;
+  /** What hides files of a directory; absent where nothing can. */
+  readonly rules?: { matcher: IgnoreRules; lines: readonly IgnoreRule[] } | undefined;
   /** The files, after the ignore file. */
   readonly tree: FileTree;
-  /** For a name that is not in `tree`: the rule (line number from 1, text) that hid it, if one did. */
-  hiddenBy(path: string): { line: number; pattern: string } | undefined;
+  /** For a name that is not in `tree`: the rule that hid it, if one did. `file` is absent for `ignoreFile`. */
+  hiddenBy(path: string): RuleLine | undefined;
   /** Writes what was learned (the fingerprint index) and removes temporary files. */
   close(): void;
 }

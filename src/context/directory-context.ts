@@ -6,8 +6,13 @@ import { bytesOf } from '../sys/bytes.ts';
 import type { ContextSource, IgnoreFile } from './context-source.ts';
 import { openDirectoryTree } from './directory-tree.ts';
 import { openFingerprintIndex } from './fingerprint-index.ts';
+import { gitIgnoreRules } from './git-ignore-rules.ts';
 import { type ParsedIgnoreFile, parseIgnoreFile } from './ignore-file.ts';
-import { readSmallFile } from './read-file.ts';
+import { createIgnoreRules } from './ignore-rules.ts';
+import { fsPath, readSmallFile } from './read-file.ts';
+
+/** Whose rules say what is part of a context, beside those of the ignore file. */
+export type IgnoreFrom = 'gitignore';
 
 /** An ignore file beyond this is a mistake. */
 const IGNORE_FILE_LIMIT = 4 << 20;
@@ -21,6 +26,8 @@ export interface DirectoryContextOptions {
   dockerfile?: string | undefined;
   /** False for contexts to which no ignore file applies (SPEC I12). */
   ignore?: boolean;
+  /** `gitignore`: what git ignores is hidden too, as long as no `!` line of the ignore file shows it again. */
+  ignoreFrom?: IgnoreFrom | undefined;
   /** Where fingerprint indexes are kept; undefined remembers nothing beyond this context. */
   indexDirectory?: string | undefined;
   /**
@@ -40,7 +47,7 @@ export function openDirectoryContext(options: DirectoryContextOptions): ContextS
   const description = options.description ?? options.root;
   const root = path.resolve(options.root);
   checkDirectory(root, description);
-  const ignore = options.ignore === false ? undefined : findIgnoreFile(root, options.dockerfile);
+  const ignore = options.ignore === false ? undefined : findIgnoreFile(root, options);
   const index = openFingerprintIndex(indexFile(options, root));
   const tree = openDirectoryTree({
     root: bytesOf(root),
@@ -52,11 +59,16 @@ export function openDirectoryContext(options: DirectoryContextOptions): ContextS
     description,
     root,
     ignoreFile: ignore?.file,
+    rules: ignore && { matcher: ignore.parsed.matcher, lines: ignore.parsed.rules },
     tree,
     hiddenBy(hidden) {
-      const at = ignore?.parsed.matcher.hiddenBy(hidden) ?? -1;
-      const rule = ignore?.parsed.rules[at];
-      return rule === undefined ? undefined : { line: rule.line, pattern: rule.written };
+      const directory = fs
+        .lstatSync(fsPath(`${bytesOf(root)}/${hidden}`), { throwIfNoEntry: false })
+        ?.isDirectory();
+      const verdict = ignore?.parsed.matcher.verdict(hidden, directory ?? false);
+      if (verdict === undefined || !verdict.hidden) return undefined;
+      const rule = ignore!.parsed.rules[verdict.pattern];
+      return rule === undefined ? verdict.earlier : { line: rule.line, pattern: rule.written };
     },
     close: () => index.save(),
   };
@@ -83,8 +95,9 @@ function checkDirectory(root: string, description: string): void {
 
 function findIgnoreFile(
   root: string,
-  dockerfile: string | undefined,
-): { file: IgnoreFile; parsed: ParsedIgnoreFile } | undefined {
+  { dockerfile, ignoreFrom }: DirectoryContextOptions,
+): { file: IgnoreFile | undefined; parsed: ParsedIgnoreFile } | undefined {
+  const earlier = ignoreFrom === 'gitignore' ? gitIgnoreRules(root) : undefined;
   const candidates = [path.join(root, '.dockerignore')];
   if (dockerfile !== undefined) candidates.unshift(`${path.resolve(dockerfile)}.dockerignore`);
   for (const candidate of candidates) {
@@ -92,9 +105,13 @@ function findIgnoreFile(
     if (content === undefined) continue;
     const inside = path.relative(root, candidate);
     const name = inside.startsWith('../') ? candidate : inside;
-    return { file: { name, text: content.toString('utf8') }, parsed: parseIgnoreFile(name, content) };
+    return {
+      file: { name, text: content.toString('utf8') },
+      parsed: parseIgnoreFile(name, content, earlier),
+    };
   }
-  return undefined;
+  if (earlier === undefined) return undefined;
+  return { file: undefined, parsed: { rules: [], matcher: createIgnoreRules([], earlier) } };
 }
 
 /** Records made without attributes must not serve a context that asks for them. */

@@ -159,7 +159,7 @@ class DirectoryTree implements FileTree {
     const state = parent === undefined ? this.#rules.root : this.#rules.enter(path, parent);
     const visible = this.#readEntries(path).filter((entry) => {
       const child = joinPath(path, entry.name);
-      return !this.#rules.hides(child, state) || this.#showsBelow(child, entry, state);
+      return !this.#rules.hides(child, state, entry.isDirectory()) || this.#showsBelow(child, entry, state);
     });
     // The default order of strings is by code unit, which is by byte here.
     const names = visible.map((entry) => entry.name).sort();
@@ -178,7 +178,9 @@ class DirectoryTree implements FileTree {
     const state = this.#rules.enter(path, parent);
     const shows = this.#readHidden(path).some((child) => {
       const childPath = joinPath(path, child.name);
-      return !this.#rules.hides(childPath, state) || this.#showsBelow(childPath, child, state);
+      return (
+        !this.#rules.hides(childPath, state, child.isDirectory()) || this.#showsBelow(childPath, child, state)
+      );
     });
     this.#showing.set(path, shows);
     return shows;

@@ -2,6 +2,7 @@ import { SlipwayError } from '../errors/index.ts';
 import type { BytePath } from '../sys/bytes.ts';
 import { textOf } from '../sys/bytes.ts';
 import { cleanPath } from './clean-path.ts';
+import type { EarlierRules } from './earlier-rules.ts';
 import { trimSpace } from './go-text.ts';
 import { compilePattern, type IgnorePattern } from './ignore-pattern.ts';
 import { createIgnoreRules, type IgnoreRules } from './ignore-rules.ts';
@@ -25,9 +26,10 @@ export interface ParsedIgnoreFile {
  *
  * @param name for messages
  * @param content the file's bytes
+ * @param earlier rules that decide before those of the file
  * @throws SlipwayError `syntax` BAD_IGNORE_PATTERN with the line
  */
-export function parseIgnoreFile(name: string, content: Buffer): ParsedIgnoreFile {
+export function parseIgnoreFile(name: string, content: Buffer, earlier?: EarlierRules): ParsedIgnoreFile {
   const rules: IgnoreRule[] = [];
   const lines = content.toString('latin1').split('\n');
   lines.forEach((raw, index) => {
@@ -38,7 +40,7 @@ export function parseIgnoreFile(name: string, content: Buffer): ParsedIgnoreFile
     const written = textOf(trimSpace(text));
     rules.push({ ...locate(name, content, line, () => compilePattern(pattern)), line, written });
   });
-  return { rules, matcher: createIgnoreRules(rules) };
+  return { rules, matcher: createIgnoreRules(rules, earlier) };
 }
 
 /**

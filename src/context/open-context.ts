@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { SlipwayError } from '../errors/index.ts';
 import type { ContextSource } from './context-source.ts';
-import { openDirectoryContext } from './directory-context.ts';
+import { type IgnoreFrom, openDirectoryContext } from './directory-context.ts';
 import {
   DOCKERFILE_LIMIT,
   type DockerfileFile,
@@ -31,6 +31,8 @@ export interface OpenContextRequest {
   access?: (() => Promise<RemoteAccess>) | undefined;
   /** See `RemoteContextOptions`. */
   keepGitDir?: boolean | undefined;
+  /** See `DirectoryContextOptions`. */
+  ignoreFrom?: IgnoreFrom | undefined;
   indexDirectory?: string | undefined;
   readXattrs?: ((path: string) => Map<string, Buffer> | undefined) | undefined;
   signal?: AbortSignal | undefined;
@@ -62,6 +64,7 @@ export async function openContext(request: OpenContextRequest): Promise<OpenedCo
       root,
       description: argument,
       dockerfile,
+      ignoreFrom: request.ignoreFrom,
       indexDirectory: request.indexDirectory,
       readXattrs: request.readXattrs,
     });

@@ -35,7 +35,10 @@ function absentHint({ context }: SelectionRequest): string | undefined {
 function hiddenHint(path: BytePath, request: SelectionRequest): string | undefined {
   const rule = request.context?.hiddenBy(path);
   if (rule === undefined) return undefined;
-  return `Line ${rule.line} of ${request.context?.ignoreFile?.name ?? 'the ignore file'} ("${rule.pattern}") hides it.`;
+  const file = rule.file ?? request.context?.ignoreFile?.name ?? 'the ignore file';
+  return rule.line === 0
+    ? `"${rule.pattern}" is never part of a context with --ignore-from=gitignore.`
+    : `Line ${rule.line} of ${file} ("${rule.pattern}") hides it.`;
 }
 
 function linkHint(tree: FileTree, path: BytePath, request: SelectionRequest): string | undefined {

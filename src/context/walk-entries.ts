@@ -58,7 +58,7 @@ export async function walkEntries(
     }
     const { name, node } = child;
     const path = joinPath(frame.path, name);
-    const hidden = excludes?.hides(path, frame.excluded!) ?? false;
+    const hidden = excludes?.hides(path, frame.excluded!, node.type === 'directory') ?? false;
     const wanted = includes?.hides(path, frame.included!) ?? true;
     if (hidden && excludes?.mayShowBelow(path) === false) continue;
     const taken = wanted && !hidden;

@@ -1,3 +1,4 @@
+import type { IgnoreFrom } from '../context/directory-context.ts';
 import type { RunSettings } from '../execute/executor.ts';
 import type { Descriptor, Platform } from '../image/types.ts';
 import type { BuildWarning } from '../plan/types.ts';
@@ -34,6 +35,11 @@ export interface BuildOptions extends ImageOptions {
    * `-` reads it from `stdin`. Default: the context's.
    */
   file?: string | undefined;
+  /**
+   * `gitignore`: of a context that is a directory, what its `.gitignore` files hide is left out too, unless a `!` line
+   * of the ignore file shows it again.
+   */
+  ignoreFrom?: IgnoreFrom | undefined;
   /** The Dockerfile's text itself, in place of a file. */
   dockerfile?: string;
   /** Names for the image: `name[:tag]`. */

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it, test } from 'vitest';
 import { openDirectoryTree } from '../../src/context/directory-tree.ts';
 import { openFingerprintIndex } from '../../src/context/fingerprint-index.ts';
 import { parseExcludes, parseIgnoreFile } from '../../src/context/ignore-file.ts';
+import type { ParentState } from '../../src/context/ignore-rules.ts';
 import { selectSources } from '../../src/context/select.ts';
 import { SlipwayError } from '../../src/errors/index.ts';
 import { bytesOf, textOf } from '../../src/sys/bytes.ts';
@@ -101,15 +102,16 @@ describe('bytes that are not UTF-8', () => {
 it('says which rule hides a path', () => {
   const { rules, matcher } = parseIgnoreFile('x', Buffer.from('# c\n*\n!src\n  src/*.log\n'));
   const lines = ['README', 'src', 'src/a.c', 'src/a.log', 'src/x/y'].map((path) => {
-    const rule = rules[matcher.hiddenBy(path)];
-    return [path, rule?.line, rule?.written];
+    const { hidden, pattern } = matcher.verdict(path, false);
+    const rule = rules[pattern];
+    return [path, hidden, rule?.line, rule?.written];
   });
   expect(lines).toEqual([
-    ['README', 2, '*'],
-    ['src', undefined, undefined],
-    ['src/a.c', undefined, undefined],
-    ['src/a.log', 4, 'src/*.log'],
-    ['src/x/y', undefined, undefined],
+    ['README', true, 2, '*'],
+    ['src', false, 3, '!src'],
+    ['src/a.c', false, 3, '!src'],
+    ['src/a.log', true, 4, 'src/*.log'],
+    ['src/x/y', false, 3, '!src'],
   ]);
 });
 
@@ -174,7 +176,7 @@ describe('against a naive reference', () => {
     fc.assert(
       fc.property(fc.array(pattern, { maxLength: 6 }), file, (patterns, parts) => {
         const { matcher } = parseIgnoreFile('x', Buffer.from(patterns.join('\n')));
-        expect(matcher.hiddenBy(parts.join('/')) >= 0).toBe(reference(patterns, parts.join('/')));
+        expect(matcher.verdict(parts.join('/'), false).hidden).toBe(reference(patterns, parts.join('/')));
       }),
       { numRuns: 5000 },
     );
@@ -184,10 +186,10 @@ describe('against a naive reference', () => {
     fc.assert(
       fc.property(fc.array(pattern, { minLength: 1, maxLength: 6 }), file, (patterns, parts) => {
         const { matcher } = parseIgnoreFile('x', Buffer.from(patterns.join('\n')));
-        const shown = matcher.hiddenBy(parts.join('/')) < 0;
+        const shown = !matcher.verdict(parts.join('/'), false).hidden;
         for (let depth = 1; shown && depth < parts.length; depth++) {
           const directory = parts.slice(0, depth).join('/');
-          if (matcher.hiddenBy(directory) >= 0) expect(matcher.mayShowBelow(directory)).toBe(true);
+          if (matcher.verdict(directory, true).hidden) expect(matcher.mayShowBelow(directory)).toBe(true);
         }
       }),
       { numRuns: 5000 },
@@ -202,7 +204,7 @@ it('does not enter a hidden directory when no exception can match below', () => 
   const rules = parseIgnoreFile('x', Buffer.from('node_modules\n!src/**/*.c')).matcher;
   const spying = {
     ...rules,
-    enter: (directory: string, parent: Uint8Array) => {
+    enter: (directory: string, parent: ParentState) => {
       read.push(textOf(directory));
       return rules.enter(directory, parent);
     },

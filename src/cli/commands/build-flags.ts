@@ -32,6 +32,10 @@ export const buildFlags = {
     usage: 'Say at the end why steps ran ("text" on standard error, "json" on standard output)',
   },
   file: { type: 'string', short: 'f', usage: 'Name of the Dockerfile (default: "PATH/Dockerfile")' },
+  'ignore-from': {
+    type: 'string',
+    usage: 'Also leave out of the context what these rules hide ("gitignore")',
+  },
   iidfile: { type: 'string', usage: 'Write the image ID to a file' },
   'ignore-syntax': {
     type: 'bool',

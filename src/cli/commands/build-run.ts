@@ -42,6 +42,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
   const building = build({
     context: request.context,
     file: request.file,
+    ignoreFrom: request.ignoreFrom,
     tags: [...request.tags, ...namesOf(request.outputs)],
     target: request.target,
     targets: request.targets.map(({ stage, tags, outputs }) => ({

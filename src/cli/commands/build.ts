@@ -8,6 +8,7 @@ import { defineCommand } from '../command.ts';
 import { parseEntitlement } from '../entitlement.ts';
 import type { FlagValues, ParsedFlags } from '../flags/definition.ts';
 import { goQuote } from '../flags/go-values.ts';
+import { ignoreFrom } from '../ignore-from.ts';
 import { isolationChoice } from '../isolation-choice.ts';
 import { keyValues } from '../key-values.ts';
 import { requestedTargets } from '../requested-targets.ts';
@@ -74,6 +75,7 @@ export function buildRequest(
   return {
     context,
     file: flags.file || undefined,
+    ignoreFrom: ignoreFrom(flags['ignore-from']),
     ...requestedTargets(line),
     allStages: flags['all-stages'],
     buildContexts: buildContexts(flags['build-context']),

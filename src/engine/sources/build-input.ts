@@ -34,6 +34,7 @@ export async function openBuildInput(request: BuildInputRequest): Promise<BuildI
     stdin: text === undefined ? (options.stdin ?? process.stdin) : once(text),
     temporaryDirectory: env.TMPDIR ?? tmpdir(),
     access,
+    ignoreFrom: options.ignoreFrom,
     keepGitDir: isTrue(options.buildArgs?.BUILDKIT_CONTEXT_KEEP_GIT_DIR),
     indexDirectory,
     readXattrs,
