@@ -1,10 +1,17 @@
+import { criticalPath, isOutside, type Measures, measureNote, oneLine } from './draw/graph.ts';
 import type { FileSource, Plan, PlanNode, PlannedStage } from './types.ts';
 
 /**
  * Draws a plan as text: the stages in the order of the file, their steps from the base down, and behind each step
- * what it reads from elsewhere. The same plan always gives the same text; it ends with a line feed.
+ * what it reads from elsewhere. With measures of an earlier build each step has its own in brackets, and `*` where it
+ * is on the longest path. The same plan always gives the same text; it ends with a line feed.
  */
-export function drawPlan(plan: Plan): string {
+export function drawPlan(plan: Plan, measures: Measures = new Map()): string {
+  const path = new Set(criticalPath(plan, measures));
+  const note = ({ id }: PlanNode): string => {
+    const text = [path.has(id) ? '*' : '', measureNote(measures.get(id))].filter(Boolean).join(' ');
+    return text === '' ? '' : ` (${text})`;
+  };
   const nodes = new Map(plan.nodes.map((node) => [node.id, node]));
   // A stage without steps has the result of its base, which made it.
   const results = new Map(plan.stages.toReversed().map((stage) => [stage.result, stage]));
@@ -16,7 +23,10 @@ export function drawPlan(plan: Plan): string {
     const parent = stage.base === undefined ? undefined : plan.stages[stage.base];
     const rows = [
       ...(parent !== undefined ? [`from ${parent.displayName}`] : []),
-      ...own.map((node) => [`${node.id} ${oneLine(node.title)}`, ...arrows(node, { nodes, results })]),
+      ...own.map((node) => [
+        `${node.id} ${oneLine(node.title)}${note(node)}`,
+        ...arrows(node, { nodes, results }),
+      ]),
     ];
     rows.forEach((row, position) => {
       const [first, ...rest] = typeof row === 'string' ? [row] : row;
@@ -56,16 +66,4 @@ function describeSource(source: FileSource, { nodes, results }: Names): string {
   const node = nodes.get(source.node);
   if (node?.operation.kind === 'image') return `image ${node.operation.reference}`;
   return node?.operation.kind === 'scratch' ? 'scratch' : source.node;
-}
-
-/** An image that is only copied or mounted from stands in no stage. */
-function isOutside(node: PlanNode): boolean {
-  return node.range === undefined && (node.operation.kind === 'image' || node.operation.kind === 'scratch');
-}
-
-/** Titles and paths may hold anything, line feeds and terminal escapes among it. */
-function oneLine(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) =>
-    character === '\n' ? '⏎' : character === '\t' ? ' ' : '�',
-  );
 }

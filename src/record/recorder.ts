@@ -8,12 +8,12 @@ import { SlipwayError } from '../errors/index.ts';
 import type { ExecutableStep } from '../execute/executor.ts';
 import type { NodeId, Plan, PlanNode } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
-import { inputsOf } from '../solve/priorities.ts';
 import type { StepIdentity, StepObserver } from '../solve/step-observer.ts';
 import { processIdentity } from '../sys/process-identity.ts';
 import { type BuildRecord, type BuildSubject, RECORD_FORMAT, type RecordedStep } from './build-record.ts';
 import { buildFolder, JOURNAL_FILE, listingName, logName, RECORD_FILE } from './layout.ts';
 import { appendLog } from './log-file.ts';
+import { recordedNodes, recordedStages } from './recorded-plan.ts';
 
 export interface RecorderOptions {
   /** The store's directory. */
@@ -64,13 +64,8 @@ export class BuildRecorder implements StepObserver {
   plan(plan: Plan): void {
     const record = this.#record;
     record.target = plan.target;
-    record.stages = plan.stages.map(({ index, name, displayName, result }) => ({
-      index,
-      ...(name === undefined ? {} : { name }),
-      displayName,
-      result,
-    }));
-    record.steps = plan.nodes.map(recordedNode);
+    record.stages = recordedStages(plan);
+    record.steps = recordedNodes(plan);
     this.#steps.clear();
     for (const [index, step] of record.steps.entries()) this.#steps.set(step.id, { step, index });
   }
@@ -228,23 +223,4 @@ export class BuildRecorder implements StepObserver {
       this.#broken = true;
     }
   }
-}
-
-function recordedNode(node: PlanNode): RecordedStep {
-  const { id, stage, operation, label, title, range, dependencies, noCacheBy } = node;
-  return {
-    id,
-    stage,
-    kind: operation.kind,
-    label,
-    title,
-    ...(range === undefined ? {} : { line: range.start.line }),
-    ...('parent' in operation ? { parent: operation.parent } : {}),
-    reads: inputsOf(node).filter((input) => dependencies.includes(input)),
-    ...(operation.kind === 'image'
-      ? { image: { reference: operation.reference, imageId: operation.imageId } }
-      : {}),
-    ...(noCacheBy === undefined ? {} : { noCache: noCacheBy }),
-    ...(operation.kind === 'run' && operation.argNames !== undefined ? { argNames: operation.argNames } : {}),
-  };
 }

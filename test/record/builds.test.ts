@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { BuildRecord } from '../../src/record/build-record.ts';
@@ -158,6 +158,16 @@ describe('records of builds', () => {
     ]);
   });
 
+  it('give a drawing its results and times', async () => {
+    expect(await store.ok(['graph', '--format=mermaid', context])).toMatch(
+      /RUN cat \/a<br\/>\d+\.\ds"\]\n.* ==> /s,
+    );
+    expect(await store.ok(['graph', '--measured=false', context])).not.toMatch(/\d\.\ds/);
+    const file = join(context, 'graph.svg');
+    await store.ok(['graph', '--format=svg', '-o', file, context]);
+    expect(readFileSync(file, 'utf8')).toContain('longest path');
+  });
+
   it('go out as Chrome trace events', async () => {
     const { traceEvents } = JSON.parse(await store.ok(['builds', 'export', first])) as {
       traceEvents: { name: string; ph: string; cat?: string; ts?: number; dur?: number }[];
@@ -183,7 +193,6 @@ describe('records of builds', () => {
   it('go out as OpenTelemetry spans', async () => {
     const file = join(context, 'spans.json');
     await store.ok(['builds', 'export', '--type=otel', '-o', file, first]);
-    const { readFileSync } = await import('node:fs');
     interface OtelSpan {
       name: string;
       traceId: string;
