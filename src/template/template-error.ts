@@ -1,0 +1,6 @@
+import { SlipwayError } from '../errors/index.ts';
+
+/** An error in a template's text, in Go's words: `template: :1: unclosed action`. */
+export function parseError(line: number, problem: string): SlipwayError {
+  return new SlipwayError('usage', `template: :${line}: ${problem}`, { code: 'TEMPLATE_SYNTAX' });
+}

@@ -1,0 +1,107 @@
+import { GoMap, GoNumber, GoStruct, type GoValue, StringSlice } from './values.ts';
+
+/** The Go type that a part of a JSON document has where Docker decodes it. */
+export type Schema =
+  | 'string'
+  | 'bool'
+  | 'int'
+  | 'int64'
+  | 'duration'
+  | 'time'
+  | 'empty'
+  | { list: 'string' }
+  | { map: Schema; type: string }
+  | StructSchema;
+
+export interface StructSchema {
+  /** Go's name of it: `*container.Config` for one behind a pointer, which may be nil. */
+  struct: string;
+  /** Go's name, the member's name in JSON, type; in declaration order. */
+  fields: readonly (readonly [string, string, Schema])[];
+}
+
+/** A JSON document as Docker's client has it: with Go's types, zero values where members are missing. */
+export function typedFromJson(value: unknown, schema: Schema): GoValue {
+  switch (schema) {
+    case 'string':
+      return typeof value === 'string' ? value : '';
+    case 'bool':
+      return value === true;
+    case 'int':
+      return BigInt(Math.trunc(Number(value ?? 0)));
+    case 'int64':
+      return new GoNumber('int64', BigInt(Math.trunc(Number(value ?? 0))));
+    case 'duration': {
+      const nanoseconds = BigInt(Math.trunc(Number(value ?? 0)));
+      return new GoNumber('time.Duration', nanoseconds, durationText(nanoseconds));
+    }
+    case 'time':
+      return goTime(String(value ?? '0001-01-01T00:00:00Z'));
+    case 'empty':
+      return new GoStruct({ typeName: 'struct {}', json: {} });
+  }
+  if ('list' in schema) return Array.isArray(value) ? StringSlice.from(value.map(String)) : null;
+  if ('map' in schema) {
+    if (value === null || typeof value !== 'object') return null;
+    const members = Object.entries(value).map(([key, member]): [string, GoValue] => [
+      key,
+      typedFromJson(member, schema.map),
+    ]);
+    return new GoMap(members, typedFromJson(undefined, schema.map), schema.type);
+  }
+  const { struct, fields } = schema;
+  if (struct.startsWith('*') && (value === null || value === undefined)) return null;
+  const members = (value ?? {}) as Record<string, unknown>;
+  return new GoStruct({
+    typeName: struct,
+    fields: fields.map(([name, member, type]): [string, GoValue] => [
+      name,
+      typedFromJson(members[member], type),
+    ]),
+    json: value ?? {},
+  });
+}
+
+/** time.Time: printed as `2006-01-02 15:04:05.999 +0000 UTC`. */
+function goTime(text: string): GoStruct {
+  const [, date = '', clock = '', fraction = '', zone = 'Z'] =
+    /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
+  const offset = zone === 'Z' ? '+0000 UTC' : `${zone.replace(':', '')} ${zone.replace(':', '')}`;
+  const milliseconds = Date.parse(text);
+  return new GoStruct({
+    typeName: 'time.Time',
+    methods: [
+      ['IsZero', () => text.startsWith('0001-01-01T00:00:00')],
+      ['Unix', () => new GoNumber('int64', BigInt(Math.floor(milliseconds / 1000)))],
+      ['Year', () => BigInt(text.slice(0, 4))],
+      ['String', () => `${date} ${clock}${fraction} ${offset}`],
+    ],
+    text: `${date} ${clock}${fraction} ${offset}`,
+    json: text,
+  });
+}
+
+/** time.Duration's own text: `1h0m30s`, `1.5s`, `250ms`. */
+export function durationText(nanoseconds: bigint): string {
+  if (nanoseconds === 0n) return '0s';
+  const sign = nanoseconds < 0n ? '-' : '';
+  const all = nanoseconds < 0n ? -nanoseconds : nanoseconds;
+  if (all < 1_000_000_000n) {
+    for (const [unit, size] of [
+      ['ms', 1_000_000n],
+      ['µs', 1000n],
+    ] as const) {
+      if (all >= size) return `${sign}${withFraction(all, size)}${unit}`;
+    }
+    return `${sign}${all}ns`;
+  }
+  const minutes = all / 60_000_000_000n;
+  const seconds = withFraction(all % 60_000_000_000n, 1_000_000_000n);
+  if (minutes === 0n) return `${sign}${seconds}s`;
+  return `${sign}${minutes >= 60n ? `${minutes / 60n}h` : ''}${minutes % 60n}m${seconds}s`;
+}
+
+function withFraction(value: bigint, unit: bigint): string {
+  const digits = String(value % unit).padStart(String(unit).length - 1, '0');
+  return `${value / unit}.${digits}`.replace(/\.?0+$/, (zeros) => (zeros.includes('.') ? '' : zeros));
+}
