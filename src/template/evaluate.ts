@@ -344,7 +344,7 @@ class Evaluation {
   #fail({ line, column }: Place, text: string, problem: string): never {
     throw new SlipwayError(
       'usage',
-      `template: ${this.#name}:${line}:${column}: executing ${quoteGo(this.#name)} at <${text}>: ${problem}`,
+      `template parsing error: template: ${this.#name}:${line}:${column}: executing ${quoteGo(this.#name)} at <${text}>: ${problem}`,
       { code: 'TEMPLATE_FAILED' },
     );
   }

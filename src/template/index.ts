@@ -3,7 +3,9 @@ import { functions } from './functions.ts';
 import { parseTemplate, type Template } from './parse.ts';
 import type { GoValue } from './values.ts';
 
-export { fromJson, GoMap, GoStruct, type GoValue } from './values.ts';
+export { formatDocument } from './format-document.ts';
+export { structFromJson } from './typed.ts';
+export { GoMap, GoStruct, type GoValue, rawJson } from './values.ts';
 
 const NAMES: ReadonlySet<string> = new Set([...Object.keys(functions), 'and', 'or']);
 
@@ -17,10 +19,26 @@ export function parseFormat(text: string): Template {
 }
 
 /**
- * The text that a template makes of a value. With `strictKeys`, a key that a map lacks is an error.
+ * The text that a template makes of a value.
  *
  * @throws SlipwayError `TEMPLATE_FAILED`
  */
-export function render(template: Template, value: GoValue, strictKeys = false): string {
-  return evaluate(template, value, { functions, strictKeys });
+export function render(template: Template, value: GoValue): string {
+  return evaluate(template, value, { functions });
+}
+
+/** Functions that only change how a value looks leave the headers of a table as they are. */
+const headerFunctions = {
+  ...functions,
+  ...Object.fromEntries(
+    ['json', 'title', 'lower', 'upper', 'truncate'].map((name) => [
+      name,
+      { ...functions[name]!, call: ([header]: readonly GoValue[]) => header },
+    ]),
+  ),
+};
+
+/** The header of a table: the template on the names of its columns. */
+export function renderHeader(template: Template, headers: GoValue): string {
+  return evaluate(template, headers, { functions: headerFunctions });
 }

@@ -38,7 +38,7 @@ export function typedFromJson(value: unknown, schema: Schema): GoValue {
     case 'time':
       return goTime(String(value ?? '0001-01-01T00:00:00Z'));
     case 'empty':
-      return new GoStruct({ typeName: 'struct {}', json: {} });
+      return new GoStruct({ typeName: 'struct {}', json: () => ({}) });
   }
   if ('list' in schema) return Array.isArray(value) ? StringSlice.from(value.map(String)) : null;
   if ('map' in schema) {
@@ -58,8 +58,29 @@ export function typedFromJson(value: unknown, schema: Schema): GoValue {
       name,
       typedFromJson(members[member], type),
     ]),
-    json: value ?? {},
+    json: () => value ?? {},
   });
+}
+
+/** A document as a struct with the members of its objects as fields; numbers are Go's int. */
+export function structFromJson(typeName: string, document: Readonly<Record<string, unknown>>): GoStruct {
+  return new GoStruct({
+    typeName,
+    fields: Object.entries(document).map(([name, value]) => [name, fieldFromJson(name, value)]),
+    json: () => document,
+  });
+}
+
+function fieldFromJson(name: string, value: unknown): GoValue {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : value;
+  if (Array.isArray(value)) {
+    return value.every((item) => typeof item === 'string')
+      ? StringSlice.from(value)
+      : value.map((item) => fieldFromJson(name, item));
+  }
+  if (typeof value === 'object') return structFromJson(name, value as Record<string, unknown>);
+  return typeof value === 'boolean' ? value : String(value);
 }
 
 /** time.Time: printed as `2006-01-02 15:04:05.999 +0000 UTC`. */
@@ -77,7 +98,7 @@ function goTime(text: string): GoStruct {
       ['String', () => `${date} ${clock}${fraction} ${offset}`],
     ],
     text: `${date} ${clock}${fraction} ${offset}`,
-    json: text,
+    json: () => text,
   });
 }
 

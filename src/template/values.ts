@@ -58,7 +58,7 @@ export class GoStruct {
   readonly fields: ReadonlyMap<string, GoValue>;
   readonly methods: ReadonlyMap<string, () => GoValue>;
   /** What `json` writes; fields by their names when absent. */
-  readonly json: unknown;
+  readonly json: (() => unknown) | undefined;
   /** What `print` shows of a type that knows better than its fields. */
   readonly text: string | undefined;
 
@@ -66,7 +66,7 @@ export class GoStruct {
     typeName: string;
     fields?: Iterable<[string, GoValue]>;
     methods?: Iterable<[string, () => GoValue]>;
-    json?: unknown;
+    json?: () => unknown;
     text?: string;
   }) {
     this.typeName = options.typeName;
@@ -100,7 +100,7 @@ export function toJson(value: GoValue): unknown {
     return Object.fromEntries([...value.entries].map(([key, member]) => [key, toJson(member)]));
   }
   if (value instanceof GoStruct) {
-    if (value.json !== undefined) return value.json;
+    if (value.json !== undefined) return value.json();
     return Object.fromEntries([...value.fields].map(([key, member]) => [key, toJson(member)]));
   }
   return value;
@@ -140,6 +140,7 @@ export function plain(value: GoValue): GoValue {
   return value instanceof GoNumber ? value.value : value;
 }
 
-function rawJson(digits: string): unknown {
-  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(digits);
+/** A value that JSON.stringify writes as `text`, which is JSON of something that is no object. */
+export function rawJson(text: string): unknown {
+  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(text);
 }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { renderHistory } from '../../src/cli/render/history-list.ts';
+import { type HistoryLine, historyColumns } from '../../src/cli/render/history-columns.ts';
 import { createdSince, humanDuration, humanSize } from '../../src/cli/render/human.ts';
-import { type ListedImage, renderImageList } from '../../src/cli/render/image-list.ts';
+import { imageColumns } from '../../src/cli/render/image-columns.ts';
+import { imageLines, type ListedImage } from '../../src/cli/render/image-list.ts';
+import { formatList } from '../../src/cli/render/list-format.ts';
 
 const NOW = Date.UTC(2026, 5, 1);
 const MINUTE = 60;
@@ -93,11 +95,13 @@ const IMAGES: ListedImage[] = [
   },
 ];
 
-describe('renderImageList', () => {
-  const options = { quiet: false, noTrunc: false, digests: false, now: NOW };
+describe('the list of images', () => {
+  const options = { noTrunc: false, digests: false, now: NOW };
+  const list = (images: ListedImage[], how: typeof options, format = 'table') =>
+    formatList(imageLines(images, how.digests), format, imageColumns(how));
 
   it('is a table as Docker prints it', () => {
-    expect(renderImageList(IMAGES, options)).toBe(`\
+    expect(list(IMAGES, options)).toBe(`\
 REPOSITORY                TAG       IMAGE ID       CREATED              SIZE
 app                       1         111111111111   About a minute ago   121MB
 localhost:5000/team/app   latest    111111111111   About a minute ago   121MB
@@ -107,28 +111,43 @@ pulled                    <none>    333333333333   N/A                  1.98MB
   });
 
   it('shows digests, whole ids, ids alone', () => {
-    expect(renderImageList(IMAGES, { ...options, digests: true }).replace(/([ab])\1{63}/g, '($1)')).toBe(`\
+    expect(list(IMAGES, { ...options, digests: true }).replace(/([ab])\1{63}/g, '($1)')).toBe(`\
 REPOSITORY                TAG       DIGEST                                                                    IMAGE ID       CREATED              SIZE
 app                       1         sha256:(a)   111111111111   About a minute ago   121MB
 localhost:5000/team/app   latest    <none>                                                                    111111111111   About a minute ago   121MB
 <none>                    <none>    <none>                                                                    222222222222   5 months ago         0B
 pulled                    <none>    sha256:(b)   333333333333   N/A                  1.98MB
 `);
-    expect(renderImageList(IMAGES, { ...options, quiet: true })).toBe(
-      '111111111111\n111111111111\n222222222222\n333333333333\n',
-    );
-    expect(renderImageList(IMAGES.slice(1, 2), { ...options, quiet: true, noTrunc: true })).toBe(
+    expect(list(IMAGES.slice(1, 2), { ...options, noTrunc: true }, '{{.ID}}')).toBe(
       `sha256:${'2'.repeat(64)}\n`,
     );
   });
 
+  it('by templates', () => {
+    expect(list(IMAGES, options, 'table {{upper .Repository}}\\t{{.ID}}')).toBe(`\
+REPOSITORY                IMAGE ID
+APP                       111111111111
+LOCALHOST:5000/TEAM/APP   111111111111
+<NONE>                    222222222222
+PULLED                    333333333333
+`);
+    expect(list(IMAGES.slice(1, 2), options, 'json')).toBe(
+      '{"Containers":"N/A","CreatedAt":"2026-01-01 00:00:00 +0000 UTC","CreatedSince":"5 months ago",' +
+        '"Digest":"\\u003cnone\\u003e","ID":"222222222222","Repository":"\\u003cnone\\u003e","SharedSize":"N/A",' +
+        '"Size":"0B","Tag":"\\u003cnone\\u003e","UniqueSize":"N/A","VirtualSize":"0B"}\n',
+    );
+    expect(() => list(IMAGES, options, '{{.Foo}}')).toThrow(
+      `template: :1:2: executing "" at <.Foo>: can't evaluate field Foo in type *formatter.imageContext`,
+    );
+  });
+
   it('has only a header without images', () => {
-    expect(renderImageList([], options)).toBe('REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n');
+    expect(list([], options)).toBe('REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n');
   });
 });
 
-describe('renderHistory', () => {
-  const lines = [
+describe('the history of an image', () => {
+  const lines: HistoryLine[] = [
     {
       id: `sha256:${'1'.repeat(64)}`,
       created: '2026-05-31T00:00:00Z',
@@ -144,10 +163,11 @@ describe('renderHistory', () => {
       comment: '',
     },
   ];
-  const options = { human: true, noTrunc: false, quiet: false, now: NOW };
+  const options = { human: true, noTrunc: false, now: NOW };
+  const list = (how: typeof options) => formatList(lines, 'table', historyColumns(how));
 
   it('is a table as Docker prints it', () => {
-    expect(renderHistory(lines, options)).toBe(`\
+    expect(list(options)).toBe(`\
 IMAGE          CREATED        CREATED BY                                      SIZE      COMMENT
 111111111111   24 hours ago   CMD ["sh"]                                      0B        buildkit.dockerfile.v0
 <missing>      36 hours ago   RUN /bin/sh -c  apt-get update && apt-get in…   203MB     
@@ -155,12 +175,11 @@ IMAGE          CREATED        CREATED BY                                      SI
   });
 
   it('in full and in exact numbers', () => {
-    const text = renderHistory(lines, { ...options, human: false, noTrunc: true });
+    const text = list({ ...options, human: false, noTrunc: true });
     expect(text.replaceAll('1'.repeat(64), '(1)')).toBe(`\
-IMAGE                                                                     CREATED                CREATED BY                                                    SIZE        COMMENT
+IMAGE                                                                     CREATED AT             CREATED BY                                                    SIZE        COMMENT
 sha256:(1)   2026-05-31T00:00:00Z   CMD ["sh"]                                                    0           buildkit.dockerfile.v0
 <missing>                                                                 2026-05-30T12:00:00Z   RUN /bin/sh -c  apt-get update && apt-get install -y gcc #    203456789   
 `);
-    expect(renderHistory(lines, { ...options, quiet: true })).toBe('111111111111\n<missing>\n');
   });
 });

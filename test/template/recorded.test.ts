@@ -33,7 +33,7 @@ function format(template: string): { status: number; text: string } {
 
 function messageOf(error: unknown): string {
   if (!(error instanceof SlipwayError)) throw error;
-  return `template parsing error: ${error.message}`;
+  return error.message;
 }
 
 describe(`templates as recorded from ${recorded.recordedWith}`, () => {

@@ -3,12 +3,14 @@ import { findImage } from '../../store/find-image.ts';
 import { imageDocuments, imageLayers, noImage } from '../../store/images.ts';
 import { defineCommand } from '../command.ts';
 import { withExistingStore } from '../open-existing.ts';
-import { renderHistory } from '../render/history-list.ts';
+import { historyColumns, historyId } from '../render/history-columns.ts';
+import { formatFlag, formatList } from '../render/list-format.ts';
 
 /** `slipway history` */
 export const history = defineCommand({
   usage: '[OPTIONS] IMAGE',
   flags: {
+    ...formatFlag,
     human: {
       type: 'bool',
       short: 'H',
@@ -27,8 +29,13 @@ export const history = defineCommand({
       const sizes = imageLayers(store, id).map((layer) => layer.size);
       return historyRows(id, imageDocuments(store, id)!.parsed, sizes);
     });
-    const { human, quiet, 'no-trunc': noTrunc } = values;
-    context.stdout.write(renderHistory(rows, { human, quiet, noTrunc, now: Date.now() }));
+    const { human, quiet, format, 'no-trunc': noTrunc } = values;
+    if (quiet && (format === '' || format === 'table')) {
+      context.stdout.write(rows.map(({ id }) => `${historyId(id, noTrunc)}\n`).join(''));
+      return 0;
+    }
+    const kind = historyColumns({ human, noTrunc, now: Date.now() });
+    context.stdout.write(formatList(rows, format || 'table', kind));
     return 0;
   },
 });

@@ -1,9 +1,12 @@
-import { familiarName, familiarReference, parseReference } from '../../image/reference.ts';
-import { type ImageRecord, listImages } from '../../store/images.ts';
+import { IMAGE_FILTERS, selectImages } from '../../engine/filter-images.ts';
+import { familiarName, parseReference } from '../../image/reference.ts';
+import type { ImageRecord } from '../../store/images.ts';
 import { defineCommand } from '../command.ts';
+import { filterFlag, parseFilters } from '../filters.ts';
 import { withExistingStore } from '../open-existing.ts';
-import { matchesPattern } from '../path-pattern.ts';
-import { type ListedImage, renderImageList } from '../render/image-list.ts';
+import { imageColumns } from '../render/image-columns.ts';
+import { imageLines, type ListedImage, shortId } from '../render/image-list.ts';
+import { formatFlag, formatList } from '../render/list-format.ts';
 
 /** `slipway images` */
 export const images = defineCommand({
@@ -11,34 +14,36 @@ export const images = defineCommand({
   flags: {
     all: { type: 'bool', short: 'a', usage: 'Show all images (default hides intermediate images)' },
     digests: { type: 'bool', usage: 'Show digests' },
+    ...filterFlag,
+    ...formatFlag,
     'no-trunc': { type: 'bool', usage: "Don't truncate output" },
     quiet: { type: 'bool', short: 'q', usage: 'Only show image IDs' },
   },
   args: { least: 0, most: 1 },
   async run(context, { values, args }) {
+    const { digests, quiet, all, format, 'no-trunc': noTrunc } = values;
+    const filters = new Map(parseFilters(values.filter, IMAGE_FILTERS));
+    if (args[0] !== undefined) filters.set('reference', [...(filters.get('reference') ?? []), args[0]]);
+    const now = Date.now();
     const records = withExistingStore(context.root, (store) =>
-      store === undefined ? [] : listImages(store),
+      store === undefined ? [] : selectImages(store, { all, filters, now }),
     );
-    const parents = new Set(records.map(({ parent }) => parent));
-    const shown = records
-      .filter((image) => values.all || isNamed(image) || !parents.has(image.id))
-      .flatMap((image) => listed(image, args[0]) ?? []);
-    const { digests, quiet, 'no-trunc': noTrunc } = values;
-    context.stdout.write(renderImageList(shown, { digests, quiet, noTrunc, now: Date.now() }));
+    const withDigests = digests || format.includes('.Digest');
+    const lines = imageLines(records.map(listed), withDigests);
+    if (quiet && (format === '' || format === 'table')) {
+      context.stdout.write(lines.map(({ image: { id } }) => `${noTrunc ? id : shortId(id)}\n`).join(''));
+      return 0;
+    }
+    const kind = imageColumns({ noTrunc, digests, now });
+    context.stdout.write(formatList(lines, format || 'table', kind));
     return 0;
   },
 });
 
-function isNamed(image: ImageRecord): boolean {
-  return image.tags.length + image.digests.length > 0;
-}
-
-/** The image with those of its names that fit `pattern`; undefined when none does. */
-function listed(image: ImageRecord, pattern: string | undefined): ListedImage | undefined {
-  const fits = (name: string) => pattern === undefined || nameFits(name, pattern);
-  const tags = image.tags.filter(fits).map((name) => parseReference(name));
-  const digests = image.digests.filter(fits).map((name) => parseReference(name));
-  if (pattern !== undefined && tags.length + digests.length === 0) return undefined;
+/** The image under the names that people write. */
+function listed(image: ImageRecord): ListedImage {
+  const tags = image.tags.map((name) => parseReference(name));
+  const digests = image.digests.map((name) => parseReference(name));
   return {
     id: image.id,
     tags: tags.map((name) => ({ repository: familiarName(name), tag: name.tag ?? '' })),
@@ -46,12 +51,4 @@ function listed(image: ImageRecord, pattern: string | undefined): ListedImage | 
     created: image.created,
     size: image.size,
   };
-}
-
-/** Docker tries the pattern on the short name with and without its tag, and on the full one. */
-function nameFits(name: string, pattern: string): boolean {
-  const reference = parseReference(name);
-  return [familiarReference(reference), familiarName(reference), name].some((text) =>
-    matchesPattern(pattern, text),
-  );
 }

@@ -1,37 +1,93 @@
 import { SlipwayError } from '../../errors/index.ts';
 import { inspectImage } from '../../image/inspect.ts';
+import { IMAGE_INSPECT } from '../../image/inspect-schema.ts';
 import { familiarReference, parseReference } from '../../image/reference.ts';
-import { safeJson } from '../../progress/safe-text.ts';
+import { safeJson, safeLines } from '../../progress/safe-text.ts';
 import { lookUp } from '../../store/find-image.ts';
 import { imageDocuments, imageLayers } from '../../store/images.ts';
 import { layerDirectory } from '../../store/layout.ts';
 import type { Store } from '../../store/store.ts';
+import { formatDocument, parseFormat } from '../../template/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import { withExistingStore } from '../open-existing.ts';
+import { documentFormatFlag } from '../render/list-format.ts';
+
+/** Exit code of a template that cannot be parsed, as Docker's. */
+const EXIT_TEMPLATE = 64;
 
 /** `slipway inspect` */
 export const inspect = defineCommand({
   usage: '[OPTIONS] NAME|ID [NAME|ID...]',
-  flags: {},
+  flags: {
+    ...documentFormatFlag,
+    size: { type: 'bool', short: 's', usage: 'Display total file sizes if the type is container' },
+    type: { type: 'string', usage: 'Return JSON for specified type' },
+  },
   args: { least: 1 },
-  run: async (context, { args }) => printAll(context, args, (name) => `No such object: ${name}`),
+  async run(context, { values, args }) {
+    const kind = objectKind(values.type);
+    return printAll(context, args, {
+      format: values.format,
+      missing: (name) => `No such ${kind}: ${name}`,
+      find: kind === 'object' || kind === 'image' ? describe : () => undefined,
+    });
+  },
 });
 
 /** `slipway image inspect` */
 export const imageInspect = defineCommand({
   usage: '[OPTIONS] IMAGE [IMAGE...]',
-  flags: {},
+  flags: documentFormatFlag,
   args: { least: 1 },
-  run: async (context, { args }) => printAll(context, args, (name) => `No such image: ${name}`),
+  run: async (context, { values, args }) =>
+    printAll(context, args, {
+      format: values.format,
+      missing: (name) => `No such image: ${name}`,
+      find: describe,
+    }),
 });
 
-/** What is there goes to standard output as one array, even an empty one; what is not is said after it. */
-function printAll(context: CommandContext, names: string[], missing: (name: string) => string): number {
+const TYPES = [
+  'config',
+  'container',
+  'image',
+  'network',
+  'node',
+  'plugin',
+  'secret',
+  'service',
+  'task',
+  'volume',
+];
+
+function objectKind(type: string): string {
+  if (type === '') return 'object';
+  if (TYPES.includes(type)) return type;
+  throw new SlipwayError('usage', `"${type}" is not a valid value for --type`, { code: 'TYPE_INVALID' });
+}
+
+interface Printing {
+  format: string;
+  missing: (name: string) => string;
+  find: (store: Store, name: string) => Record<string, unknown> | undefined;
+}
+
+/** What is there goes to standard output, as one array or each by the template; what is not is said after it. */
+function printAll(context: CommandContext, names: string[], { format, missing, find }: Printing): number {
+  const { stdout, stderr, root } = context;
+  let template: ReturnType<typeof parseFormat> | undefined;
+  try {
+    template = format === '' || format === 'json' ? undefined : parseFormat(format);
+  } catch (error) {
+    if (!(error instanceof SlipwayError)) throw error;
+    stderr.write(`${safeLines(error.message)}\n`);
+    return EXIT_TEMPLATE;
+  }
   const problems: string[] = [];
-  const documents = withExistingStore(context.root, (store) =>
+  const documents = withExistingStore(root, (store) =>
     names.flatMap((name) => {
       try {
-        const document = store && describe(store, name);
+        const document = store && find(store, name);
         if (document === undefined) problems.push(missing(name));
         return document ?? [];
       } catch (error) {
@@ -41,7 +97,22 @@ function printAll(context: CommandContext, names: string[], missing: (name: stri
       }
     }),
   );
-  context.stdout.write(`${safeJson(documents, 4)}\n`);
+  if (template === undefined) {
+    stdout.write(`${safeJson(documents, format === 'json' ? undefined : 4)}\n`);
+  } else {
+    let text = '';
+    for (const document of documents) {
+      try {
+        text += `${formatDocument(template, document, IMAGE_INSPECT)}\n`;
+      } catch (error) {
+        if (!(error instanceof SlipwayError)) throw error;
+        problems.push(error.message);
+        break;
+      }
+    }
+    // What an image says is printed as it is for programs, and made harmless for terminals.
+    stdout.write(text === '' ? '\n' : stdout.isTTY ? safeLines(text) : text);
+  }
   if (problems.length === 0) return 0;
   throw new SlipwayError('not-found', problems.join('\nError: '), { code: 'OBJECT_NOT_FOUND' });
 }

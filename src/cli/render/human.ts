@@ -3,15 +3,18 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY_HOURS = 24;
 
-/** Bytes with three significant digits and decimal units, as `docker images` shows them: `7.8MB`, `121MB`, `0B`. */
-export function humanSize(bytes: number): string {
+/**
+ * Bytes with three significant digits and decimal units, as `docker images` shows them: `7.8MB`, `121MB`, `0B`; other
+ * places of Docker's show four.
+ */
+export function humanSize(bytes: number, digits = 3): string {
   let value = bytes;
   let unit = 0;
-  while (unit < UNITS.length - 1 && Number(value.toPrecision(3)) >= 1000) {
+  while (unit < UNITS.length - 1 && Number(value.toPrecision(digits)) >= 1000) {
     value /= 1000;
     unit++;
   }
-  return `${Number(value.toPrecision(3))}${UNITS[unit]}`;
+  return `${Number(value.toPrecision(digits))}${UNITS[unit]}`;
 }
 
 /** How long `seconds` are, in the words of Docker's go-units: `About a minute`, `2 weeks`. */

@@ -1,7 +1,3 @@
-import { safeText } from '../../progress/safe-text.ts';
-import { createdSince, humanSize } from './human.ts';
-import { renderTable } from './table.ts';
-
 /** An image as lists show it. */
 export interface ListedImage {
   /** `sha256:…` */
@@ -15,46 +11,19 @@ export interface ListedImage {
   size: number;
 }
 
-export interface ImageListOptions {
-  quiet: boolean;
-  noTrunc: boolean;
-  digests: boolean;
-  /** Milliseconds since 1970. */
-  now: number;
-}
-
 const NONE = '<none>';
 
 /** One line of the list: an image under one of its names. */
-interface Line {
+export interface ImageLine {
   image: ListedImage;
   repository: string;
   tag: string;
   digest: string;
 }
 
-/** The table of `docker images`, or with `quiet` the ids, one per name. `images` come in the order of the list. */
-export function renderImageList(images: readonly ListedImage[], options: ImageListOptions): string {
-  const lines = images.flatMap((image) => linesOf(image, options.digests));
-  const id = (image: ListedImage) => (options.noTrunc ? image.id : shortId(image.id));
-  if (options.quiet) return lines.map(({ image }) => `${id(image)}\n`).join('');
-  const headers = [
-    'REPOSITORY',
-    'TAG',
-    ...(options.digests ? ['DIGEST'] : []),
-    'IMAGE ID',
-    'CREATED',
-    'SIZE',
-  ];
-  const rows = lines.map(({ image, repository, tag, digest }) => [
-    safeText(repository),
-    safeText(tag),
-    ...(options.digests ? [safeText(digest)] : []),
-    id(image),
-    createdSince(image.created, options.now),
-    humanSize(image.size),
-  ]);
-  return renderTable(headers, rows);
+/** The lines of `docker images`. `images` come in the order of the list. */
+export function imageLines(images: readonly ListedImage[], withDigests: boolean): ImageLine[] {
+  return images.flatMap((image) => linesOf(image, withDigests));
 }
 
 /** The twelve digits that stand for an id. */
@@ -62,8 +31,8 @@ export function shortId(id: string): string {
   return id.replace(/^sha256:/, '').slice(0, 12);
 }
 
-function linesOf(image: ListedImage, withDigests: boolean): Line[] {
-  const lines: Line[] = image.tags.map(({ repository, tag }) => ({
+function linesOf(image: ListedImage, withDigests: boolean): ImageLine[] {
+  const lines: ImageLine[] = image.tags.map(({ repository, tag }) => ({
     image,
     repository,
     tag,

@@ -1,0 +1,43 @@
+import { SlipwayError } from '../errors/index.ts';
+
+const UNITS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+const AGE = /^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/;
+const DATE = /^\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?)?(?:Z|[+-]\d\d:\d\d)?$/;
+
+/**
+ * A moment as Docker's `until` takes it: an age in Go's spelling (`10m`, `1h30m`), a date with or without clock and
+ * zone (local without), or seconds since 1970. Gives milliseconds since 1970; `now` is in the same.
+ *
+ * @throws SlipwayError `TIME_INVALID` with Docker's words.
+ */
+export function timeOrAge(text: string, now: number): number {
+  if (AGE.test(text)) {
+    let age = 0;
+    for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)) {
+      age += Number(number) * UNITS[unit!]!;
+    }
+    return now - age;
+  }
+  if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text) * 1000;
+  const time = DATE.test(text) ? Date.parse(wholeDate(text)) : Number.NaN;
+  if (!Number.isNaN(time)) return time;
+  throw new SlipwayError('usage', `failed to parse value as time or duration: "${text}"`, {
+    code: 'TIME_INVALID',
+    hint: 'For example 24h, 2026-01-31, 2026-01-31T12:00:00.',
+  });
+}
+
+/** Date.parse takes a date alone for UTC, and wants minutes. */
+function wholeDate(text: string): string {
+  const [, date, hour, rest = '', zone = ''] =
+    /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d))?(:[\d:.]+)?(Z|[+-]\d\d:\d\d)?$/.exec(text) ?? [];
+  return `${date}T${hour ?? '00'}${rest === '' ? ':00' : rest}${zone}`;
+}
