@@ -62,6 +62,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => loaded((await import('./commands/rmi.ts')).rmi),
   },
   {
+    paths: ['image prune'],
+    summary: 'Remove unused images',
+    load: async () => loaded((await import('./commands/image-prune.ts')).imagePrune),
+  },
+  {
     paths: ['image save', 'save'],
     summary: 'Save one or more images to a tar archive (streamed to STDOUT by default)',
     load: async () => loaded((await import('./commands/save.ts')).save),

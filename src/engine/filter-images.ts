@@ -79,7 +79,7 @@ export function hasLabel(store: Store, image: ImageRecord, label: string): boole
   return Object.hasOwn(labels, key) && (equals < 0 || labels[key] === label.slice(equals + 1));
 }
 
-export function isNamed(image: ImageRecord): boolean {
+function isNamed(image: ImageRecord): boolean {
   return image.tags.length + image.digests.length > 0;
 }
 

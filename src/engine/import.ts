@@ -33,7 +33,7 @@ export function importImage(options: ImportOptions): Promise<Digest> {
     const unpacked = await client.call<UnpackedLayer>('import', request, signal ? { signal } : {});
     const layer = registerLayer(store, lease, unpacked);
     const now = nowNs();
-    const comment = options.message || `Imported from ${source}`;
+    const comment = options.message || `Imported from ${/^https?:/.test(source) ? source : '-'}`;
     const config = buildImageConfig({
       platform,
       config: options.config ?? {},

@@ -52,5 +52,7 @@ export function load(options: LoadOptions): Promise<Loaded[]> {
 
 /** A file by its path, or the standard input that the worker has from this process. */
 export function inputOf(path: string | undefined): Input {
-  return path === undefined || path === '-' ? { kind: 'fd', fd: 0 } : { kind: 'file', path: resolve(path) };
+  return path === undefined || path === '-'
+    ? { kind: 'fd', fd: 0 }
+    : { kind: 'file', path: resolve(path), name: path };
 }

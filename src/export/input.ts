@@ -11,7 +11,14 @@ import { openTarFiles } from './tar-files.ts';
 import type { Aborted } from './types.ts';
 
 /** Where an archive comes from: a file (an OCI layout may be a directory), or a file descriptor that stays open. */
-export type Input = { kind: 'file'; path: string } | { kind: 'fd'; fd: number };
+export type Input =
+  | {
+      kind: 'file';
+      path: string;
+      /** As the user named it, for messages. */
+      name?: string;
+    }
+  | { kind: 'fd'; fd: number };
 
 export interface InputOptions {
   /** Path of a temporary file that may be made; it has no name any more when this returns. */
@@ -55,7 +62,7 @@ export function openInput(input: Input): number {
     return openSync(input.path, constants.O_RDONLY);
   } catch (error) {
     const why = isErrno(error, 'ENOENT') ? 'no such file or directory' : (error as Error).message;
-    throw new SlipwayError('not-found', `open ${input.path}: ${why}`, {
+    throw new SlipwayError('not-found', `open ${input.name ?? input.path}: ${why}`, {
       code: 'INPUT_NOT_FOUND',
       cause: error,
     });

@@ -103,7 +103,7 @@ function goTime(text: string): GoStruct {
 }
 
 /** time.Duration's own text: `1h0m30s`, `1.5s`, `250ms`. */
-export function durationText(nanoseconds: bigint): string {
+function durationText(nanoseconds: bigint): string {
   if (nanoseconds === 0n) return '0s';
   const sign = nanoseconds < 0n ? '-' : '';
   const all = nanoseconds < 0n ? -nanoseconds : nanoseconds;

@@ -41,7 +41,6 @@ async function perform(request: LoadRequest, context: CommandContext): Promise<n
         `The image ${familiar(name)} already exists, renaming the old one with ID ${from} to empty string\n`,
       );
     }
-    if (request.quiet) continue;
     for (const name of names) stdout.write(`Loaded image: ${familiar(name)}\n`);
     if (names.length === 0) stdout.write(`Loaded image ID: ${id}\n`);
   }

@@ -1,0 +1,71 @@
+import { timeOrAge } from '../image/time-or-age.ts';
+import { collectGarbage } from '../store/garbage.ts';
+import { type ImageRecord, listImages } from '../store/images.ts';
+import { type RemovalLine, removeImage } from '../store/removal.ts';
+import type { Store } from '../store/store.ts';
+import { booleanFilter, hasLabel } from './filter-images.ts';
+import { type StoreOptions, withSession } from './with-session.ts';
+
+/** Names of the filters of `image prune`. */
+export const PRUNE_FILTERS = ['dangling', 'label', 'label!', 'until'] as const;
+
+export interface PruneImagesOptions extends StoreOptions {
+  /** Images with names too. */
+  all?: boolean;
+  filters?: ReadonlyMap<string, readonly string[]>;
+  /** Milliseconds since 1970. */
+  now?: number;
+}
+
+export interface PrunedImages {
+  lines: RemovalLine[];
+  /** Bytes of the layers that are gone from the disk. Layers that the build cache keeps do not count. */
+  reclaimed: number;
+}
+
+/**
+ * Removes images that nobody uses, as `docker image prune` does, and the layers that only they needed.
+ *
+ * @throws SlipwayError `FILTER_VALUE`, `TIME_INVALID`
+ */
+export function pruneImages(options: PruneImagesOptions): Promise<PrunedImages> {
+  return withSession(options, async (store, session) => {
+    const lines: RemovalLine[] = [];
+    for (const image of unused(store, options)) {
+      if (listImages(store).some(({ id }) => id === image.id)) {
+        lines.push(...removeImage(store, image.id, { force: true }).lines);
+      }
+    }
+    const { layers, strays } = collectGarbage(store);
+    const reclaimed = sizeOfRemoved(store);
+    if (layers.length > 0 || strays.length > 0) await session.worker();
+    return { lines, reclaimed };
+  });
+}
+
+/** Bytes of the layers that are about to be deleted. */
+function sizeOfRemoved(store: Store): number {
+  const row = store.database.get<{ size: number | null }>(
+    "SELECT sum(size) AS size FROM layers WHERE state = 'removing'",
+  );
+  return row?.size ?? 0;
+}
+
+function unused(
+  store: Store,
+  { all = false, filters = new Map(), now = Date.now() }: PruneImagesOptions,
+): ImageRecord[] {
+  const danglingOnly = booleanFilter(filters.get('dangling'), 'dangling') ?? !all;
+  const before = (filters.get('until') ?? []).map((value: string) => timeOrAge(value, now));
+  const images = listImages(store);
+  const parents = new Set(images.map(({ parent }) => parent));
+  return images.filter((image) => {
+    const named = image.tags.length + image.digests.length > 0;
+    if (parents.has(image.id) || (danglingOnly && named)) return false;
+    return (
+      before.every((time: number) => Date.parse(image.created) < time) &&
+      (filters.get('label') ?? []).every((label: string) => hasLabel(store, image, label)) &&
+      !(filters.get('label!') ?? []).some((label: string) => hasLabel(store, image, label))
+    );
+  });
+}
