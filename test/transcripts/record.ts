@@ -18,7 +18,10 @@ const version = execFileSync(docker[0]!, [...docker.slice(1), 'version', '-f', '
   encoding: 'utf8',
 });
 for (const name of names) {
-  execFileSync('bash', ['-c', `${docker.join(' ')} image prune -af >/dev/null && ${docker.join(' ')} builder prune -af >/dev/null`]);
+  execFileSync('bash', [
+    '-c',
+    `${docker.join(' ')} image prune -af >/dev/null && ${docker.join(' ')} builder prune -af >/dev/null`,
+  ]);
   makeRootfs(join(cwd, 'rootfs.tar'));
   // The engine sorts by whole seconds.
   const steps = runTranscript(commandsOf(name), { program: `sleep 1.05; ${docker.join(' ')} "$@"`, cwd });
