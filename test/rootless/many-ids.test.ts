@@ -5,8 +5,14 @@ import { leftovers } from '../support/leftovers.ts';
 import { describeWith, program, root } from '../support/need.ts';
 import { contextOfOwners, idByRoot, REPRODUCIBLE } from './images.ts';
 import { BASE, ordinaryUser, setSubordinateIds } from './ordinary-user.ts';
+import { expectRights } from './rights.ts';
 
-const needs = [root(), program('useradd', 'passwd'), program('newuidmap', 'uidmap')];
+const needs = [
+  root(),
+  program('useradd', 'passwd'),
+  program('ssh-agent', 'openssh-client'),
+  program('newuidmap', 'uidmap'),
+];
 
 /** Three blocks, none of which begins where another ends. */
 const RANGES = ['700000000:1000', '700100000:500', '700200000:65000'] as const;
@@ -66,6 +72,11 @@ CMD ["ls", "-ln", "/of-33", "/of-1200", "/of-60000", "/copied", "/tmp/work/mine"
     expect((await user.ok(['build', '-q', '-t', 'same', context], { env: REPRODUCIBLE })).trim()).toBe(
       expected,
     );
+  });
+
+  it('gives steps agents, secrets and rights', async () => {
+    const { folder, store } = user;
+    await expectRights({ folder, store, insecure: 'mounted' }, (args, env) => user.run(args, { env }));
   });
 
   it('has the resolver of the host', async () => {
