@@ -269,6 +269,7 @@ async function planOf(job: BuildJob): Promise<Plan> {
     allow: options.allow ?? [],
     namedContexts: named?.planned() ?? new Map(),
     resolveContext: (name) => named!.image(name),
+    timeOf: (source) => job.sources.timeOf(source),
     unsetEnv: options.unsetEnv ?? [],
     unsetLabels: options.unsetLabels ?? [],
     ignoreSyntax: options.ignoreSyntax ?? false,

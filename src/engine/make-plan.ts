@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { SlipwayError } from '../errors/index.ts';
 import type { Platform } from '../image/types.ts';
-import type { NamedContext, ResolvedImage } from '../plan/options.ts';
+import type { NamedContext, ResolvedImage, TimeSource } from '../plan/options.ts';
 import { PLAN_FORMAT, type Plan } from '../plan/types.ts';
 import { imageByName, imageDocuments } from '../store/images.ts';
 import { getPlan, putPlan } from '../store/memory.ts';
@@ -24,6 +24,7 @@ export interface PlanSource {
   /** Named contexts, and what gives those that are images without a name. */
   namedContexts: ReadonlyMap<string, NamedContext>;
   resolveContext: (name: string) => Promise<ResolvedImage>;
+  timeOf: (source: TimeSource) => Promise<number | undefined>;
   unsetEnv?: readonly string[];
   unsetLabels?: readonly string[];
   ignoreSyntax: boolean;
@@ -59,7 +60,7 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
     parseTrigger,
   });
   if (foreign !== undefined) plan.warnings.unshift(foreign);
-  putPlan(store, key, JSON.stringify(plan));
+  if (!plan.movingEpoch) putPlan(store, key, JSON.stringify(plan));
   return plan;
 }
 

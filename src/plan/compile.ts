@@ -5,7 +5,8 @@ import { unusedBuildArgs } from '../dockerfile/scope.ts';
 import { validateInstruction } from '../dockerfile/validate.ts';
 import type { ContainerConfig } from '../image/types.ts';
 import { planStage } from './dispatch.ts';
-import { errorAt, locating } from './fail.ts';
+import { type ResolvedEpoch, resolveEpoch } from './epoch.ts';
+import { locating } from './fail.ts';
 import { noteLabels } from './lines.ts';
 import { linkStages, type StageGraph } from './link.ts';
 import { type PlanInput, type PlanOptions, withPlanDefaults } from './options.ts';
@@ -23,11 +24,13 @@ import { PLAN_FORMAT, type Plan, type PlannedStage } from './types.ts';
  * @throws SlipwayError with Docker's texts, a hint and the place in the file.
  */
 export async function compilePlan(dockerfile: Dockerfile, input: PlanInput): Promise<Plan> {
-  const options = withPlanDefaults(input);
+  let options = withPlanDefaults(input);
   validate(dockerfile, options);
   const report = new CheckReport(checkSettings(dockerfile, options));
   checkFile(dockerfile, report);
   const file = readStages(dockerfile, options, report);
+  const epoch = await resolveEpoch(file, options, dockerfile.escape);
+  if (epoch.moving) options = withEpoch(options, file, epoch);
   const graph = linkStages(file.stages, dockerfile.escape, options);
   const linker = { stages: graph.stages, byName: graph.byName, escape: dockerfile.escape, options };
   const resolution = await resolveStages(graph, linker);
@@ -51,7 +54,14 @@ export async function compilePlan(dockerfile: Dockerfile, input: PlanInput): Pro
   });
   for (const stage of graph.targets) finishTarget(builder.states.get(stage)!, options);
   report.assertClean();
-  return finishPlan(builder, graph, file);
+  return finishPlan(builder, graph, epoch);
+}
+
+/** Stages see the time that was found, not what it was asked of. */
+function withEpoch(options: PlanOptions, { globals }: FileStages, { seconds }: ResolvedEpoch): PlanOptions {
+  const text = seconds === undefined ? '' : String(seconds);
+  if (globals.has('SOURCE_DATE_EPOCH')) globals.set('SOURCE_DATE_EPOCH', text);
+  return { ...options, buildArgs: new Map([...options.buildArgs, ['SOURCE_DATE_EPOCH', text]]) };
 }
 
 /** What the command line has to say about the image itself comes last. */
@@ -92,10 +102,9 @@ function declaredArgs(dockerfile: Dockerfile, file: FileStages): Set<string> {
   return names;
 }
 
-function finishPlan(builder: Builder, graph: StageGraph, file: FileStages): Plan {
+function finishPlan(builder: Builder, graph: StageGraph, epoch: ResolvedEpoch): Plan {
   const { options, report } = builder;
   const states = [...builder.states.values()];
-  const epoch = sourceDateEpoch(file, options);
   const plan: Plan = {
     format: PLAN_FORMAT,
     platform: options.platform,
@@ -107,7 +116,8 @@ function finishPlan(builder: Builder, graph: StageGraph, file: FileStages): Plan
     ...(builder.contexts.size === 0 ? {} : { contexts: [...builder.contexts.values()] }),
     warnings: report.findings.toSorted((a, b) => a.range.start.offset - b.range.start.offset),
     unusedBuildArgs: unusedBuildArgs(options.buildArgs, builder.declaredArgs),
-    ...(epoch === undefined ? {} : { epoch }),
+    ...(epoch.seconds === undefined ? {} : { epoch: epoch.seconds }),
+    ...(epoch.moving ? { movingEpoch: true } : {}),
   };
   // Absent and undefined mean the same: what is kept as JSON must come back equal.
   return JSON.parse(JSON.stringify(plan)) as Plan;
@@ -169,18 +179,4 @@ function withoutEmpty(config: ContainerConfig): ContainerConfig {
 function descriptionOf(comments: readonly string[], name: string | undefined): string | undefined {
   if (name === undefined) return undefined;
   return comments.find((text) => text.startsWith(`${name} `))?.slice(name.length + 1);
-}
-
-/** SOURCE_DATE_EPOCH of the build arguments, else of a global ARG, in seconds. */
-function sourceDateEpoch(file: FileStages, options: PlanOptions): number | undefined {
-  const text = options.buildArgs.get('SOURCE_DATE_EPOCH') ?? file.globals.get('SOURCE_DATE_EPOCH');
-  if (text === undefined || text === '') return undefined;
-  const seconds = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isSafeInteger(seconds)) return seconds;
-  throw errorAt(options, file.stages[0]!.from.range, {
-    kind: 'invalid',
-    message: `invalid SOURCE_DATE_EPOCH: ${text}`,
-    code: 'SOURCE_DATE_EPOCH_INVALID',
-    hint: 'Give seconds since 1970-01-01, as date +%s prints them.',
-  });
 }

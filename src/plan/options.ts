@@ -1,5 +1,6 @@
 import type { Instruction, ParseError } from '../../grammar/ast.ts';
 import type { Digest, ImageConfig, Platform } from '../image/types.ts';
+import type { RemoteSource } from './types.ts';
 
 /** An image of the store, as far as a plan needs it. */
 export interface ResolvedImage {
@@ -17,6 +18,11 @@ export type NamedContext =
   | { kind: 'image'; reference: string }
   | { kind: 'scratch' }
   | { kind: 'result'; description: string };
+
+/** Whose time a build is to have. */
+export type TimeSource =
+  /** The build context, or a named one. */
+  { kind: 'context'; name?: string } | { kind: 'remote'; source: RemoteSource };
 
 /** Reads the text of an ONBUILD trigger: the grammar's `parseTrigger`. */
 export type ParseTrigger = (trigger: string) => {
@@ -55,6 +61,8 @@ export interface PlanOptions {
   resolveImage: (reference: string, platform: Platform) => Promise<ResolvedImage | undefined>;
   /** The image of a named context of the kind `result`. */
   resolveContext: (name: string) => Promise<ResolvedImage>;
+  /** Seconds since 1970; undefined for what has no time, like a directory. */
+  timeOf: (source: TimeSource) => Promise<number | undefined>;
   parseTrigger: ParseTrigger;
   /** For the places of errors: the Dockerfile's name and whole text. */
   file: string;
@@ -78,6 +86,7 @@ export function withPlanDefaults(input: PlanInput): PlanOptions {
     noCache: false,
     allow: [],
     namedContexts: new Map(),
+    timeOf: async () => undefined,
     resolveContext: (name) => Promise.reject(new Error(`no context ${name}`)),
     file: 'Dockerfile',
     text: '',

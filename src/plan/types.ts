@@ -33,6 +33,8 @@ export interface Plan {
   globalLines?: string[];
   /** SOURCE_DATE_EPOCH of a build argument or a global ARG, in seconds. */
   epoch?: number;
+  /** That time was a context's or that of something fetched: the plan holds for this build alone. */
+  movingEpoch?: boolean;
 }
 
 export interface PlannedBase {

@@ -2,12 +2,14 @@ import { resolve } from 'node:path';
 import type { ContextSource } from '../../context/context-source.ts';
 import type { RemoteAccess } from '../../context/remote-access.ts';
 import { localPlatform } from '../../image/platform.ts';
+import type { TimeSource } from '../../plan/options.ts';
 import type { Store } from '../../store/store.ts';
 import type { BuildOptions, BuildResult } from '../options.ts';
 import type { Secrets } from '../secrets.ts';
 import type { SshAgents } from '../ssh/agents.ts';
 import { type BuildInput, openBuildInput } from './build-input.ts';
 import type { FetchedSources } from './fetched-sources.ts';
+import { contextName } from './named-context.ts';
 import type { NamedContexts } from './named-contexts.ts';
 
 export interface BuildSourcesOptions {
@@ -64,6 +66,23 @@ export class BuildSources {
     if (Object.keys(options.buildContexts ?? {}).length === 0) return undefined;
     this.#named ??= this.#openNamed();
     return await this.#named;
+  }
+
+  /** The time of what is fetched, in seconds since 1970; directories and images have none (SPEC 1.6). */
+  async timeOf(source: TimeSource): Promise<number | undefined> {
+    const { fetchedContext, fetchedTime } = await import('./source-time.ts');
+    if (source.kind === 'remote') return await fetchedTime(source.source, await this.access());
+    const { options } = this.#options;
+    const named = source.name === undefined ? options.context : this.#namedValue(source.name);
+    const fetched = fetchedContext(named ?? '', resolve(options.cwd ?? '.'));
+    return fetched && (await fetchedTime(fetched, await this.access()));
+  }
+
+  /** The text of a named context as it was given. */
+  #namedValue(name: string): string | undefined {
+    const given = Object.entries(this.#options.options.buildContexts ?? {});
+    const value = given.find(([key]) => key === name || contextName(key) === name)?.[1];
+    return typeof value === 'string' ? value : undefined;
   }
 
   /** What ADD fetches. */

@@ -177,16 +177,22 @@ RUN --mount=from=seed,source=/s,target=/s cat /s/deep/file
   });
 
   /**
-   * Two stages that may run at the same time: each leaves its name in its cache, waits for the other one (but not for
-   * ever), notes whom it sees there, waits until the other has done so too, and takes its name away.
+   * A step that leaves its name in a cache, waits for the other one of its kind (but not for ever), prints whom it sees
+   * there, waits until the other has done so too, and takes its name away.
    */
-  const pair = (sharing: string, patience: number): string => {
-    const meet = (suffix: string, name: string): string =>
+  const visitor = (name: string, cache: { id: string; sharing: string; patience: number }): string => {
+    const { id, sharing, patience } = cache;
+    const meet = (suffix: string): string =>
       `touch /meet/${name}${suffix}; n=0; until [ -e /meet/left${suffix} -a -e /meet/right${suffix} ] || [ $n -ge ${patience} ]; do sleep 0.02; n=$((n+1)); done`;
-    const stage = (name: string): string => `FROM ${BASE} AS ${name}
-RUN --mount=type=cache,target=/cache,id=${sharing},sharing=${sharing} --mount=type=cache,target=/meet,id=meet-${sharing} \
-  touch /cache/${name}; ${meet('', name)}; ls /cache | xargs echo ${sharing} > /seen; ${meet('.seen', name)}; rm /cache/${name}
+    return `RUN --mount=type=cache,target=/cache,id=${id},sharing=${sharing} --mount=type=cache,target=/meet,id=meet-${id} \
+  touch /cache/${name}; ${meet('')}; ls /cache | xargs echo ${sharing} | tee /seen; ${meet('.seen')}; rm /cache/${name}
 `;
+  };
+
+  /** Two stages that may run at the same time. */
+  const pair = (sharing: string, patience: number): string => {
+    const stage = (name: string): string =>
+      `FROM ${BASE} AS ${name}\n${visitor(name, { id: sharing, sharing, patience })}`;
     return `${stage('left')}${stage('right')}FROM scratch
 COPY --from=left /seen /left
 COPY --from=right /seen /right
@@ -207,6 +213,21 @@ COPY --from=right /seen /right
 
   it('that are locked have one user after the other', async () => {
     expect(await seen('locked', 30)).toEqual(['locked left', 'locked right']);
+  });
+
+  it.each([
+    ['shared', 1000, ['shared left right\n', 'shared left right\n']],
+    ['private', 1000, ['private left\n', 'private right\n']],
+    ['locked', 30, ['locked left\n', 'locked right\n']],
+  ] as const)('that are %s are so for two builds of one store', async (sharing, patience, expected) => {
+    const cache = { id: `builds-${sharing}`, sharing, patience };
+    const builds = await Promise.all(
+      ['left', 'right'].map(async (name) => {
+        const built = await store.build(`FROM ${BASE}\nENV IN=two\n${visitor(name, cache)}`);
+        return built.log('type=cache');
+      }),
+    );
+    expect(builds).toEqual(expected);
   });
 
   it('that a step replaced by a link do not reach outside', async () => {
