@@ -54,7 +54,7 @@ export async function compilePlan(dockerfile: Dockerfile, input: PlanInput): Pro
   });
   for (const stage of graph.targets) finishTarget(builder.states.get(stage)!, options);
   report.assertClean();
-  return finishPlan(builder, graph, epoch);
+  return finishPlan(builder, graph, { file, epoch });
 }
 
 /** Stages see the time that was found, not what it was asked of. */
@@ -102,7 +102,11 @@ function declaredArgs(dockerfile: Dockerfile, file: FileStages): Set<string> {
   return names;
 }
 
-function finishPlan(builder: Builder, graph: StageGraph, epoch: ResolvedEpoch): Plan {
+function finishPlan(
+  builder: Builder,
+  graph: StageGraph,
+  { file, epoch }: { file: FileStages; epoch: ResolvedEpoch },
+): Plan {
   const { options, report } = builder;
   const states = [...builder.states.values()];
   const plan: Plan = {

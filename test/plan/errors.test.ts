@@ -424,7 +424,7 @@ test('values of instructions', async () => {
     "FROM scratch\\n"
     invalid SOURCE_DATE_EPOCH_INVALID: invalid SOURCE_DATE_EPOCH: yesterday
       at 1: FROM scratch
-      hint: Give seconds since 1970-01-01, as date +%s prints them."
+      hint: Give seconds since 1970-01-01, as date +%s prints them, or "context", a named context or a stage whose time it is to be."
   `);
 });
 

@@ -61,6 +61,7 @@ export async function simulateBuild(input: SimulatedBuild): Promise<string> {
       allow: [],
       namedContexts: new Map(),
       resolveContext: () => Promise.reject(new Error('there are no named contexts')),
+      timeOf: async () => undefined,
       ignoreSyntax: true,
     });
     recorder.plan(plan);
