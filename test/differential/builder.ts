@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ended } from '../support/slipway.ts';
+import { buildFlags, type Case } from './cases.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
 
@@ -35,12 +36,17 @@ export interface Builder {
   import(name: string, tar: Buffer): Promise<void>;
   /** The docker archive of an image. */
   save(name: string): Promise<Buffer>;
-  /** One build: the image's docker archive, or what the command said when it failed. */
+  /** One build: the image's docker archive, or what was said when it failed. */
   build(
     context: string,
     dockerfile: string,
-    flags: string[],
+    request: BuildRequest,
   ): Promise<{ archive: Buffer } | { error: string }>;
+}
+
+/** What a case asks for, and a name for the image. */
+export interface BuildRequest extends Pick<Case, 'buildArgs' | 'labels' | 'target'> {
+  tag?: string;
 }
 
 /** A builder whose store is in `folder`, an absolute path. */
@@ -69,12 +75,14 @@ export function makeBuilder(folder: string, tier: Tier): Builder {
       await ok(['save', '-o', path, name]);
       return take(path);
     },
-    build: async (context, dockerfile, flags) => {
+    build: async (context, dockerfile, request) => {
+      const tags = request.tag === undefined ? [] : ['-t', request.tag];
       const path = output();
       const { exitCode, stderr } = await run([
         'build',
         ...['-f', dockerfile, '--progress=plain', '-o', `type=docker,dest=${path}`],
-        ...flags,
+        ...buildFlags(request),
+        ...tags,
         context,
       ]);
       return exitCode === 0 ? { archive: take(path) } : { error: stderr };

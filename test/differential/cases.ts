@@ -20,6 +20,10 @@ interface CaseData {
   singleId?: string;
   /** Why an ordinary user cannot build it, whatever ids there are. */
   ordinaryUser?: string;
+  /** Why it comes out otherwise where no overlay can be mounted. */
+  copies?: string;
+  /** Why it cannot come out the same without isolation, where there are no mounts at all. */
+  noIsolation?: string;
 }
 
 /** Where the result is another one on purpose. */
@@ -108,7 +112,7 @@ export function readBases(): Record<string, Entries> {
 }
 
 /** The words that say to a build command what a case is. The same for every engine. */
-export function buildFlags({ buildArgs = {}, labels = {}, target }: Case): string[] {
+export function buildFlags({ buildArgs = {}, labels = {}, target }: Partial<Case>): string[] {
   const pairs = (flag: string, values: Record<string, string>): string[] =>
     Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`]);
   return [

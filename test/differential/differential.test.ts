@@ -1,13 +1,15 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import PQueue from 'p-queue';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startInPod, startSlipwayInPod } from '../rootless/in-pod.ts';
 import { type OrdinaryUser, ordinaryUser } from '../rootless/ordinary-user.ts';
 import { suiteFolder } from '../support/folders.ts';
 import { describeWith, program, root } from '../support/need.ts';
+import { ended } from '../support/slipway.ts';
 import { type Builder, makeBuilder, ownTier, type Tier } from './builder.ts';
 import {
-  buildFlags,
   type Case,
   type Difference,
   type Expected,
@@ -18,6 +20,7 @@ import {
   readRecording,
 } from './cases.ts';
 import { type Compared, compared, withoutIgnored } from './compare.ts';
+import { LIBRARY_COMMAND, type LibraryBuilder, makeLibraryBuilder } from './library-builder.ts';
 import { listFiles } from './listing.ts';
 import { makeTar } from './make-tar.ts';
 import { makeTree } from './make-tree.ts';
@@ -31,14 +34,66 @@ const documents = readFileSync(join(import.meta.dirname, '../../docs/compatibili
 interface Setting {
   /** An empty folder, there while the tests run. */
   folder: () => string;
-  tier: () => Tier;
+  builder: (folder: string) => Builder & Partial<Pick<LibraryBuilder, 'close'>>;
+  /** Of the contexts, as `Tier.owner`. */
+  owner?: () => Tier['owner'];
   cases: Case[];
+}
+
+/** Root's own, with the library: a front for each build would take as long as what is compared. */
+function rootsBuilder(folder: string): LibraryBuilder {
+  const [command, ...args] = LIBRARY_COMMAND;
+  const start = () => spawn(command!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  return makeLibraryBuilder(folder, { tier: ownTier, start });
 }
 
 describeWith({ needs: [root()] }, 'builds equal what an engine recorded', () => {
   const folder = suiteFolder('big');
-  compareAll({ folder: () => folder.path, tier: () => ownTier, cases: allCases });
+  compareAll({ folder: () => folder.path, builder: rootsBuilder, cases: allCases });
 });
+
+describeWith({ needs: [root()] }, 'and so do those where no overlay can be mounted', () => {
+  const folder = suiteFolder('big');
+  const path = (name: string): string => join(folder.path, name);
+  // No overlay can have its upper directory on an overlay.
+  beforeAll(() => {
+    for (const name of ['lower', 'upper', 'work', 'merged']) mkdirSync(path(name));
+    const options = `lowerdir=${path('lower')},upperdir=${path('upper')},workdir=${path('work')}`;
+    execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options, path('merged')]);
+  });
+  afterAll(() => void execFileSync('umount', ['-l', path('merged')]));
+
+  compareAll({
+    folder: () => path('merged'),
+    builder: rootsBuilder,
+    cases: allCases.filter((one) => one.copies === undefined),
+  });
+
+  test('with copies in the place of overlays', async () => {
+    const child = ownTier.start(['info'], path('merged/store'));
+    child.stdin!.end();
+    expect((await ended(child)).stdout).toContain('Storage Driver: copy (no overlayfs');
+  });
+});
+
+describeWith(
+  { needs: [root(), program('setpriv', 'util-linux')] },
+  'and those without isolation, in a locked-down pod',
+  () => {
+    const folder = suiteFolder('big');
+    const env = { SLIPWAY_ISOLATION: 'none' };
+    const place = (store: string) => ({ root: store, folder: folder.path, env });
+    compareAll({
+      folder: () => folder.path,
+      builder: (path) =>
+        makeLibraryBuilder(path, {
+          tier: { owner: undefined, start: (args, store) => startSlipwayInPod(args, place(store)) },
+          start: (store) => startInPod(LIBRARY_COMMAND, place(store)),
+        }),
+      cases: allCases.filter((one) => one.copies === undefined && one.noIsolation === undefined),
+    });
+  },
+);
 
 const users = [root(), program('useradd', 'passwd')];
 
@@ -58,27 +113,32 @@ describeWith({ needs: users }, 'and those of a user with a single id', () => {
   compareAll({ ...userSetting(user), cases });
 });
 
-function userSetting(user: OrdinaryUser): Pick<Setting, 'folder' | 'tier'> {
+function userSetting(user: OrdinaryUser): Omit<Setting, 'cases'> {
+  const owner = () => ({ uid: user.uid, gid: user.uid });
   return {
     folder: () => {
       const folder = join(user.folder, 'differential');
       mkdirSync(folder, { recursive: true });
       return folder;
     },
-    tier: () => ({
-      owner: { uid: user.uid, gid: user.uid },
-      start: (args, root) => user.start(args, { env: { SLIPWAY_ROOT: root }, cwd: '/' }),
-    }),
+    owner,
+    builder: (folder) =>
+      makeBuilder(folder, {
+        owner: owner(),
+        start: (args, root) => user.start(args, { env: { SLIPWAY_ROOT: root }, cwd: '/' }),
+      }),
   };
 }
 
-function compareAll({ folder, tier, cases }: Setting): void {
-  let builder: Builder;
+function compareAll({ folder, builder: make, owner, cases }: Setting): void {
+  let builder: ReturnType<Setting['builder']>;
 
   beforeAll(async () => {
-    builder = makeBuilder(folder(), tier());
+    builder = make(folder());
     for (const [name, entries] of Object.entries(readBases())) await builder.import(name, makeTar(entries));
   });
+
+  afterAll(() => builder?.close?.());
 
   test.each(Object.keys(bases))('the base %s', async (name) => {
     expect(listFiles(readImage(await builder.save(name)).layers)).toEqual(bases[name]!.files);
@@ -92,12 +152,13 @@ function compareAll({ folder, tier, cases }: Setting): void {
   async function check(one: Case): Promise<void> {
     const { name } = one;
     const context = join(folder(), name);
-    await makeTree(context, one.context ?? {}, tier().owner);
+    await makeTree(context, one.context ?? {}, owner?.());
     if (one.first !== undefined) {
-      const first = await builder.build(context, one.first, ['-t', `slipway.test/first-${name}:1`]);
+      const tag = `slipway.test/first-${name}:1`;
+      const first = await builder.build(context, one.first, { tag });
       expect(first, 'the first Dockerfile').not.toHaveProperty('error');
     }
-    const built = await builder.build(context, one.dockerfile, buildFlags(one));
+    const built = await builder.build(context, one.dockerfile, one);
     const expected = readExpected(name);
     const failure = one.differs?.succeeds === undefined ? (one.differs?.fails ?? one.fails) : undefined;
     if (failure !== undefined) {

@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { OrdinaryUser } from '../rootless/ordinary-user.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
 const BUNDLE = join(PROJECT, 'dist/cli/main.js');
@@ -18,6 +19,8 @@ export interface CommandOptions {
   env?: NodeJS.ProcessEnv;
   input?: string | Buffer;
   stdio?: SpawnOptions['stdio'];
+  /** Who runs it; without, the user of the tests. */
+  user?: Pick<OrdinaryUser, 'start'> | undefined;
 }
 
 export interface CommandResult {
@@ -29,6 +32,10 @@ export interface CommandResult {
 
 /** Starts the command; in a process group of its own. */
 export function startCommand(args: readonly string[], options: CommandOptions): ChildProcess {
+  if (options.user !== undefined) {
+    const env = { SOURCE_DATE_EPOCH: EPOCH, SLIPWAY_ROOT: options.root };
+    return options.user.start(args, { env, cwd: options.cwd ?? '/' });
+  }
   return spawn(process.execPath, [ENTRY, ...args], {
     cwd: options.cwd ?? '/',
     env: {

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
 import { checkIndex, layerChecks } from '../../src/store/check-index.ts';
 import { checkLayers } from '../../src/store/check-layers.ts';
 import { endLease, startLease } from '../../src/store/leases.ts';
-import type { Store } from '../../src/store/store.ts';
+import { type OrdinaryUser, ordinaryUser, ownFolder } from '../rootless/ordinary-user.ts';
 import { suiteFolder } from '../support/folders.ts';
 import { leftovers } from '../support/leftovers.ts';
-import { describeWith, root } from '../support/need.ts';
+import { describeWith, program, root } from '../support/need.ts';
 import { type CommandResult, command, resultOf, startCommand } from './command.ts';
 import { workerOf } from './processes.ts';
 import { randomOf, testSeed } from './random.ts';
@@ -19,6 +19,7 @@ const KILLS = Number(process.env.SLIPWAY_TEST_KILLS ?? 200);
 const NAMES = ['run', 'copy', 'commit', 'import', 'load', 'save'];
 const VICTIMS = ['front', 'worker', 'middle'] as const;
 const seed = testSeed();
+const WHAT = `kill -9 at random moments (SLIPWAY_TEST_SEED=${seed})`;
 
 /** What a scenario gives when nobody disturbs it. */
 interface Undisturbed {
@@ -34,14 +35,35 @@ interface Killed {
   hit: boolean;
 }
 
-describeWith({ needs: [root()] }, `${KILLS} kill -9 at random moments (SLIPWAY_TEST_SEED=${seed})`, () => {
+describeWith({ needs: [root()] }, `${KILLS} ${WHAT}`, () => {
   const folder = suiteFolder('big');
+  killAtRandom(KILLS, () => ({ folder: folder.path }));
+});
+
+const users = [root(), program('useradd', 'passwd'), program('newuidmap', 'uidmap')];
+/** Two for each scenario, of the front and of the worker. */
+const FEW = Math.ceil(KILLS / 17);
+
+describeWith({ needs: users }, `${FEW} ${WHAT}, of a user with subordinate ids`, () => {
+  const user = ordinaryUser(['22000000:65536']);
+  killAtRandom(FEW, () => ({ folder: ownFolder(user, 'kills'), user }));
+});
+
+describeWith({ needs: users }, `${FEW} ${WHAT}, of a user with a single id`, () => {
+  const user = ordinaryUser([]);
+  killAtRandom(FEW, () => ({ folder: ownFolder(user, 'kills'), user }));
+});
+
+function killAtRandom(kills: number, place: () => { folder: string; user?: OrdinaryUser }): void {
   const known = new Map<string, Undisturbed>();
   const tally = { hit: 0, missed: 0, reused: 0 };
+  let folder: string;
+  let user: OrdinaryUser | undefined;
   let ground: Ground;
 
   beforeAll(async () => {
-    ground = await makeGround(folder.path);
+    ({ folder, user } = place());
+    ground = await makeGround(folder, { user });
     for (const scenario of ground.scenarios) {
       // The faster of two: kills that come after the end show nothing.
       const [one, two] = [await measure(ground, scenario), await measure(ground, scenario)];
@@ -54,7 +76,7 @@ describeWith({ needs: [root()] }, `${KILLS} kill -9 at random moments (SLIPWAY_T
   });
 
   describe.each(NAMES)('%s', (name) => {
-    const count = Math.ceil(KILLS / NAMES.length);
+    const count = Math.ceil(kills / NAMES.length);
     it.each(Array.from({ length: count }, (_, round) => round))('round %i', async (round) => {
       onTestFailed(() => {
         process.stderr.write(`SLIPWAY_TEST_SEED=${seed}\n`);
@@ -72,7 +94,7 @@ describeWith({ needs: [root()] }, `${KILLS} kill -9 at random moments (SLIPWAY_T
       const what = `${victim} killed after ${delayMs.toFixed(0)} of ${span.toFixed(0)} ms\n${result.stderr}`;
       tally[hit ? 'hit' : 'missed']++;
       try {
-        await expect.poll(() => leftovers(folder.path), { timeout: 5_000, interval: 20 }).toEqual([]);
+        await expect.poll(() => leftovers(folder), { timeout: 5_000, interval: 20 }).toEqual([]);
         // A name stands for the whole thing or is not there.
         expect([undefined, undisturbed.visible], what).toContain(scenario.visible());
         // What the dead left is told and cleared away; anything else gives another exit code.
@@ -84,14 +106,14 @@ describeWith({ needs: [root()] }, `${KILLS} kill -9 at random moments (SLIPWAY_T
         expect(again.exitCode, what + again.stderr).toBe(0);
         expect(scenario.visible(), what).toBe(undisturbed.visible);
         expect(cachedSteps(again.stderr), what + again.stderr).toBe(whole);
-        expect(await problems(ground.store), what).toEqual([]);
+        expect(await problems(ground), what).toEqual([]);
         if (hit && victim !== 'front') expect(result, what).toSatisfy(saysWhatHappened);
       } finally {
         forget(ground, scenario);
       }
     });
   });
-});
+}
 
 /** Steps in the plain output of a build whose result was there; a base image is no step. */
 function cachedSteps(output: string): number {
@@ -99,8 +121,15 @@ function cachedSteps(output: string): number {
   return count(/^#\d+ CACHED$/gm) - count(/^#\d+ \[[^\]]*\] FROM /gm);
 }
 
-/** All that `system check` looks at, without a worker of its own and without clearing anything away. */
-async function problems(store: Store): Promise<unknown[]> {
+/**
+ * All that `system check` looks at, without a worker of its own and without clearing anything away. Layers whose owners
+ * are mapped are for their user to read.
+ */
+async function problems({ store, options }: Ground): Promise<unknown[]> {
+  if (options.user !== undefined) {
+    const { exitCode, stdout } = await command(['system', 'check'], options);
+    return exitCode === 0 ? [] : [stdout];
+  }
   const lease = startLease(store);
   try {
     return [...checkIndex(store), ...(await checkLayers(store.root, lease, layerChecks(store)))];

@@ -63,9 +63,15 @@ RUN sleep 0.2; true > /last
   },
 };
 
-/** Makes contexts and archives under `folder`; the store, and what is saved from it, under `disk`. */
-export async function makeGround(folder: string, disk = folder): Promise<Ground> {
-  const options = { root: join(disk, 'store') };
+/**
+ * Makes contexts and archives under `folder`; the store, and what is saved from it, under `disk`, which has to be the
+ * user's where there is one.
+ */
+export async function makeGround(
+  folder: string,
+  { disk = folder, user }: { disk?: string; user?: CommandOptions['user'] } = {},
+): Promise<Ground> {
+  const options = { root: join(disk, 'store'), user };
   const { tar } = await makeBaseRootfs();
   writeFileSync(join(folder, 'base.tar'), tar);
   await succeed(['import', join(folder, 'base.tar'), BASE], options);

@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type OrdinaryUser, ordinaryUser, ownFolder } from '../rootless/ordinary-user.ts';
 import { suiteFolder } from '../support/folders.ts';
 import { leftovers } from '../support/leftovers.ts';
+import { describeWith, program, root } from '../support/need.ts';
 import { type CommandResult, command, resultOf, startCommand, succeed } from './command.ts';
 import { BASE, type Ground, makeGround } from './scenarios.ts';
 
@@ -11,14 +13,28 @@ const MANY = 10;
 
 describe('builds on one store at the same time', () => {
   const folder = suiteFolder('big');
+  buildTogether(() => ({ folder: folder.path }));
+});
+
+const users = [root(), program('useradd', 'passwd'), program('newuidmap', 'uidmap')];
+
+describeWith({ needs: users }, 'builds of an ordinary user on one store at the same time', () => {
+  const user = ordinaryUser(['24000000:65536']);
+  buildTogether(() => ({ folder: ownFolder(user, 'together'), user }));
+});
+
+function buildTogether(place: () => { folder: string; user?: OrdinaryUser }): void {
+  let folder: string;
   let ground: Ground;
   beforeAll(async () => {
-    ground = await makeGround(folder.path);
+    const { user, ...rest } = place();
+    ({ folder } = rest);
+    ground = await makeGround(folder, { user });
   });
   afterAll(() => ground?.store.close());
 
   function context(name: string, dockerfile: string): string {
-    const path = join(folder.path, name);
+    const path = join(folder, name);
     mkdirSync(path);
     writeFileSync(join(path, 'Dockerfile'), dockerfile);
     return path;
@@ -37,7 +53,7 @@ describe('builds on one store at the same time', () => {
     Promise.all(Array.from({ length: MANY }, (_, index) => body(index)));
 
   async function expectWhole(): Promise<void> {
-    expect(leftovers(folder.path)).toEqual([]);
+    expect(leftovers(folder)).toEqual([]);
     expect(await succeed(['system', 'check'], ground.options)).toMatch(/^The store is whole/m);
     expect(await succeed(['system', 'check'], ground.options)).toBe('The store is whole.\n');
   }
@@ -107,7 +123,7 @@ describe('builds on one store at the same time', () => {
   it('take over the step of a build that was killed', async () => {
     const path = context(
       'taken',
-      `FROM ${BASE}\nRUN --mount=type=cache,target=/c echo x >> /c/runs; sleep 2; cat /c/runs > /runs\n`,
+      `FROM ${BASE}\nRUN --mount=type=cache,target=/c echo x >> /c/runs; [ $(wc -l < /c/runs) = 2 ] || sleep 600; cat /c/runs > /runs\n`,
     );
     const first = startCommand(['build', '--progress=plain', '-t', 'test/first', path], ground.options);
     const gone = resultOf(first);
@@ -141,4 +157,4 @@ describe('builds on one store at the same time', () => {
     expect(results.filter(({ stderr }) => !stderr.includes('exit code: 7'))).toEqual([]);
     await expectWhole();
   });
-});
+}

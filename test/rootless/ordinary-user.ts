@@ -118,6 +118,14 @@ export function ordinaryUser(ranges: Ranges): OrdinaryUser {
   return user;
 }
 
+/** Makes an empty folder that is the user's, and gives its path. */
+export function ownFolder(user: OrdinaryUser, name: string): string {
+  const path = join(user.folder, name);
+  mkdirSync(path);
+  chownSync(path, user.uid, user.uid);
+  return path;
+}
+
 /** Replaces an account's lines of /etc/subuid and /etc/subgid. */
 export function setSubordinateIds(name: string, ranges: Ranges): void {
   for (const [file, option] of [
