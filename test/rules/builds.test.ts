@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from 'vitest';
 import { suiteFolder } from '../support/folders.ts';
 import { describeWith, root } from '../support/need.ts';
-import { buildCase, checkOutcome, importBases, wantedBy } from './case-runner.ts';
-import { cases, readJson, recorded, recordedErrors } from './rule-data.ts';
+import { buildCase, checkOutcome, commandCase, importBases, wantedBy } from './case-runner.ts';
+import { type CaseSettings, cases, readJson, recorded, recordedErrors } from './rule-data.ts';
 
 interface Word {
   word: string;
@@ -36,16 +36,11 @@ describeWith({ needs: [root()] }, 'rules of the Dockerfile language, by builds',
         );
         expect(refused?.text).toBeUndefined();
       }
-      let settings = one;
-      for (const step of [{}, ...(one.again ?? [])]) {
-        const expected = { ...(settings === one && step !== one.again?.[0] ? one : {}), ...step };
-        settings = {
-          ...settings,
-          ...step,
-          context: { ...settings.context, ...('context' in step ? step.context : {}) },
-        };
-        const outcome = await buildCase(settings, { folder: folder.path, want: wantedBy(expected) });
-        checkOutcome(outcome, expected);
+      let settings: CaseSettings & { command?: string[] } = {};
+      for (const step of [one, ...(one.again ?? [])]) {
+        settings = { ...settings, ...step, context: { ...settings.context, ...step.context } };
+        const how = { folder: folder.path, want: wantedBy(step) };
+        checkOutcome(await (settings.command === undefined ? buildCase : commandCase)(settings, how), step);
       }
     },
   );

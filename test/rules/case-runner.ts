@@ -1,10 +1,11 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { renderError } from '../../src/cli/render-error.ts';
 import { importImage } from '../../src/engine/import.ts';
-import type { ImageConfig } from '../../src/image/types.ts';
+import type { ImageConfig, Platform } from '../../src/image/types.ts';
 import { type BuildEvent, type BuildOptions, type BuildResult, build } from '../../src/index.ts';
 import { imageDocuments } from '../../src/store/images.ts';
 import { openStore } from '../../src/store/store.ts';
@@ -15,6 +16,7 @@ import { makeTar } from '../differential/make-tar.ts';
 import { makeTree } from '../differential/make-tree.ts';
 import { type ArchivedImage, readImage } from '../differential/read-image.ts';
 import { logOf } from '../support/library-store.ts';
+import { ended } from '../support/slipway.ts';
 import type { CaseSettings, Expectation } from './rule-data.ts';
 
 /** An image's configuration, and its layers when they were asked for. */
@@ -29,9 +31,12 @@ export interface Outcome {
   refused?: { text: string; exitCode: number };
 }
 
+const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
+const ARM: Platform = { os: 'linux', architecture: 'arm64' };
+
 /**
  * Imports the images that cases stand on: those of the differential set, `base`, which has
- * /bin/sh as CMD, and `b`.
+ * /bin/sh as CMD, `b`, and one for another platform.
  */
 export async function importBases(folder: string): Promise<void> {
   const root = join(folder, 'store');
@@ -42,6 +47,7 @@ export async function importBases(folder: string): Promise<void> {
     if (entries['bin/busybox'] !== undefined)
       await importImage({ source, reference: 'base', root, config: { Cmd: ['/bin/sh'] } });
     else await importImage({ source, reference: 'b', root });
+    await importImage({ source, reference: 'slipway.test/arm:1', root, platform: ARM });
   }
   rmSync(source);
 }
@@ -84,6 +90,37 @@ export async function buildCase(
     return { result, events, image };
   } catch (error) {
     return { events, refused: renderError(error, { path: 'slipway build', debug: false }) };
+  } finally {
+    rmSync(context, { recursive: true, force: true });
+    rmSync(dest, { force: true });
+  }
+}
+
+/** Builds with the command, given the words of a case. */
+export async function commandCase(
+  settings: CaseSettings & { command?: string[] },
+  { folder }: { folder: string },
+): Promise<Outcome> {
+  const context = mkdtempSync(join(folder, 'context-'));
+  await makeTree(context, settings.context ?? {});
+  const dest = join(folder, 'image.tar');
+  const words = [
+    '--progress=quiet',
+    '-f',
+    '-',
+    '-o',
+    `type=docker,dest=${dest}`,
+    ...(settings.command ?? []),
+  ];
+  try {
+    const child = spawn(process.execPath, [MAIN, 'build', ...words, context], {
+      env: { PATH: process.env.PATH, NO_COLOR: '1', SLIPWAY_ROOT: join(folder, 'store'), ...settings.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    child.stdin.end(textOf(settings.dockerfile ?? []));
+    const { exitCode, stderr } = await ended(child);
+    if (exitCode !== 0) return { events: [], refused: { text: stderr, exitCode: exitCode ?? -1 } };
+    return { events: [], image: readImage(await readFile(dest)) };
   } finally {
     rmSync(context, { recursive: true, force: true });
     rmSync(dest, { force: true });
@@ -136,13 +173,16 @@ export function checkImage({ document, layers = [] }: BuiltImage, expected: Expe
     expect({ [path]: there }).toEqual({ [path]: text });
   }
   for (const [path, line] of Object.entries(entries)) {
-    const words = listing[path]?.startsWith('link') ? 4 : 3;
+    const words = line.split(' ').length;
     expect({ [path]: listing[path]?.split(' ').slice(0, words).join(' ') }).toEqual({ [path]: line });
   }
   const own = document.config as Record<string, unknown>;
   for (const [key, value] of Object.entries(config))
     expect({ [key]: own[key] ?? null }).toEqual({ [key]: value });
   if (expected.author !== undefined) expect(document.author).toBe(expected.author);
+  if (expected.architecture !== undefined) expect(document.architecture).toBe(expected.architecture);
+  if (expected.created !== undefined)
+    expect([document.created, document.history?.at(-1)?.created]).toEqual(expected.created);
   if (expected.layers !== undefined) expect(document.rootfs.diff_ids.length).toBe(expected.layers);
   if (expected.history === undefined) return;
   const history = (document.history ?? []).filter(({ comment }) => comment === 'buildkit.dockerfile.v0');
@@ -150,9 +190,11 @@ export function checkImage({ document, layers = [] }: BuiltImage, expected: Expe
 }
 
 /** What has to be looked at for an expectation. */
-export function wantedBy({ files, entries, config, history, layers, author }: Expectation): Wanted {
+export function wantedBy({ files, entries, ...rest }: Expectation): Wanted {
   if (files !== undefined || entries !== undefined) return 'files';
-  return [config, history, layers, author].some((value) => value !== undefined) ? 'config' : 'nothing';
+  const { config, history, layers, author, architecture, created } = rest;
+  const ofConfig = [config, history, layers, author, architecture, created];
+  return ofConfig.some((value) => value !== undefined) ? 'config' : 'nothing';
 }
 
 async function* chunks(stdin: NonNullable<CaseSettings['stdin']>): AsyncGenerator<Buffer> {

@@ -33,6 +33,7 @@ function isForEngine(one: RuleCase): boolean {
     one.first === undefined &&
     one.dockerfile !== undefined &&
     one.stdin === undefined &&
+    one.command === undefined &&
     one.secrets === undefined
   );
 }

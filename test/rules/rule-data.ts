@@ -15,11 +15,14 @@ export interface Rule {
 export interface Expectation {
   /** Absolute path to a file's text; null where there must be nothing. */
   files?: Record<string, string | null>;
-  /** Absolute path to `type mode uid:gid`, of links `link uid:gid -> target`. */
+  /** Absolute path to the beginning of its line in a listing (`listFiles`): `file 0644 0:0`. */
   entries?: Record<string, string>;
   /** Parts of the configuration; null for what must be absent. */
   config?: Record<string, unknown>;
   author?: string;
+  architecture?: string;
+  /** Times of the image and of the last entry of its history. */
+  created?: [string, string];
   /** `created_by` of all entries that are not the base's. */
   history?: string[];
   /** How many layers the image has. */
@@ -67,6 +70,8 @@ export interface RuleCase extends CaseSettings, Expectation {
   again?: (CaseSettings & Expectation)[];
   /** Why a Docker engine of 2024 (BuildKit 0.13) does not show it. */
   engine?: string;
+  /** Words for `slipway build`, which is run in place of the library. */
+  command?: string[];
 }
 
 /** An entry of `testdata/plan/errors.json`: what an engine said, and what we say where that is another text. */
