@@ -12,6 +12,8 @@ import { syntaxError } from './syntax-error.ts';
 /** What a plan is made for; everything has a usual value. */
 export interface PlanRequest {
   target?: string | undefined;
+  /** Every stage of the file, needed or not. */
+  allStages?: boolean | undefined;
   buildArgs?: Readonly<Record<string, string>>;
   labels?: Readonly<Record<string, string>>;
   platform?: Platform;
@@ -40,7 +42,12 @@ export async function plan(text: string, request: PlanRequest = {}): Promise<Pla
   if (errors.length > 0) throw syntaxError(errors, { file, text });
   const compiled = await compilePlan(dockerfile, {
     target: request.target,
+<<<<<<< HEAD
     buildArgs,
+=======
+    allStages: request.allStages,
+    buildArgs: new Map(Object.entries(request.buildArgs ?? {})),
+>>>>>>> 517d779 (Corpus command; 100,000 random inputs; linear time shown by ratio)
     labels: new Map(Object.entries(request.labels ?? {})),
     platform: request.platform ?? localPlatform(),
     network: request.network ?? 'default',
