@@ -42,12 +42,8 @@ export async function plan(text: string, request: PlanRequest = {}): Promise<Pla
   if (errors.length > 0) throw syntaxError(errors, { file, text });
   const compiled = await compilePlan(dockerfile, {
     target: request.target,
-<<<<<<< HEAD
-    buildArgs,
-=======
     allStages: request.allStages,
-    buildArgs: new Map(Object.entries(request.buildArgs ?? {})),
->>>>>>> 517d779 (Corpus command; 100,000 random inputs; linear time shown by ratio)
+    buildArgs,
     labels: new Map(Object.entries(request.labels ?? {})),
     platform: request.platform ?? localPlatform(),
     network: request.network ?? 'default',
