@@ -6,6 +6,7 @@ import type { Explanation } from '../record/explanation.ts';
 import { BuildHistory } from '../record/history.ts';
 import { getStep } from '../store/steps.ts';
 import { openStore, type Store } from '../store/store.ts';
+import { isParts, nearestResult } from './nearest-result.ts';
 
 export interface ExplainRequest {
   /** The store's directory. */
@@ -38,19 +39,16 @@ export function compare(root: string, before: string, after: string): Comparison
 function withHistory<Result>(root: string, body: (options: ExplainOptions) => Result): Result {
   using store = openStore(root, { create: false });
   const history = new BuildHistory(root);
-  return body({ history, recorded: { byKey: (key) => partsOf(store, key) } });
+  return body({
+    history,
+    recorded: {
+      byKey: (key) => partsOf(store, key),
+      nearest: (parts, exceptBuild) => nearestResult(store, parts, exceptBuild),
+    },
+  });
 }
 
 function partsOf(store: Store, key: string): KeyParts | undefined {
   const parts = getStep(store, key)?.parts;
   return isParts(parts) ? readableParts(parts) : undefined;
-}
-
-/** What came from elsewhere may hold anything. */
-function isParts(parts: unknown): parts is KeyParts {
-  return (
-    typeof parts === 'object' &&
-    parts !== null &&
-    Object.values(parts).every((value) => typeof value === 'string')
-  );
 }

@@ -11,6 +11,16 @@ import type { BuildHistory, StepRun } from './history.ts';
 export interface RecordedParts {
   /** Parts of the result with this key. */
   byKey(key: string): KeyParts | undefined;
+  /** The result of another build whose parts are most like these, if one is like them at all. */
+  nearest(parts: KeyParts, exceptBuild: string): RecordedResult | undefined;
+}
+
+/** A result in the index. */
+export interface RecordedResult {
+  key: string;
+  build: string;
+  parentChain: string;
+  parts: KeyParts;
 }
 
 export interface ExplainOptions {
@@ -70,6 +80,32 @@ class Explainer {
     return { ...explanation, causes: this.#causes(step, found) };
   }
 
+  /**
+   * Of a step that no kept build has, what differs from the result that is most like it: on a fresh machine with an
+   * imported cache that is the one of the build elsewhere.
+   */
+  #nearest(step: RecordedStep): Cause[] {
+    const { history, recorded } = this.#options;
+    const found = recorded.nearest(step.parts!, this.#build.id);
+    if (found === undefined) return [{ kind: 'new' }];
+    const origin = history.get(found.build);
+    const old = origin?.steps.find(({ key, from }) => key === found.key && from === undefined);
+    const before = old && { build: origin!, step: old };
+    const causes = partCauses(found.parts, step.parts!, {
+      ...this.#context(before ?? { build: this.#build, step }, step),
+      files: ({ mount, ignore, ...selection }) =>
+        fileCauses(
+          listing(history, before, selection.before),
+          listing(history, history.runOf(this.#build, step), selection.after),
+          { ...this.#place(step), ...(mount === undefined ? {} : { mount }) },
+          ignore,
+        ),
+    });
+    const parent = step.parent === undefined ? undefined : this.#steps.get(step.parent);
+    if (parent !== undefined && step.parentChain !== found.parentChain) causes.push(...this.#roots(parent));
+    return causes.length === 0 ? [{ kind: 'new' }] : unique(causes);
+  }
+
   #origin(step: RecordedStep): Pick<StepExplanation, 'from' | 'sameAs'> {
     if (step.same !== undefined) return { sameAs: stepName(this.#steps.get(step.same)!) };
     if (step.from === undefined) return {};
@@ -79,7 +115,7 @@ class Explainer {
 
   #causes(step: RecordedStep, found: Counterpart | undefined): Cause[] {
     const causes: Cause[] = step.noCache === undefined ? [] : [{ kind: 'no-cache', by: step.noCache }];
-    if (found === undefined) return [...causes, { kind: 'new' }];
+    if (found === undefined) return [...causes, ...this.#nearest(step)];
     causes.push(...this.#difference(step));
     if (causes.length > 0) return causes;
     const { build, step: before } = found;

@@ -106,6 +106,13 @@ export function listSteps(store: Store): (StepRecord & { usedMs: number })[] {
     .map((row) => ({ ...recordOf(row), usedMs: row.used_ms }));
 }
 
+/** The records used last, at most `limit`. */
+export function recentSteps(store: Store, limit: number): StepRecord[] {
+  return store.database
+    .all<StepRow>('SELECT * FROM steps ORDER BY used_ms DESC, rowid DESC LIMIT ?', limit)
+    .map(recordOf);
+}
+
 /** Notes that records were used, for the collector. Writes nothing when all were used within the last hour. */
 export function touchSteps(store: Store, keys: readonly string[]): void {
   const now = Date.now();

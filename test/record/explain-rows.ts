@@ -34,6 +34,8 @@ export interface ExplainRow {
   after: Input;
   /** Part of the title of a step whose result is taken out of the store in between. */
   prune?: string;
+  /** The records of builds are gone in between, their results are not: as with a cache from another machine. */
+  elsewhere?: boolean;
   /** Built for real: what other stages and images give is read. Elsewhere what matters is known before a step runs. */
   real?: boolean;
   /** In both builds steps whose command holds this fail. */
@@ -61,6 +63,7 @@ export async function runRow(
   writeFiles(context, first.files ?? {});
   const before = await run(first);
   if (row.prune !== undefined) prune(root, row.prune);
+  if (row.elsewhere) rmSync(buildsPath(root), { recursive: true });
   writeFiles(context, row.after.files ?? {});
   const after = await run(second);
   return ranSteps(explain({ root, build: after }), { [before]: '<before>', [after]: '<after>' });
