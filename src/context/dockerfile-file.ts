@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { SlipwayError } from '../errors/index.ts';
 import { type BytePath, bytesOf } from '../sys/bytes.ts';
@@ -5,6 +6,7 @@ import { clampPath } from './clean-path.ts';
 import type { FileTree } from './file-tree.ts';
 import { readSmallFile } from './read-file.ts';
 import { resolvePath } from './resolve-path.ts';
+import { distance } from './source-not-found.ts';
 
 /** A Dockerfile beyond this is a mistake. */
 export const DOCKERFILE_LIMIT = 16 << 20;
@@ -39,7 +41,31 @@ export function readDockerfile(options: {
     const content = read(bytesOf(candidate));
     if (content !== undefined) return { name: file ?? path.basename(candidate), path: candidate, content };
   }
-  throw notFound(file, file === undefined ? `There is none in ${root}; name one with -f.` : undefined);
+  throw notFound(file, localHint({ root, file, cwd }));
+}
+
+/** Names that may have been meant: like the one given, or any that speaks of a Dockerfile. */
+function localHint({ root, file, cwd }: { root: string; file: string | undefined; cwd: string }): string {
+  const directory = file === undefined ? root : path.dirname(path.resolve(cwd, file));
+  const wanted = path.basename(file ?? 'Dockerfile').toLowerCase();
+  const near = namesIn(directory).filter((name) => {
+    const lower = name.toLowerCase();
+    if (lower.endsWith('.dockerignore')) return false;
+    return distance(lower, wanted) <= 2 || (file === undefined && /dockerfile|containerfile/.test(lower));
+  });
+  const found = near.slice(0, 3).map((name) => path.join(file === undefined ? '' : path.dirname(file), name));
+  if (found.length > 0) return `Did you mean -f ${found.join(' or -f ')}?`;
+  return file === undefined
+    ? `There is none in ${root}; name one with -f.`
+    : '-f is relative to the working directory, not to the context.';
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch {
+    return [];
+  }
 }
 
 /**

@@ -72,7 +72,7 @@ export async function openContext(request: OpenContextRequest): Promise<OpenedCo
     const context = open(undefined);
     return { context, dockerfile: { name: '-', path: undefined, content: await readAll(request.stdin) } };
   }
-  if (!fs.existsSync(root)) open(undefined);
+  if (fs.statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) open(undefined);
   const dockerfile = readDockerfile({ root, file, cwd: request.cwd });
   return { context: open(dockerfile.path), dockerfile };
 }

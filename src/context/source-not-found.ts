@@ -70,15 +70,20 @@ function nearHint(tree: FileTree, path: BytePath): string | undefined {
   return near.length === 0 ? undefined : `Did you mean ${near.join(' or ')}?`;
 }
 
-/** Edits between two names; a great number where their lengths alone rule them out. */
-function distance(a: string, b: string): number {
+/** Edits between two names, a swap of neighbours counting as one; a great number where their lengths alone rule them out. */
+export function distance(a: string, b: string): number {
   const FAR = 1000;
   if (Math.abs(a.length - b.length) > 4 || a.length > 200) return FAR;
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    for (let j = 1; j <= b.length; j++) {
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const edits = [row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)];
+      next.push(Math.min(...edits, ...(swapped ? [before[j - 2]! + 1] : [])));
+    }
+    before = row;
     row = next;
   }
   return row[b.length]!;

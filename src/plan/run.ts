@@ -133,12 +133,14 @@ function masked(env: EnvList, secretNames: ReadonlySet<string>): (name: string) 
 }
 
 function requireEntitlement(
-  { builder, command }: Step<RunInstruction>,
+  { builder, command, instruction }: Step<RunInstruction>,
   needed: boolean,
   entitlement: 'network.host' | 'security.insecure',
 ): void {
   if (!needed || builder.options.allow.includes(entitlement)) return;
-  throw errorAt(builder.options, command.range, {
+  const name = entitlement.slice(0, entitlement.indexOf('.'));
+  const flag = command.isTrigger ? undefined : instruction.flags.find((one) => one.name === name);
+  throw errorAt(builder.options, flag?.range ?? command.range, {
     kind: 'denied',
     message: `${entitlement} is not allowed`,
     code: 'ENTITLEMENT_MISSING',

@@ -1,11 +1,12 @@
 import type { Dockerfile, FromInstruction, Instruction, PairsInstruction } from '../../grammar/ast.ts';
 import type { CheckReport } from '../dockerfile/checks-report.ts';
 import { expandWord } from '../dockerfile/expand.ts';
+import { goQuote } from '../dockerfile/go-text.ts';
 import { automaticArgs, type EnvList } from '../dockerfile/scope.ts';
 import { didYouMean, suggest } from '../dockerfile/suggest.ts';
 import { flagValue } from '../dockerfile/validate.ts';
 import { parsePlatform } from '../image/platform.ts';
-import { isReference } from '../image/reference.ts';
+import { isReference, parseReference } from '../image/reference.ts';
 import type { Platform } from '../image/types.ts';
 import { errorAt, locating } from './fail.ts';
 import type { PlanOptions } from './options.ts';
@@ -141,6 +142,17 @@ function evaluateFrom(
 
   const image = expand(from.image.text);
   reportUndeclared(image.undefinedNames);
+  if (image.value !== '' && image.undefinedNames.length > 0 && !isReference(image.value)) {
+    locating(
+      options,
+      {
+        range: from.image.range,
+        prefix: `failed to parse stage name ${goQuote(image.value)}: `,
+        hint: hintFor(image.undefinedNames, known),
+      },
+      () => parseReference(image.value),
+    );
+  }
   if (image.value === '') {
     throw errorAt(options, from.image.range, {
       kind: 'invalid',

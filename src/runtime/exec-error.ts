@@ -1,4 +1,5 @@
 import { SlipwayError } from '../errors/index.ts';
+import { execHint } from './exec-hint.ts';
 import type { ContainerSpec } from './types.ts';
 
 const [EPERM, ENOENT, ENOEXEC, EACCES, ENOTDIR, ELOOP] = [1, 2, 8, 13, 20, 40];
@@ -13,7 +14,9 @@ export function executeError(errno: number, reason: string, spec: ContainerSpec)
       return new SlipwayError('step-failed', `exec: ${program}: executable file not found in $PATH`, {
         code: 'EXEC_NOT_FOUND',
         exitCode: 127,
-        hint: 'If the file is there, the interpreter that it names (its #! line or its loader) is not.',
+        hint:
+          execHint(spec) ??
+          'If the file is there, the interpreter that it names (its #! line or its loader) is not.',
       });
     case EACCES:
     case EPERM:
@@ -26,7 +29,7 @@ export function executeError(errno: number, reason: string, spec: ContainerSpec)
       return new SlipwayError('step-failed', `exec: ${program}: exec format error`, {
         code: 'EXEC_FORMAT',
         exitCode: 126,
-        hint: 'It is a script without a #! line, or a program for another architecture.',
+        hint: execHint(spec) ?? 'It is a script without a #! line, or a program for another architecture.',
       });
     default:
       return new SlipwayError('step-failed', `exec: ${program}: ${reason}`, {
