@@ -113,7 +113,7 @@ RUN stat -c '%n %u:%g' /s /s/file; ls /unpacked # ls`,
     await store.build(`FROM ${BASE}\nRUN --mount=type=cache,target=/meet touch /meet/there\n`);
     const built = await store.build(
       `FROM ${BASE}
-RUN --mount=type=cache,target=/meet n=0; until [ -e /meet/linked ] || [ $n -ge 1000 ]; do sleep 0.02; n=$((n+1)); done; ls /meet > /seen
+RUN --mount=type=cache,target=/meet n=0; until [ -e /meet/linked ] || [ $n -ge 5000 ]; do sleep 0.02; n=$((n+1)); done; ls /meet > /seen
 COPY --link other /other
 RUN cat /seen # seen`,
       { files: { other: `${Math.random()}` }, jobs: 2 },

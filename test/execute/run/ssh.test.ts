@@ -146,12 +146,12 @@ RUN --mount=type=ssh,id=x,required=false ls /run/buildkit 2>/dev/null || echo no
   });
 
   it('is out of reach for a step that runs beside and mounts none', async () => {
-    const wait = 'n=0; while [ ! -e /meet/done ] && [ $n -lt 1000 ]; do sleep 0.02; n=$((n+1)); done';
+    const wait = 'n=0; while [ ! -e /meet/done ] && [ $n -lt 5000 ]; do sleep 0.02; n=$((n+1)); done';
     const built = await store.build(
       `FROM ${SSH} AS with
 RUN --mount=type=ssh --mount=type=cache,target=/meet touch /meet/ready; ${wait}; rm -f /meet/done /meet/ready; ssh-add -l > /seen
 FROM ${SSH} AS without
-RUN --mount=type=cache,target=/meet n=0; while [ ! -e /meet/ready ] && [ $n -lt 1000 ]; do sleep 0.02; n=$((n+1)); done; find / -type s 2>/dev/null | tee /seen; grep -c ssh_agent /proc/net/unix >> /seen; touch /meet/done
+RUN --mount=type=cache,target=/meet n=0; while [ ! -e /meet/ready ] && [ $n -lt 5000 ]; do sleep 0.02; n=$((n+1)); done; find / -type s 2>/dev/null | tee /seen; grep -c ssh_agent /proc/net/unix >> /seen; touch /meet/done
 FROM ${BASE}
 COPY --from=with /seen /with
 COPY --from=without /seen /without
