@@ -24,8 +24,8 @@ export function memoryCache(): MemoryCache {
   const claims = new Set<string>();
   const costs = new Map<string, StepCost>();
   let next = 1;
-  const byDiffId = (diffId: string): StoredLayer | undefined =>
-    [...layers.values()].find((layer) => layer.diffId === diffId);
+  const definitions = new Set<string>();
+  const byDiffId = (diffId: string): StoredLayer | undefined => layers.get(diffId);
   return {
     records,
     claims,
@@ -35,12 +35,15 @@ export function memoryCache(): MemoryCache {
       const layer = record && byDiffId(record.diffId);
       return layer && { layer, created: record!.created, durationMs: record!.durationMs, buildId: 'earlier' };
     },
-    hasDefinition: (definition) => [...records.values()].some((record) => record.definition === definition),
-    record: (step) => void records.set(step.key, step),
+    hasDefinition: (definition) => definitions.has(definition),
+    record: (step) => {
+      records.set(step.key, step);
+      definitions.add(step.definition);
+    },
     allocateLayer: () => String(next++),
     completeLayer: (id, { diffId, size }) => {
       const layer = byDiffId(diffId) ?? { stack: [id], diffId, size };
-      layers.set(layer.stack[0]!, layer);
+      layers.set(diffId, layer);
       return layer;
     },
     abandonLayer: () => {},
