@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { joinPath } from '../context/clean-path.ts';
 import type { FileNode, FileTree } from '../context/file-tree.ts';
+import { normalMode } from '../context/normal-mode.ts';
 import type { SelectedEntry, Selection } from '../context/selection.ts';
 import type { BytePath } from '../sys/bytes.ts';
 
@@ -13,6 +14,8 @@ export interface DigestOptions {
   ignoreOwner?: boolean;
   /** An octal `--chmod` sets modes: those of the source are not seen. (A symbolic one builds on them.) */
   ignoreMode?: boolean;
+  /** Modes count as `normalMode` gives them. */
+  normalizeModes?: boolean;
   signal?: AbortSignal;
 }
 
@@ -84,7 +87,7 @@ function writeEntry(writer: HashWriter, entry: SelectedEntry, options: DigestOpt
   writer.text(entry.path);
   writer.text(node.type);
   // The mode of a symbolic link means nothing and differs between file systems.
-  if (!options.ignoreMode) writer.number(node.type === 'symlink' ? 0o777 : node.mode);
+  if (!options.ignoreMode) writer.number(node.type === 'symlink' ? 0o777 : modeOf(node, options));
   if (!options.ignoreOwner) {
     writer.number(node.uid);
     writer.number(node.gid);
@@ -96,6 +99,10 @@ function writeEntry(writer: HashWriter, entry: SelectedEntry, options: DigestOpt
     writer.number(node.minor ?? 0);
   }
   writeXattrs(writer, node);
+}
+
+function modeOf(node: FileNode, { normalizeModes }: DigestOptions): number {
+  return normalizeModes === true ? normalMode(node) : node.mode;
 }
 
 function writeXattrs(writer: HashWriter, node: FileNode): void {

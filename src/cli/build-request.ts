@@ -24,6 +24,7 @@ export interface BuildRequest {
   /** Several targets, each with its own names and outputs; `tags`, `target` and `outputs` are then empty. */
   targets: { stage: string; tags: string[]; outputs: OutputSpec[] }[];
   allStages: boolean;
+  normalizeModes: boolean;
   /** `--build-arg name` without a value has taken it from the environment. */
   buildArgs: Record<string, string>;
   image: ImageOptions;

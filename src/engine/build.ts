@@ -191,6 +191,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
           put: (snapshot, selector, digest) => putContent(store, knownChain(snapshot), selector, digest),
         },
         common: { platform: plan.platform, epoch: clampMtime },
+        normalizeModes: options.normalizeModes,
         secretsOf: (operation) => job.secrets.of(operation),
         agentsOf: (operation) => job.agents.of(operation),
         settings: options.steps ?? {},

@@ -75,6 +75,11 @@ export interface BuildOptions extends ImageOptions {
   /** What every RUN gets beside what its line says: hosts, limits, a cgroup. */
   steps?: RunSettings;
   platform?: Platform;
+  /**
+   * COPY and ADD give files of the context 0644 or 0755 and directories 0755, as git knows modes: the umask of a
+   * checkout neither shows in the image nor makes a step run again. Default: modes as they are, as in Docker.
+   */
+  normalizeModes?: boolean | undefined;
   /** Steps that run at the same time. Default: one for each processor. */
   jobs?: number | undefined;
   /**

@@ -2,6 +2,7 @@ import { digestSelection } from '../cache/content-digest.ts';
 import { type CommonParts, copyParts, runParts, workdirParts } from '../cache/step-parts.ts';
 import type { ContextSource } from '../context/context-source.ts';
 import type { FileTree } from '../context/file-tree.ts';
+import { normalMode } from '../context/normal-mode.ts';
 import { selectSources } from '../context/select.ts';
 import type { Selection, SelectionRequest } from '../context/selection.ts';
 import { isErrno, SlipwayError } from '../errors/index.ts';
@@ -27,6 +28,8 @@ export interface PrepareOptions {
     put(snapshot: Snapshot, selector: string, digest: string): void;
   };
   common: CommonParts;
+  /** COPY and ADD from a context give modes as git knows them (`normalMode`). */
+  normalizeModes?: boolean | undefined;
   /** What a RUN that has to run may see of the build's secrets. */
   secretsOf: (operation: RunOperation) => Promise<SecretValue[]>;
   /** Makes the ssh agents ready that a RUN mounts, and gives the ids of those that there are. */
@@ -107,7 +110,12 @@ async function prepareCopy(
   const work: SelectWork = {
     from: operation.from,
     request: { sources, exclude, parents },
-    digest: { ignoreOwner: chown !== undefined, ignoreMode: chmod !== undefined },
+    digest: {
+      ignoreOwner: chown !== undefined,
+      // A symbolic one builds on the modes that there are.
+      ignoreMode: chmod !== undefined && /^[0-7]+$/.test(chmod),
+      normalizeModes: options.normalizeModes,
+    },
     inputs,
     options,
   };
@@ -137,7 +145,7 @@ async function selectFetched(operation: CopyOperation, work: SelectWork): Promis
 interface SelectWork {
   from: FileSource;
   request: Pick<SelectionRequest, 'sources' | 'exclude' | 'parents' | 'withRoot'>;
-  digest: { ignoreOwner: boolean; ignoreMode: boolean };
+  digest: { ignoreOwner: boolean; ignoreMode: boolean; normalizeModes?: boolean | undefined };
   inputs: Map<string, Snapshot>;
   options: PrepareOptions;
 }
@@ -160,10 +168,14 @@ async function selectFromContext(context: ContextSource, work: SelectWork): Prom
     signal: options.signal,
   });
   return {
-    digest: await digestSelection(tree, selection, { ...digest, signal: options.signal }),
+    digest: await digestSelection(tree, selection, {
+      ...digest,
+      normalizeModes: digest.normalizeModes ?? false,
+      signal: options.signal,
+    }),
     source: async () => {
       if (root === undefined) return { kind: 'none' };
-      return { kind: 'directory', path: root, sources: toSelectedSources(tree, selection) };
+      return { kind: 'directory', path: root, sources: toSelectedSources(tree, selection, digest) };
     },
   };
 }
@@ -179,7 +191,7 @@ function explainPath(error: unknown): never {
 }
 
 async function selectFromSnapshot(snapshot: Snapshot, work: SelectWork): Promise<SelectedFiles> {
-  const { request, digest, options } = work;
+  const { request, options } = work;
   let chosen: { tree: FileTree; selection: Selection } | undefined;
   const choose = async (): Promise<{ tree: FileTree; selection: Selection }> => {
     if (!chosen) {
@@ -189,6 +201,9 @@ async function selectFromSnapshot(snapshot: Snapshot, work: SelectWork): Promise
     }
     return chosen;
   };
+  // Modes of a stage are what its commands made of them.
+  const { ignoreOwner, ignoreMode } = work.digest;
+  const digest = { ignoreOwner, ignoreMode };
   const selector = JSON.stringify({ ...request, ...digest });
   let value = options.contents.get(snapshot, selector);
   if (value === undefined) {
@@ -206,7 +221,11 @@ async function selectFromSnapshot(snapshot: Snapshot, work: SelectWork): Promise
 }
 
 /** A selection as the executor takes it: with every file's digest, and hard links among the selected names. */
-function toSelectedSources(tree: FileTree, selection: Selection): SelectedSource[] {
+function toSelectedSources(
+  tree: FileTree,
+  selection: Selection,
+  { normalizeModes = false }: { normalizeModes?: boolean | undefined } = {},
+): SelectedSource[] {
   return selection.sources.map(({ path, name, node, entries }) => {
     const firstNames = new Map<string, BytePath>();
     const files = entries.map((entry): SelectedFile => {
@@ -217,6 +236,7 @@ function toSelectedSources(tree: FileTree, selection: Selection): SelectedSource
       if (gid !== 0) file.gid = gid;
       if (major !== undefined) file.major = major;
       if (minor !== undefined) file.minor = minor;
+      if (normalizeModes && normalMode(entry.node) !== mode) file.newMode = normalMode(entry.node);
       if (link !== undefined) file.link = link;
       if (xattrs !== undefined && xattrs.size > 0) {
         file.xattrs = [...xattrs].map(([key, value]) => [key, value.toString('base64')]);

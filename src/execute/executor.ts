@@ -15,6 +15,8 @@ export interface SelectedFile {
   path: BytePath;
   type: 'file' | 'directory' | 'symlink' | 'char' | 'block' | 'fifo' | 'socket';
   mode: number;
+  /** The mode that it gets, where that is another. */
+  newMode?: number;
   /** Bytes of a file's content. */
   size: number;
   /** Nanoseconds since 1970, decimal. Not part of the key; what a new layer is compared with an earlier one by. */

@@ -119,7 +119,8 @@ export class MemoryWorld {
         );
       case 'copy':
         return this.#copy(step.operation, this.#filesOf(step.source, program));
-      case 'run': {
+      default: {
+        if (step.kind !== 'run') throw new Error(`programs have no ${step.kind}`);
         const { operation, sources } = step;
         const folders = new Map(
           sources.map(({ mount, source }) => [

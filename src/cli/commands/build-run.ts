@@ -51,6 +51,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
       outputs: outputs.flatMap((spec) => outputOf(spec, context)),
     })),
     allStages: request.allStages,
+    normalizeModes: request.normalizeModes,
     buildContexts: request.buildContexts,
     buildArgs: request.buildArgs,
     ...request.image,

@@ -78,6 +78,7 @@ export function buildRequest(
     ignoreFrom: ignoreFrom(flags['ignore-from']),
     ...requestedTargets(line),
     allStages: flags['all-stages'],
+    normalizeModes: flags['normalize-modes'],
     buildContexts: buildContexts(flags['build-context']),
     buildArgs,
     image: imageOptions(flags),

@@ -142,7 +142,8 @@ function applyAttributes(request: CopyTreeRequest, entry: Entry & { existing: bo
   else keeper.setOwner(target, { uid, gid });
   if (file.type === 'symlink') return;
   // Owner before mode: chown clears setuid bits. Attributes after the owner: chown drops capabilities.
-  const mode = attributes.chmod ? attributes.chmod(file.mode, file.type === 'directory') : file.mode;
+  const given = file.newMode ?? file.mode;
+  const mode = attributes.chmod ? attributes.chmod(given, file.type === 'directory') : given;
   keeper.setMode(target, mode);
   copyXattrs(sys, entry.sourcePath, target);
 }
