@@ -17,7 +17,11 @@ export interface BenchEnvironment {
   /** Words that run `slipway` on a store in memory into which `slipway-bench/base` is imported. */
   slipway: readonly string[];
   /** Words that run `docker`, whose engine has `slipway-bench/base` too; or why there is none. */
-  docker: { command: readonly string[]; env: NodeJS.ProcessEnv } | { missing: string };
+  docker: BenchPeer;
+  /** The same for `buildah`. */
+  buildah: BenchPeer;
 }
+
+export type BenchPeer = { command: readonly string[]; env: NodeJS.ProcessEnv } | { missing: string };
 
 export const BASE_IMAGE = 'slipway-bench/base:latest';

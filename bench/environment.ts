@@ -21,14 +21,21 @@ export async function openEnvironment(rounds: number): Promise<BenchEnvironment 
   const docker = findPeer('docker');
   if (!('missing' in docker))
     runProgram([...docker.command, 'import', '-', BASE_IMAGE], { input: tar, env: docker.env });
+  const buildah = findPeer('buildah');
+  if (!('missing' in buildah)) {
+    const archive = join(shared, 'base.tar');
+    runProgram([...slipway, 'save', '-o', archive, BASE_IMAGE]);
+    runProgram([...buildah.command, 'pull', `docker-archive:${archive}`], { env: buildah.env });
+  }
   return {
     rounds,
     memory,
     shared,
     slipway,
     docker,
+    buildah,
     [Symbol.dispose]() {
-      if (!('missing' in docker)) removeImages(docker.command, docker.env);
+      for (const peer of [docker, buildah]) if (!('missing' in peer)) removeImages(peer.command, peer.env);
       for (const folder of [memory, shared]) rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -36,7 +43,8 @@ export async function openEnvironment(rounds: number): Promise<BenchEnvironment 
 
 function removeImages(docker: readonly string[], env: NodeJS.ProcessEnv): void {
   const [file, ...words] = docker;
-  const listing = spawnSync(file!, [...words, 'images', '-q', 'slipway-bench/*'], { env, encoding: 'utf8' });
+  const names = ['images', '-q', '--filter', 'reference=slipway-bench/*'];
+  const listing = spawnSync(file!, [...words, ...names], { env, encoding: 'utf8' });
   const ids = [...new Set(listing.stdout.split('\n').filter(Boolean))];
   if (ids.length > 0) spawnSync(file!, [...words, 'rmi', '-f', ...ids], { env, stdio: 'ignore' });
 }

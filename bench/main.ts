@@ -9,12 +9,25 @@ import type { Bench } from './bench.ts';
 import { cachedRebuild } from './cases/cached-rebuild.ts';
 import { codec } from './cases/codec.ts';
 import { copyTree } from './cases/copy-tree.ts';
+import { growth } from './cases/growth.ts';
 import { parseSpeed } from './cases/parse.ts';
 import { runSteps } from './cases/run-steps.ts';
+import { runWrites } from './cases/run-writes.ts';
+import { parallelStages, schedule } from './cases/schedule.ts';
 import { openEnvironment } from './environment.ts';
 import { holds, reportText } from './report.ts';
 
-const BENCHES: readonly Bench[] = [cachedRebuild, runSteps, copyTree, parseSpeed, codec];
+const BENCHES: readonly Bench[] = [
+  cachedRebuild,
+  runSteps,
+  parallelStages,
+  schedule,
+  runWrites,
+  growth,
+  copyTree,
+  parseSpeed,
+  codec,
+];
 
 const { values, positionals } = parseArgs({
   options: { rounds: { type: 'string', default: '9' }, check: { type: 'boolean', default: false } },

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } 
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
+import { chunkGroups } from './chunks.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const DIST = join(ROOT, 'dist');
@@ -28,11 +29,13 @@ async function bundle(out: string): Promise<void> {
     external: (id) => id.startsWith('node:') || external.has(id),
     transform: { define: { SLIPWAY_VERSION: JSON.stringify(version) } },
     logLevel: 'warn',
+    preserveEntrySignatures: 'allow-extension',
   });
   await build.write({
     dir: out,
     format: 'esm',
     minify: 'dce-only',
+    codeSplitting: { includeDependenciesRecursively: false, groups: chunkGroups(ROOT) },
     entryFileNames: '[name].js',
     chunkFileNames: 'chunk-[name]-[hash].js',
   });

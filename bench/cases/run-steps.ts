@@ -11,7 +11,7 @@ const RUNTIMES = ['embedded', 'crun', 'runc'] as const;
 /** What a RUN costs that does nothing: the time of twenty without the cache, less that of a build with one. */
 export const runSteps: Bench = {
   name: 'run-steps',
-  async run({ rounds, shared, slipway, docker }) {
+  async run({ rounds, shared, slipway, docker, buildah }) {
     const contexts = { many: join(shared, 'run-many'), one: join(shared, 'run-one') };
     for (const context of Object.values(contexts)) mkdirSync(context);
     // Both make layers, so that the worker's start is not counted among the steps.
@@ -39,6 +39,11 @@ export const runSteps: Bench = {
         ]),
       );
     }
+    if ('missing' in buildah) missing.push({ name: 'buildah build', reason: buildah.missing });
+    else {
+      const words = [...buildah.command, 'build', '--no-cache', '--layers', '-t', 'slipway-bench/run'];
+      builders.set('buildah build', (context) => runProgram([...words, context], { env: buildah.env }));
+    }
     if ('missing' in docker) missing.push({ name: 'docker build', reason: docker.missing });
     else {
       const words = [...docker.command, 'build', '--no-cache', '--network=host', '-t', 'slipway-bench/run'];
@@ -57,7 +62,10 @@ export const runSteps: Bench = {
     return {
       title: `RUN true, no cache: the cost of one of ${STEPS}`,
       values: [...perStep].map(([name, value]) => ({ name, value, unit: 'ms per step' })),
-      bounds: bound(perStep, { of: 'slipway, embedded', to: 'docker build' }, 1 / 3),
+      bounds: [
+        ...bound(perStep, { of: 'slipway, embedded', to: 'docker build' }, 1 / 3),
+        ...bound(perStep, { of: 'slipway, runc', to: 'docker build' }, 2 / 3),
+      ],
       missing,
     };
 

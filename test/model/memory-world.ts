@@ -188,7 +188,7 @@ function run(operation: RunOperation, root: Files, folders: ReadonlyMap<string, 
 
 function contextOf(program: Program): ContextSource {
   const rules = parseExcludes(program.ignore);
-  const shown = Object.entries(program.context).filter(([name]) => rules.hiddenBy(name) < 0);
+  const shown = Object.entries(program.context).filter(([name]) => !rules.verdict(name, false).hidden);
   return {
     description: 'memory',
     root: '/context',

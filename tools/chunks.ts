@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** Where a fully cached build goes: its modules are loaded together, by one or two files, not by sixty. */
+const CACHED_BUILD = [
+  'src/cli/commands/build.ts',
+  'src/cli/commands/build-run.ts',
+  'src/context/directory-context.ts',
+  'src/progress/plain.ts',
+];
+
+/** An import that is carried out when the module is loaded: no type, no `await import()`. */
+const STATIC_IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^'"();]*?\sfrom\s+)?['"](\.[^'"]+)['"]/gm;
+
+/**
+ * Groups of modules that are bundled into one file each. Loading a module takes a third of a millisecond whatever its
+ * size, which in small files was half of the time of a cached build.
+ */
+export function chunkGroups(root: string): { name: string; test: (id: string) => boolean }[] {
+  const main = staticClosure(root, ['src/cli/main.ts']);
+  const worker = staticClosure(root, ['src/execute/worker/main.ts']);
+  const build = [...staticClosure(root, CACHED_BUILD)].filter((id) => !main.has(id));
+  const common = new Set(build.filter((id) => worker.has(id)));
+  // Commands that only look into the store need no more of it.
+  const store = new Set(build.filter((id) => !common.has(id) && /\/src\/(?:store|image)\//.test(id)));
+  const rest = new Set(build.filter((id) => !common.has(id) && !store.has(id)));
+  return [
+    { name: 'common', test: (id) => common.has(id) },
+    { name: 'store', test: (id) => store.has(id) },
+    { name: 'build', test: (id) => rest.has(id) },
+  ];
+}
+
+/** Absolute paths of modules and of everything that they import statically. */
+function staticClosure(root: string, modules: readonly string[]): Set<string> {
+  const found = new Set(modules.map((path) => join(root, path)));
+  for (const path of found) {
+    for (const [, specifier] of readFileSync(path, 'utf8').matchAll(STATIC_IMPORT))
+      found.add(join(dirname(path), specifier!));
+  }
+  return found;
+}
