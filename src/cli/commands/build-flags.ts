@@ -61,7 +61,8 @@ export const buildFlags = {
   'no-cache-filter': { type: 'list', usage: 'Do not cache specified stages' },
   'normalize-modes': {
     type: 'bool',
-    usage: 'Copy files of the context with mode 0644 or 0755 and directories with 0755, whatever the umask was',
+    usage:
+      'Copy files of the context with mode 0644 or 0755 and directories with 0755, whatever the umask was',
   },
   output: {
     type: 'list',
