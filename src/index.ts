@@ -2,8 +2,10 @@
 export type * from '../grammar/ast.ts';
 export { parse } from '../grammar/parse.ts';
 export { print } from '../grammar/printer.ts';
+export type { Cause } from './cache/explain/cause.ts';
 export { type ContainerControl, type RunContainerOptions, run } from './container/run.ts';
 export { build } from './engine/build.ts';
+export { builds, type ExplainRequest, explain } from './engine/builds.ts';
 export type { ImageOptions } from './engine/image-options.ts';
 export type { BuildOptions, BuildResult, BuildTarget, BuiltImage } from './engine/options.ts';
 export type { BuildOutput } from './engine/output-options.ts';
@@ -17,3 +19,5 @@ export { drawPlan } from './plan/draw-text.ts';
 export type * from './plan/types.ts';
 export type { BuildEvent } from './progress/events.ts';
 export type { ProgressSink } from './progress/sink.ts';
+export type * from './record/build-record.ts';
+export type { Explanation, StepExplanation } from './record/explanation.ts';

@@ -2,9 +2,7 @@ import { chmodSync, linkSync, mkdirSync, rmSync, symlinkSync, writeFileSync } fr
 import { dirname, join } from 'node:path';
 import type { Cause } from '../../src/cache/explain/cause.ts';
 import { renderExplanation } from '../../src/cli/render/explanation.ts';
-import { explain } from '../../src/engine/builds.ts';
-import { build } from '../../src/index.ts';
-import type { Explanation } from '../../src/record/explanation.ts';
+import { build, builds, type Explanation, explain } from '../../src/index.ts';
 import { buildsPath } from '../../src/record/layout.ts';
 import { dropSteps, listSteps } from '../../src/store/steps.ts';
 import { openStore } from '../../src/store/store.ts';
@@ -66,6 +64,7 @@ export async function runRow(
   if (row.elsewhere) rmSync(buildsPath(root), { recursive: true });
   writeFiles(context, row.after.files ?? {});
   const after = await run(second);
+  if (builds(root)[0]?.id !== after) throw new Error('the last build is not listed first');
   return ranSteps(explain({ root, build: after }), { [before]: '<before>', [after]: '<after>' });
 }
 
