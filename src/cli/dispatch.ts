@@ -77,9 +77,10 @@ export async function interpret(argv: readonly string[], outer: ProcessContext):
       1,
     );
   }
+  const values = line.values as FlagValues;
   for (const name of line.given) {
     const definition = command.flags[name];
-    if (definition?.refused !== undefined && !asksForNothing(definition, (line.values as FlagValues)[name])) {
+    if (definition?.refused !== undefined && !asksForNothing(definition, values[name])) {
       throw new CommandLineError(
         `${PROGRAM} ${path}: --${name} is not supported: ${definition.refused}\n`,
         EXIT_USAGE,
@@ -88,7 +89,7 @@ export async function interpret(argv: readonly string[], outer: ProcessContext):
     if (definition?.deprecated !== undefined) {
       outer.stderr.write(`Flag --${name} has been deprecated, ${definition.deprecated}\n`);
     }
-    if (definition?.ineffective !== undefined) {
+    if (definition?.ineffective !== undefined && !asksForNothing(definition, values[name])) {
       outer.stderr.write(`WARNING: --${name} has no effect: ${definition.ineffective}\n`);
     }
   }

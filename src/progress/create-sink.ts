@@ -18,7 +18,7 @@ const MODES: readonly string[] = [
 ] satisfies ProgressMode[];
 
 export interface SinkOptions {
-  /** NO_COLOR, TERM and BUILDKIT_TTY_LOG_LINES are looked at. */
+  /** NO_COLOR, TERM, BUILDKIT_COLORS and BUILDKIT_TTY_LOG_LINES are looked at. */
   env: NodeJS.ProcessEnv;
   clock?: Clock;
   /** Standard output, for `classic`. */
@@ -61,6 +61,7 @@ export async function createSink(
       return (await import('./tty.ts')).ttySink(stream, {
         clock,
         colour: !options.env.NO_COLOR,
+        colours: options.env.BUILDKIT_COLORS,
         logLines: lines >= 0 ? lines : 6,
       });
     }

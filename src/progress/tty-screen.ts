@@ -1,14 +1,8 @@
 import type { ProgressStream } from './clock.ts';
+import { lineColours } from './colours.ts';
 import { wrapText } from './text-width.ts';
-import type { FrameLine, FrameSize, LineStyle } from './tty-frame.ts';
+import type { FrameLine, FrameSize } from './tty-frame.ts';
 
-const COLOURS: Record<LineStyle, string> = {
-  plain: '',
-  done: '\x1b[34m',
-  error: '\x1b[31m',
-  canceled: '\x1b[33m',
-  log: '\x1b[2m',
-};
 const RESET = '\x1b[0m';
 const HIDE_CURSOR = '\x1b[?25l';
 const SHOW_CURSOR = '\x1b[?25h';
@@ -33,16 +27,17 @@ interface Line {
  */
 export class TtyScreen {
   readonly #stream: ProgressStream;
-  readonly #colour: boolean;
+  readonly #colours: ReturnType<typeof lineColours> | undefined;
   readonly #onExit = () => this.restore();
   #drawn: Line[] = [];
   /** Lines of earlier pictures that are in the scrollback now. */
   #lost: Line[] = [];
   #hidden = false;
 
-  constructor(stream: ProgressStream, options: { colour: boolean }) {
+  /** `colours` as BUILDKIT_COLORS has them; without `colour` there are none. */
+  constructor(stream: ProgressStream, options: { colour: boolean; colours?: string | undefined }) {
     this.#stream = stream;
-    this.#colour = options.colour;
+    this.#colours = options.colour ? lineColours(options.colours) : undefined;
   }
 
   /**
@@ -65,7 +60,7 @@ export class TtyScreen {
     }
     out += this.#toTop(size);
     for (const { text, style } of lines) {
-      const colour = this.#colour ? COLOURS[style] : '';
+      const colour = this.#colours?.[style] ?? '';
       out += `${colour}${text}${colour === '' ? '' : RESET}${ERASE_LINE_END}\n`;
     }
     this.#stream.write(`${out}${ERASE_BELOW}${END_UPDATE}`);

@@ -10,6 +10,8 @@ const INTERVAL_MS = 100;
 export interface TtyOptions {
   clock: Clock;
   colour: boolean;
+  /** BUILDKIT_COLORS. */
+  colours?: string | undefined;
   /** Most log lines shown under a running step. */
   logLines: number;
 }

@@ -135,6 +135,18 @@ describe('flags of build that hold for every RUN', () => {
     }
   });
 
+  it('a flag without effect says so, and nothing when it is turned off', async () => {
+    const context = store.context('ineffective', { Dockerfile: `FROM ${BASE_IMAGE}\n` });
+    const said = async (...flags: string[]): Promise<string> =>
+      (await store.run(['build', '-q', ...flags, context])).stderr;
+    expect(await said('--pull=false', '--push=false', '--provenance=false')).toBe('');
+    expect(await said('--pull', '--security-opt', 'seccomp=unconfined')).toBe(
+      `WARNING: --pull has no effect: base images are those of the store, there is no registry client in this version
+WARNING: --security-opt has no effect: write "RUN --security=insecure" and give --allow security.insecure
+`,
+    );
+  });
+
   it.each([
     [['--add-host', 'x'], 'ERROR: invalid host x'],
     [['--add-host', 'a:foo'], 'ERROR: invalid host a:foo'],

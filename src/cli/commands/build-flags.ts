@@ -75,7 +75,12 @@ export const buildFlags = {
     default: 'auto',
     usage: 'Set type of progress output ("auto", "classic", "none", "plain", "quiet", "rawjson", "tty")',
   },
-  pull: { type: 'bool', usage: 'Always attempt to pull all referenced images' },
+  pull: {
+    type: 'bool',
+    usage: 'Always attempt to pull all referenced images',
+    ineffective: 'base images are those of the store, there is no registry client in this version',
+    unless: isFalse,
+  },
   quiet: { type: 'bool', short: 'q', usage: 'Suppress the build output and print image ID on success' },
   runtime: {
     type: 'string',

@@ -29,7 +29,7 @@ export interface FlagDefinition {
   deprecated?: string;
   /** Known to Docker and not to be had here: using it is an error that says this. */
   refused?: string;
-  /** Values that ask for nothing, with which a refused flag is accepted. */
+  /** Values that ask for nothing, with which a flag that is refused or without effect is accepted in silence. */
   unless?: (value: string) => boolean;
   /** Accepted for the sake of scripts, without effect: using it prints this on standard error. */
   ineffective?: string;
