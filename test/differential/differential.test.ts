@@ -177,7 +177,7 @@ function compareAll({ folder, builder: make, owner, cases }: Setting): void {
 
 describe('the data', () => {
   test('there are as many cases as there have to be', () =>
-    expect(allCases.length).toBeGreaterThanOrEqual(40));
+    expect(allCases.length).toBeGreaterThanOrEqual(170));
 
   test.each(
     allCases
