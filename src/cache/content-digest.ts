@@ -32,7 +32,7 @@ export async function digestSelection(
   selection: Selection,
   options: DigestOptions = {},
 ): Promise<string> {
-  const digests = await digestsOf(tree, filePaths(selection), options.signal);
+  const digests = await digestsOf(tree, unknownPaths(selection), options.signal);
   let next = 0;
   const writer = new HashWriter();
   writer.text(FORMAT);
@@ -45,7 +45,7 @@ export async function digestSelection(
     writer.number(source.entries.length);
     const firstNames = new Map<string, number>();
     source.entries.forEach((entry, index) => {
-      const digest = entry.node.type === 'file' ? digests[next++] : undefined;
+      const digest = entry.node.type === 'file' ? (entry.node.known?.sha256 ?? digests[next++]) : undefined;
       const first = entry.node.inode === undefined ? undefined : firstNames.get(entry.node.inode);
       if (first !== undefined) {
         writer.text(entry.path);
@@ -70,11 +70,13 @@ async function digestsOf(
   return paths.map((path) => tree.sha256(path));
 }
 
-function filePaths(selection: Selection): BytePath[] {
+/** A tree that keeps what it knows with its nodes does so for these too, once they are hashed; another knows none. */
+function unknownPaths(selection: Selection): BytePath[] {
   const paths: BytePath[] = [];
   for (const source of selection.sources)
     for (const entry of source.entries)
-      if (entry.node.type === 'file') paths.push(pathInTree(source.path, entry.path));
+      if (entry.node.type === 'file' && entry.node.known?.sha256 === undefined)
+        paths.push(pathInTree(source.path, entry.path));
   return paths;
 }
 

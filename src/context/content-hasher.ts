@@ -65,6 +65,7 @@ export function createContentHasher(options: ContentHasherOptions): ContentHashe
     if (found !== undefined) {
       const { xattrs } = found;
       if (xattrs !== undefined) node.xattrs = xattrs;
+      node.known = found;
       return { name, node, row, known: found, readAtNs: 0n };
     }
     // The root's own attributes reach no image, and it changes whenever something is put beside the sources.
@@ -83,6 +84,7 @@ export function createContentHasher(options: ContentHasherOptions): ContentHashe
     buffer ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
     const sha256 = yield* hashFile(opener, path, { print: prints.get(entry.row), buffer });
     entry.known = { sha256, xattrs: entry.known.xattrs };
+    entry.node.known = entry.known;
     remember(entry);
     return sha256;
   }

@@ -15,6 +15,8 @@ export interface FileNode {
   major?: number;
   minor?: number;
   xattrs?: Map<string, Buffer>;
+  /** What is known of a file's content, where the tree that the node is of keeps that: spares the look-up by path. */
+  known?: { readonly sha256: string | undefined };
   /** Same value for names of the same inode; absent when there is only one name. */
   inode?: string;
 }

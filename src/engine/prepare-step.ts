@@ -245,7 +245,7 @@ function toSelectedSources(
       if (first !== undefined && type !== 'directory') file.hardLink = first;
       else if (inode !== undefined) firstNames.set(inode, entry.path);
       if (type === 'file' && file.hardLink === undefined) {
-        file.sha256 = tree.sha256(joinPath(path, entry.path));
+        file.sha256 = entry.node.known?.sha256 ?? tree.sha256(joinPath(path, entry.path));
       }
       return file;
     });

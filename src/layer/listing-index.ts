@@ -30,16 +30,31 @@ export class ListingIndex {
 
   /** The entry of exactly this path. */
   find(path: BytePath): LayerEntry | undefined {
+    return this.entries[this.#positionOf(path)];
+  }
+
+  #positionOf(path: BytePath): number {
     let low = 0;
     let high = this.entries.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const order = comparePaths(this.entries[middle]!.path, path);
-      if (order === 0) return this.entries[middle];
+      if (order === 0) return middle;
       if (order < 0) low = middle + 1;
       else high = middle;
     }
-    return undefined;
+    return -1;
+  }
+
+  /** The entries below the directory of exactly this path, in order. */
+  below(path: BytePath): readonly LayerEntry[] {
+    const at = this.#positionOf(path);
+    return at < 0 ? [] : this.entries.slice(at + 1, this.#endsOf()[at]);
+  }
+
+  /** Whether there are hard links. */
+  get hasAnyLinks(): boolean {
+    return this.entries.some((entry) => entry.hardLink !== undefined);
   }
 
   /** Whether other names are hard links to the first name `path`. */

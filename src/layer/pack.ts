@@ -3,6 +3,7 @@ import { isErrno, SlipwayError } from '../errors/index.ts';
 import { type BytePath, bytesOf, fsPath, textOf } from '../sys/bytes.ts';
 import { loadSys } from '../sys/linux.ts';
 import { type Aborted, throwIfAborted } from './abort.ts';
+import { ListingIndex } from './listing-index.ts';
 import { type DiskNode, NodeReader } from './node-reader.ts';
 import { PackOutput, type PackSink } from './pack-output.ts';
 import { joinPath } from './paths.ts';
@@ -31,8 +32,11 @@ export interface PackOptions {
    * what is below them here, and not part of the layer.
    */
   below?: readonly string[];
-  /** SHA-256, hex, of files in the directories below, by path: they need not be computed again. */
-  digestsBelow?: ReadonlyMap<BytePath, string>;
+  /**
+   * The entries of what the directories below hold together, as they were packed with the same options: they are
+   * believed, and only contents are read again. Not used where there are hard links among them.
+   */
+  listingBelow?: readonly LayerEntry[];
 }
 
 export interface PackResult extends LayerDigest {
@@ -81,6 +85,8 @@ class Packer {
   readonly #output: PackOutput;
   readonly #reader: NodeReader;
   readonly #clampNs: bigint | undefined;
+  /** Of the directories below the top. */
+  readonly #listing: ListingIndex | undefined;
   readonly #entries: LayerEntry[] = [];
   /** First name of each inode that has several. */
   readonly #firstNames = new Map<string, LayerEntry>();
@@ -94,6 +100,8 @@ class Packer {
     this.#reader = new NodeReader(loadSys(), options.userxattr ?? false);
     this.#clampNs =
       options.clampMtime === undefined ? undefined : BigInt(options.clampMtime) * 1_000_000_000n;
+    const listing = options.listingBelow && new ListingIndex(options.listingBelow);
+    if (listing !== undefined && !listing.hasAnyLinks) this.#listing = listing;
   }
 
   run(): PackResult {
@@ -121,6 +129,10 @@ class Packer {
 
   /** `bases`: the directories of the stack that have this one, top first. */
   #directory(path: BytePath, bases: readonly BytePath[]): void {
+    if (this.#listing !== undefined && bases.length === 1 && bases[0] !== this.#base) {
+      this.#listed(bases[0]!, this.#listing.below(path));
+      return;
+    }
     for (const [name, holders] of namesIn(path, bases)) {
       const child = joinPath(path, name);
       if (name.startsWith(WHITEOUT_PREFIX)) throw whiteoutName(child);
@@ -137,6 +149,23 @@ class Packer {
       const parts = node.entry.type === 'directory' ? this.#partsOf(node.entry, holders) : [];
       this.#inode(node, base);
       if (node.entry.type === 'directory') this.#directory(child, parts);
+    }
+  }
+
+  /** Writes what a directory below the top holds alone, by its listing. */
+  #listed(base: BytePath, entries: readonly LayerEntry[]): void {
+    for (const entry of entries) {
+      if ((this.#entries.length & 127) === 0) throwIfAborted(this.#options.aborted);
+      if (entry.type !== 'file' || entry.size === 0) {
+        this.#write(entry);
+        continue;
+      }
+      const fd = openFile(`${base}/${entry.path}`);
+      try {
+        this.#write(entry, fd, entry.sha256);
+      } finally {
+        closeSync(fd);
+      }
     }
   }
 
@@ -170,7 +199,7 @@ class Packer {
       if (entry.type === 'file') this.#reader.readXattrs(entry, full, fd);
       this.#amend(entry);
       if (inode !== undefined) this.#firstNames.set(inode, entry);
-      this.#write(entry, fd, base === this.#base ? undefined : this.#options.digestsBelow?.get(entry.path));
+      this.#write(entry, fd, base === this.#base ? undefined : this.#listing?.find(entry.path)?.sha256);
     } finally {
       if (fd !== undefined) closeSync(fd);
     }

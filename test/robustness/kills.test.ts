@@ -16,7 +16,7 @@ import { randomOf, testSeed } from './random.ts';
 import { forget, type Ground, makeGround, type Scenario, stepKeys } from './scenarios.ts';
 
 const KILLS = Number(process.env.SLIPWAY_TEST_KILLS ?? 200);
-const NAMES = ['run', 'copy', 'commit', 'import', 'load', 'save'];
+const NAMES = ['run', 'copy', 'delta', 'commit', 'import', 'load', 'save'];
 const VICTIMS = ['front', 'worker', 'middle'] as const;
 const seed = testSeed();
 const WHAT = `kill -9 at random moments (SLIPWAY_TEST_SEED=${seed})`;

@@ -84,10 +84,11 @@ export async function makeGround(
     if (name === 'copy') writeFiles(join(context, 'files'), 'copied');
     return buildScenario(ground, { name, context, steps });
   });
+  const archives = await archiveScenarios(ground);
   return {
     options,
     store,
-    scenarios: [...builds, importScenario(ground), ...(await archiveScenarios(ground))],
+    scenarios: [...builds, importScenario(ground), ...archives, await deltaScenario(ground)],
   };
 }
 
@@ -177,6 +178,24 @@ async function archiveScenarios({ folder, disk, options, store }: Place): Promis
   ];
 }
 
+/** A COPY over the layer of an earlier one, which stays. */
+async function deltaScenario(place: Place): Promise<Scenario> {
+  const { folder, options, store } = place;
+  const context = join(folder, 'delta');
+  const files = join(context, 'files');
+  writeFiles(files, 'below');
+  writeFileSync(join(context, 'Dockerfile'), `FROM ${BASE}\nCOPY files /laid\n`);
+  await succeed(['build', '-q', '-t', 'docker.io/test/below:latest', context], options);
+  kept.set(store, new Set(listSteps(store).map((step) => step.key)));
+  for (let i = 0; i < 40; i++) writeFileSync(join(files, `d${i % 8}`, `f${i}`), `changed ${i}\n`.repeat(500));
+  rmSync(join(files, 'd7'), { recursive: true });
+  writeFileSync(join(files, 'd1', 'new'), 'new\n');
+  return buildScenario(place, { name: 'delta', context, steps: 1 });
+}
+
+/** Records that scenarios need and leave alone. */
+const kept = new WeakMap<Store, Set<string>>();
+
 /** Forgets what a scenario has made, so that it begins anew. */
 export function forget({ store }: Ground, scenario: Scenario): void {
   if (scenario.tag !== undefined && imageByName(store, scenario.tag)) removeImage(store, scenario.tag);
@@ -184,7 +203,8 @@ export function forget({ store }: Ground, scenario: Scenario): void {
   scenario.remove?.();
 }
 
-/** Keys of all recorded steps. */
+/** Keys of all steps that scenarios have recorded. */
 export function stepKeys(store: Store): string[] {
-  return listSteps(store).map((step) => step.key);
+  const keys = listSteps(store).map((step) => step.key);
+  return keys.filter((key) => !kept.get(store)?.has(key));
 }

@@ -11,8 +11,16 @@ const zeros = Buffer.alloc(buffer.length);
 /** Pieces of zeros from this size on become holes in the copy. */
 const HOLE = 64 * 1024;
 
+/** What a copied file's content must be. */
+export interface ExpectedContent {
+  sha256: string;
+  /** Bytes. */
+  size: number;
+}
+
 /**
  * Copies a regular file's bytes to a new file and checks on the way that they are those the cache key was made of.
+ * `finish` gets the descriptor of the new file at the end: what is set by it costs no way through the path.
  *
  * `from` is opened without following a link or waiting on a fifo; `to` must not exist. Throws `changed` when the
  * source is not the file with this digest any more; then `to` may hold a part.
@@ -20,7 +28,8 @@ const HOLE = 64 * 1024;
 export function copyFileContent(
   from: BytePath,
   to: BytePath,
-  options: { sha256: string; aborted?: Aborted | undefined },
+  expected: ExpectedContent,
+  options: { aborted?: Aborted | undefined; finish?: (fd: number) => void } = {},
 ): void {
   const input = openSource(from);
   try {
@@ -30,7 +39,8 @@ export function copyFileContent(
       0o600,
     );
     try {
-      if (copyBytes(input, output, options.aborted) !== options.sha256) throw changed(from);
+      if (copyBytes(input, output, expected.size, options.aborted) !== expected.sha256) throw changed(from);
+      options.finish?.(output);
     } finally {
       closeSync(output);
     }
@@ -55,11 +65,12 @@ export function openSource(path: BytePath): number {
 }
 
 /** SHA-256 of what was copied, hex. */
-function copyBytes(input: number, output: number, aborted: Aborted | undefined): string {
+function copyBytes(input: number, output: number, size: number, aborted: Aborted | undefined): string {
   const first = readSync(input, buffer, 0, buffer.length, null);
   if (first < buffer.length) {
-    // Small: one shot is twice as fast as a hash object. A short read is the end for a regular file.
-    const more = readSync(input, buffer, first, buffer.length - first, null);
+    // Small: one shot is twice as fast as a hash object. A short read is the end for a regular file; where it is as
+    // long as it should be, the digest says whether it is all.
+    const more = first === size ? 0 : readSync(input, buffer, first, buffer.length - first, null);
     const data = buffer.subarray(0, first + more);
     if (more === 0 || first + more < buffer.length) {
       writeAll(output, data);

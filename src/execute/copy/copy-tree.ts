@@ -69,7 +69,7 @@ export function copyTree(request: CopyTreeRequest): void {
         fresh.add(target);
       }
       if (file.path !== '') directoryTimes.push({ path: target, mtimeNs: stat.mtimeNs });
-      applyAttributes(request, { file, target, sourcePath, existing: existing !== undefined });
+      applyAttributes(request, { file, target, existing: existing !== undefined });
       continue;
     }
 
@@ -79,8 +79,24 @@ export function copyTree(request: CopyTreeRequest): void {
       keeper.link(`${to}/${file.hardLink}`, target);
       continue;
     }
+    if (file.type === 'file') {
+      const { sha256 = '', size } = file;
+      copyFileContent(
+        sourcePath,
+        target,
+        { sha256, size },
+        {
+          aborted: request.aborted,
+          finish: (fd) => {
+            applyAttributes(request, { file, target, existing: false, fd });
+            sys.futimens(fd, stat.mtimeNs);
+          },
+        },
+      );
+      continue;
+    }
     makeEntry(request, { file, target, sourcePath, rdev: stat.rdev });
-    applyAttributes(request, { file, target, sourcePath, existing: false });
+    applyAttributes(request, { file, target, existing: false });
     sys.utimens(bufferOf(target), stat.mtimeNs);
   }
   // Deepest first, since making a name changes its directory's time.
@@ -105,15 +121,15 @@ function makeTop(request: CopyTreeRequest): boolean {
 interface Entry {
   file: SelectedFile;
   target: BytePath;
-  sourcePath: BytePath;
 }
 
-function makeEntry({ sys, keeper, aborted }: CopyTreeRequest, entry: Entry & { rdev: bigint }): void {
+/** Makes anything but directories and regular files. */
+function makeEntry(
+  { sys, keeper }: CopyTreeRequest,
+  entry: Entry & { sourcePath: BytePath; rdev: bigint },
+): void {
   const { file, target, sourcePath } = entry;
   switch (file.type) {
-    case 'file':
-      copyFileContent(sourcePath, target, { sha256: file.sha256 ?? '', aborted });
-      return;
     case 'symlink': {
       const link = readlinkSync(bufferOf(sourcePath), { encoding: 'latin1' });
       if (link !== file.link) throw changed(sourcePath);
@@ -134,33 +150,25 @@ function makeEntry({ sys, keeper, aborted }: CopyTreeRequest, entry: Entry & { r
   }
 }
 
-function applyAttributes(request: CopyTreeRequest, entry: Entry & { existing: boolean }): void {
+function applyAttributes(request: CopyTreeRequest, entry: Entry & { existing: boolean; fd?: number }): void {
   const { sys, attributes, keeper } = request;
-  const { file, target } = entry;
+  const { file, target, fd } = entry;
   const { uid = 0, gid = 0 } = attributes.owner ?? (attributes.keepOwner ? file : {});
   if (entry.existing) keeper.setOwnerAgain(target, { uid, gid });
-  else keeper.setOwner(target, { uid, gid });
+  else keeper.setOwner(target, { uid, gid }, fd);
   if (file.type === 'symlink') return;
   // Owner before mode: chown clears setuid bits. Attributes after the owner: chown drops capabilities.
   const given = file.newMode ?? file.mode;
   const mode = attributes.chmod ? attributes.chmod(given, file.type === 'directory') : given;
-  keeper.setMode(target, mode);
-  copyXattrs(sys, entry.sourcePath, target);
+  keeper.setMode(target, mode, fd);
+  setXattrs(sys, file, target);
 }
 
 /** Best effort, as in Docker (C22): a file system without attributes is no reason to fail. */
-function copyXattrs(sys: Sys, from: BytePath, to: BytePath): void {
-  let names: readonly string[];
-  try {
-    names = sys.llistxattr(bufferOf(from));
-  } catch {
-    return;
-  }
-  for (const name of names) {
-    if (/^(trusted|user)\.overlay\./.test(name) || name.startsWith('security.selinux')) continue;
+function setXattrs(sys: Sys, { xattrs = [] }: SelectedFile, path: BytePath): void {
+  for (const [name, value] of xattrs) {
     try {
-      const value = sys.lgetxattr(bufferOf(from), name);
-      if (value) sys.lsetxattr(bufferOf(to), name, value);
+      sys.lsetxattr(bufferOf(path), name, Buffer.from(value, 'base64'));
     } catch {}
   }
 }

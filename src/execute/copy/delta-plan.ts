@@ -164,7 +164,8 @@ function hasMetadata(entry: LayerEntry, file: SelectedFile, { attributes }: Delt
   const { uid = 0, gid = 0 } = attributes.owner ?? (attributes.keepOwner ? file : {});
   if (entry.uid !== uid || entry.gid !== gid) return false;
   if (file.type === 'symlink') return entry.type === 'symlink' && entry.xattrs === undefined;
-  const mode = attributes.chmod ? attributes.chmod(file.mode, file.type === 'directory') : file.mode;
+  const given = file.newMode ?? file.mode;
+  const mode = attributes.chmod ? attributes.chmod(given, file.type === 'directory') : given;
   return entry.mode === mode && sameXattrs(entry, file);
 }
 

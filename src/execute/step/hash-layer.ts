@@ -3,7 +3,6 @@ import { decodeListing, decodeOverrides, encodeListing } from '../../layer/listi
 import { hashLayer, type PackOptions } from '../../layer/pack.ts';
 import type { LayerDigest } from '../../layer/types.ts';
 import { listingPath } from '../../store/layout.ts';
-import type { BytePath } from '../../sys/bytes.ts';
 
 export interface HashTask {
   /** Absolute path of the store. */
@@ -12,10 +11,10 @@ export interface HashTask {
   directory: string;
   /** A name in the store's tmp/ that nobody else uses. */
   temporary: string;
-  options: Omit<PackOptions, 'aborted' | 'overrides' | 'digestsBelow'>;
+  options: Omit<PackOptions, 'aborted' | 'overrides' | 'listingBelow'>;
   /** The file that holds what the directory cannot. */
   overridesPath?: string | undefined;
-  /** The kept listing of the layer that this one lies over: digests of its files are taken from there. */
+  /** The kept listing of the layer that this one lies over: what it says of files is not asked again. */
   listingBelow?: string | undefined;
   /** Under which diffID the listing is kept, where it is not what our packer gives (a layer from elsewhere). */
   listedAs?: string | undefined;
@@ -29,7 +28,7 @@ export function hashToListing(task: HashTask, aborted: () => boolean = () => fal
     ...(task.overridesPath === undefined
       ? {}
       : { overrides: decodeOverrides(readFileSync(task.overridesPath)) }),
-    ...digestsBelow(task.listingBelow),
+    ...entriesBelow(task.listingBelow),
   });
   const path = listingPath(task.store, task.listedAs ?? digest.diffId);
   if (!existsSync(path)) {
@@ -39,12 +38,8 @@ export function hashToListing(task: HashTask, aborted: () => boolean = () => fal
   return digest;
 }
 
-/** The listing may be lost at any time; then all is computed. */
-function digestsBelow(listing: string | undefined): Pick<PackOptions, 'digestsBelow'> {
+/** The listing may be lost at any time; then all is read. */
+function entriesBelow(listing: string | undefined): Pick<PackOptions, 'listingBelow'> {
   if (listing === undefined || !existsSync(listing)) return {};
-  const digests = new Map<BytePath, string>();
-  for (const { path, sha256 } of decodeListing(readFileSync(listing))) {
-    if (sha256 !== undefined) digests.set(path, sha256);
-  }
-  return { digestsBelow: digests };
+  return { listingBelow: decodeListing(readFileSync(listing)) };
 }
