@@ -192,6 +192,24 @@ describeWith({ needs: [program('git')] }, 'ADD from git', () => {
     expect([byId.ran, server.requests.length]).toEqual([0, 0]);
   });
 
+  it('is written over the layer of an earlier commit, and is what a clean build makes', async () => {
+    const many = makeRepository(join(store.folder, 'many'));
+    const files = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`d/f${i}`, `content ${i}`]));
+    many.commit(files);
+    many.publish(served('many.git'));
+    const dockerfile = `FROM scratch\nADD ${server.url}/many.git /x`;
+    await store.build(dockerfile);
+    many.commit({ 'd/f7': 'changed', 'd/new': 'new' });
+    many.publish(served('many.git'));
+    const built = await store.build(dockerfile);
+    expect([built.file(-1, 'x/d/f7'), built.file(-1, 'x/d/new'), built.file(-1, 'x/d/f8')]).toEqual([
+      'changed',
+      'new',
+      'content 8',
+    ]);
+    expect(built.layer(-1)).toHaveLength(43);
+  });
+
   it('verifies checksums of commits', async () => {
     const dockerfile = (sum: string): string =>
       `FROM scratch\nADD --checksum=${sum} ${server.url}/r.git#main /x`;

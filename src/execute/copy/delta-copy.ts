@@ -5,7 +5,7 @@ import { decodeListing } from '../../layer/listing.ts';
 import type { CopyOperation } from '../../plan/types.ts';
 import { deleteTree } from '../../store/collect.ts';
 import { listingPath } from '../../store/layout.ts';
-import { type BytePath, bufferOf, fsPath } from '../../sys/bytes.ts';
+import { type BytePath, bufferOf, bytesOf, fsPath } from '../../sys/bytes.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { LayerBase, SelectedSource } from '../executor.ts';
 import { resolveOwner } from '../step/account.ts';
@@ -99,7 +99,8 @@ export function deltaCopy(sys: Sys, request: DeltaCopyRequest, aborted?: Aborted
     deleteTree(bufferOf(`${root}/${path}`), aborted === undefined ? {} : { aborted });
   }
   for (const { to, source } of plan.sources) {
-    const from = joinRoot(request.from, source.path === '' ? [] : [source.path]);
+    const base = source.root === undefined ? request.from : bytesOf(source.root);
+    const from = joinRoot(base, source.path === '' ? [] : [source.path]);
     copyTree({
       sys,
       from,
