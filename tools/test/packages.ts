@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { hostBusybox } from '../base/busybox.ts';
 import { findProgram } from '../base/programs.ts';
+import { clockLibrary } from './faketime.ts';
 
 /** A Debian package and how to see that it is there already, whoever installed it. */
 interface Wanted {
@@ -11,6 +12,7 @@ interface Wanted {
 
 const WANTED: readonly Wanted[] = [
   { name: 'busybox-static', present: () => hostBusybox() !== undefined },
+  { name: 'libfaketime', present: () => clockLibrary() !== undefined },
   { name: 'libc6-dev', present: () => existsSync('/usr/include/stdio.h') },
   ...[
     ['uidmap', 'newuidmap'],
