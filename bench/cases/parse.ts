@@ -24,6 +24,13 @@ CMD ["node", "server.js", "--port", "8080"]
 
 `;
 
+/** A single stage is too short for one measurement. */
+const timesOf = (name: string): number => (name === '1 stage' ? 200 : 1);
+
+function repeat(name: string, read: () => void): void {
+  for (let left = timesOf(name); left > 0; left--) read();
+}
+
 /** Parsing in a warm process: what an editor or a checker pays per file. */
 export const parseSpeed: Bench = {
   name: 'parse',
@@ -38,26 +45,26 @@ export const parseSpeed: Bench = {
         if ('getFlags' in instruction) (instruction.getFlags as () => unknown)();
       }
     };
-    // Both are compiled by then; a single stage is too short to warm anything.
+    // Both are compiled by then.
     for (let round = 0; round < 3; round++) for (const read of [parse, other]) read(texts['400 stages']);
     const times = await medians(
       Object.entries(texts).flatMap(([name, text]) => [
-        { name, run: () => void parse(text) },
-        { name: `${name}, dockerfile-ast`, run: () => other(text) },
+        { name, run: () => repeat(name, () => parse(text)) },
+        { name: `${name}, dockerfile-ast`, run: () => repeat(name, () => other(text)) },
       ]),
       rounds,
     );
     return {
       title: 'Parsing, in a warm process',
       values: Object.entries(texts).flatMap(([name, text]) => {
-        const time = times.get(name)!;
+        const time = times.get(name)! / timesOf(name);
         const size = `${(text.length / 1e3).toFixed(1)} kB`;
         return [
           { name: `${name}, ${size}`, value: time, unit: 'ms' as const },
           { name: `${name}, rate`, value: text.length / 1e3 / time, unit: 'MB/s' as const },
           {
             name: `${name}, dockerfile-ast`,
-            value: times.get(`${name}, dockerfile-ast`)!,
+            value: times.get(`${name}, dockerfile-ast`)! / timesOf(name),
             unit: 'ms' as const,
           },
         ];
