@@ -137,7 +137,12 @@ describeWith({ needs: [program('git', 'git')] }, '--ignore-from=gitignore', () =
       'b',
       '[!x]',
     );
-    const line = fc.array(piece, { minLength: 1, maxLength: 5 }).map((pieces) => pieces.join(''));
+    // Git matches what stands in front of the first wildcard apart, so that of `bar**/**` it takes the rest for a
+    // pattern of its own, whose `**` is a whole element then. Its documents say that it is part of a name.
+    const line = fc
+      .array(piece, { minLength: 1, maxLength: 5 })
+      .map((pieces) => pieces.join(''))
+      .filter((text) => !/[^/*!]\*\*/.test(text));
     const root = repository({});
     await fc.assert(
       fc.asyncProperty(

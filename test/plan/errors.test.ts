@@ -314,7 +314,7 @@ test('values of instructions', async () => {
 
     "FROM scratch\\nRUN --network=host true\\n"
     denied ENTITLEMENT_MISSING: network.host is not allowed
-      at 2: RUN --network=host true
+      at 2: --network=host
       hint: Build with --allow network.host if you trust this Dockerfile.
 
     "FROM scratch\\nRUN --security=secure true\\n"
@@ -324,7 +324,7 @@ test('values of instructions', async () => {
 
     "FROM scratch\\nRUN --security=insecure true\\n"
     denied ENTITLEMENT_MISSING: security.insecure is not allowed
-      at 2: RUN --security=insecure true
+      at 2: --security=insecure
       hint: Build with --allow security.insecure if you trust this Dockerfile.
 
     "FROM scratch\\nHEALTHCHECK --interval=1us CMD x\\n"
