@@ -74,7 +74,7 @@ CMD ["echo $0 default"]
       {
         "exitCode": 126,
         "stderr": "slipway: exec: "/bad": exec format error
-      Hint: It is a script without a #! line, or a program for another architecture.
+      Hint: It is no program, and a script needs a first line such as #!/bin/sh.
 
       See 'slipway run --help'.
       ",

@@ -22,7 +22,9 @@ function plain(text: string, ...ids: string[]): string {
     .replace(/sha256:[0-9a-f]{64}/g, '<digest>')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
     .replace(/[+-]?\b\d+\.\ds\b/g, (time) => '_'.repeat(time.length).slice(0, 4).concat('s'))
-    .replace(/\d+ (?:seconds?|minutes?) ago|Less than a second ago|About a minute ago/g, '<ago>');
+    .replace(/(?:\d+ (?:seconds?|minutes?) ago|Less than a second ago|About a minute ago) */g, '<ago>   ')
+    .replace(/(CREATED|DURATION) +/g, '$1   ')
+    .replace(/____s +(?=\d)/g, '____s   ');
 }
 
 describe('records of builds', () => {
@@ -67,9 +69,9 @@ describe('records of builds', () => {
 
   it('are listed, and say what each step came to', async () => {
     expect(plain(await store.ok(['builds', 'ls']), first, second)).toMatchInlineSnapshot(`
-      "BUILD ID       NAME                            STATUS    CREATED         DURATION   STEPS
-      <build-id-1>   docker.io/test/records:latest   done      <ago>   ____s       2 ran, 2 cached
-      <build-id-0>   docker.io/test/records:latest   done      <ago>   ____s       4 ran, 0 cached
+      "BUILD ID       NAME                            STATUS    CREATED   DURATION   STEPS
+      <build-id-1>   docker.io/test/records:latest   done      <ago>   ____s   2 ran, 2 cached
+      <build-id-0>   docker.io/test/records:latest   done      <ago>   ____s   4 ran, 0 cached
       "
     `);
     const shown = await store.ok(['builds', 'show', first]);
@@ -87,11 +89,11 @@ describe('records of builds', () => {
 
       RESULT    TIME      SIZE      LOG       STEP
       cached    -         -         -         [made 1/2] FROM docker.io/test/base:latest
-      done      ____s      0B        3MB       [made 2/2] RUN echo out; echo err >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end
+      done      ____s   0B        3MB       [made 2/2] RUN echo out; echo err >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end
       cached    -         -         -         [stage-1 1/4] FROM docker.io/test/base:latest
-      done      ____s      146B      -         [stage-1 2/4] COPY --from=made /etc/passwd /copied
-      done      ____s      4B        -         [stage-1 3/4] COPY a /a
-      done      ____s      0B        4B        [stage-1 4/4] RUN cat /a
+      done      ____s   146B      -         [stage-1 2/4] COPY --from=made /etc/passwd /copied
+      done      ____s   4B        -         [stage-1 3/4] COPY a /a
+      done      ____s   0B        4B        [stage-1 4/4] RUN cat /a
       "
     `);
     const { steps, state, imageId } = await show('^0');
