@@ -121,7 +121,13 @@ describe('what cannot be selected', () => {
       '"/top.mb": not found in the build context',
       'Did you mean "top.md"?',
     ],
-    ['dri/x.c', 'not-found', 'SOURCE_NOT_FOUND', '"/dri/x.c": not found in the build context', undefined],
+    [
+      'dri/x.c',
+      'not-found',
+      'SOURCE_NOT_FOUND',
+      '"/dri/x.c": not found in the build context',
+      'Did you mean "dir"?',
+    ],
     [
       'to-dir/X.c',
       'not-found',
