@@ -117,15 +117,17 @@ describe('flags of build that hold for every RUN', () => {
       .toHaveLength(1);
     const [cgroup] = files();
     const value = (file: string): string => readFileSync(join(cgroup!, file), 'utf8').trim();
-    if (hierarchy.unified) {
-      expect([value('cpu.max'), value('cpu.weight')]).toEqual(['20000 100000', '20']);
-    } else {
-      expect(['cpu.cfs_quota_us', 'cpu.cfs_period_us', 'cpu.shares'].map(value)).toEqual([
-        '20000',
-        '100000',
-        '512',
-      ]);
-    }
+    const [limits, expected] = hierarchy.unified
+      ? [
+          ['cpu.max', 'cpu.weight'],
+          ['20000 100000', '20'],
+        ]
+      : [
+          ['cpu.cfs_quota_us', 'cpu.cfs_period_us', 'cpu.shares'],
+          ['20000', '100000', '512'],
+        ];
+    // A runtime may set them after the container's first process is in its cgroup.
+    await expect.poll(() => limits.map(value), { timeout: 30_000, interval: 20 }).toEqual(expected);
     expect((await build).exitCode).toBe(0);
     expect(readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())).toEqual(
       [],

@@ -49,7 +49,7 @@ export async function expectRights(
     { SECRET: secret },
   );
   expect(stderr).toContain(fingerprintOf(`${key}.pub`));
-  expect(exitCode).toBe(0);
+  expect(exitCode, stderr).toBe(0);
   const printed = stderr.matchAll(/^#\d+ [\d.]+ ((?:agent|secret|insecure|sandbox)[ :].*)$/gm);
   const said = [...printed].map(([, text]) => text);
   expect(said).toEqual(['agent 660 0:0', 'secret 440 0:0', `insecure: ${insecure}`, 'sandbox: refused']);

@@ -45,6 +45,8 @@ interface Placed {
   parent: number;
   name: BytePath;
   content: number | undefined;
+  /** Names that the content has elsewhere: a socket has that of whoever listens. */
+  names: number;
   /** Where what was there waits. */
   aside: BytePath | undefined;
   /** Where it came from, if it is to go back there. */
@@ -83,6 +85,7 @@ export function placeMounts(
       parent,
       name,
       content: undefined,
+      names: 0,
       aside: undefined,
       home: undefined,
     };
@@ -95,6 +98,7 @@ export function placeMounts(
       }
       entry.home = fill(at);
       entry.content = openSync(bufferOf(at), O_PATH | constants.O_NOFOLLOW);
+      entry.names = fstatSync(entry.content).nlink - 1;
     });
   };
   try {
@@ -171,12 +175,12 @@ function makeDev(host: WorkerHost, at: BytePath): undefined {
 
 /** Gives what stands against it, if something does. Descriptors are closed whatever happens. */
 function takeOut(placed: Placed, snapshot: ActiveSnapshot): SlipwayError | undefined {
-  const { target, directory, parent, name, content, aside, home } = placed;
+  const { target, directory, parent, name, content, names, aside, home } = placed;
   const at: BytePath = `/proc/self/fd/${parent}/${name}`;
   try {
     let linked = false;
     keepingTimes(parent, () => {
-      if (content !== undefined) linked = !removeContent(content, home);
+      if (content !== undefined) linked = !removeContent(content, { names, home });
       if (lstatSync(fsPath(at), { throwIfNoEntry: false })) deleteTree(bufferOf(at));
       if (aside !== undefined) renameSync(fsPath(aside), fsPath(at));
     });
@@ -199,8 +203,8 @@ function takeOut(placed: Placed, snapshot: ActiveSnapshot): SlipwayError | undef
   }
 }
 
-/** Takes what was placed from where it is now. False when a file has another name left. */
-function removeContent(content: number, home: BytePath | undefined): boolean {
+/** Takes what was placed from where it is now. False when a file has more names left than it had. */
+function removeContent(content: number, { names, home }: Pick<Placed, 'names' | 'home'>): boolean {
   const stat = fstatSync(content, { bigint: true });
   if (stat.nlink === 0n) return true;
   const path = whereIs(content);
@@ -209,7 +213,7 @@ function removeContent(content: number, home: BytePath | undefined): boolean {
     if (home === undefined) deleteTree(bufferOf(path));
     else renameSync(bufferOf(path), bufferOf(home));
   }
-  return stat.isDirectory() || fstatSync(content).nlink === 0;
+  return stat.isDirectory() || fstatSync(content).nlink <= names;
 }
 
 /** Present path of what a descriptor stands for, without links. */
