@@ -1,14 +1,6 @@
+import { parseDuration } from '../dockerfile/duration.ts';
 import { SlipwayError } from '../errors/index.ts';
 
-const UNITS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
 const AGE = /^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/;
 const DATE = /^\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?)?(?:Z|[+-]\d\d:\d\d)?$/;
 
@@ -19,13 +11,7 @@ const DATE = /^\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?)?(?:Z|[+
  * @throws SlipwayError `TIME_INVALID` with Docker's words.
  */
 export function timeOrAge(text: string, now: number): number {
-  if (AGE.test(text)) {
-    let age = 0;
-    for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)) {
-      age += Number(number) * UNITS[unit!]!;
-    }
-    return now - age;
-  }
+  if (AGE.test(text)) return now - parseDuration(text) / 1e6;
   if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text) * 1000;
   const time = DATE.test(text) ? Date.parse(wholeDate(text)) : Number.NaN;
   if (!Number.isNaN(time)) return time;

@@ -1,10 +1,10 @@
+import { goQuote } from '../dockerfile/go-text.ts';
 import { SlipwayError } from '../errors/index.ts';
 import { CallError } from './compare.ts';
 import { showValue } from './format.ts';
 import { type TemplateFunction, WrongType } from './functions.ts';
 import type { Command, Node, Operand, Pipeline, Place } from './nodes.ts';
 import type { Template } from './parse.ts';
-import { quoteGo } from './print-nodes.ts';
 import { GoMap, GoStruct, type GoValue, isSlice, isTrue, plain, typeName } from './values.ts';
 
 export interface EvaluateOptions {
@@ -143,8 +143,8 @@ class Evaluation {
   #call(node: Extract<Node, { kind: 'template' }>, dot: GoValue): void {
     const { name, pipeline, place } = node;
     const body = this.#template.defined.get(name);
-    const text = `{{template ${quoteGo(name)}${pipeline === undefined ? '' : ` ${pipeline.text}`}}}`;
-    if (body === undefined) this.#fail(place, text, `template ${quoteGo(name)} not defined`);
+    const text = `{{template ${goQuote(name)}${pipeline === undefined ? '' : ` ${pipeline.text}`}}}`;
+    if (body === undefined) this.#fail(place, text, `template ${goQuote(name)} not defined`);
     if (this.#depth >= MAX_NESTING) {
       this.#fail(place, text, `exceeded maximum template depth (${MAX_NESTING})`);
     }
@@ -242,7 +242,7 @@ class Evaluation {
   #field(receiver: GoValue, name: string, { place, text }: Operand, hasArguments: boolean): GoValue {
     if (receiver === undefined) {
       if (this.#options.strictKeys) {
-        this.#fail(place, text, `nil data; no entry for key ${quoteGo(name)}`);
+        this.#fail(place, text, `nil data; no entry for key ${goQuote(name)}`);
       }
       return undefined;
     }
@@ -263,7 +263,7 @@ class Evaluation {
     if (receiver instanceof GoMap) {
       if (hasArguments) this.#fail(place, text, `${name} is not a method but has arguments`);
       if (receiver.entries.has(name)) return receiver.entries.get(name);
-      if (this.#options.strictKeys) this.#fail(place, text, `map has no entry for key ${quoteGo(name)}`);
+      if (this.#options.strictKeys) this.#fail(place, text, `map has no entry for key ${goQuote(name)}`);
       return undefined;
     }
     // What an untyped document holds is an `any` to Go.
@@ -344,7 +344,7 @@ class Evaluation {
   #fail({ line, column }: Place, text: string, problem: string): never {
     throw new SlipwayError(
       'usage',
-      `template parsing error: template: ${this.#name}:${line}:${column}: executing ${quoteGo(this.#name)} at <${text}>: ${problem}`,
+      `template parsing error: template: ${this.#name}:${line}:${column}: executing ${goQuote(this.#name)} at <${text}>: ${problem}`,
       { code: 'TEMPLATE_FAILED' },
     );
   }

@@ -1,4 +1,4 @@
-import { quoteGo } from './print-nodes.ts';
+import { goQuote, goQuoteRune } from '../dockerfile/go-text.ts';
 import { GoMap, GoNumber, GoStruct, type GoValue, isSlice, plain, toJson, typeName } from './values.ts';
 
 /** A value as Go's fmt.Print shows it: `[a b]`, `map[k:v]`, `{x y}`, `<nil>`. */
@@ -185,7 +185,7 @@ function formatInteger(verb: string, value: bigint, directive: Directive): strin
     case 'c':
       return padded(characterOf(value), directive);
     case 'q':
-      return padded(`'${quoteGo(characterOf(value)).slice(1, -1).replaceAll('\\"', '"')}'`, directive);
+      return padded(goQuoteRune(Number(value)), directive);
     case 'U':
       return padded(`U+${magnitude.toString(16).toUpperCase().padStart(4, '0')}`, directive);
     default:
@@ -252,7 +252,7 @@ function formatString(verb: string, value: string, directive: Directive): string
     case 's':
       return padded(cut, directive);
     case 'q':
-      return padded(directive.sharp && !cut.includes('`') ? `\`${cut}\`` : quoteGo(cut), directive);
+      return padded(directive.sharp && !cut.includes('`') ? `\`${cut}\`` : goQuote(cut), directive);
     case 'x':
     case 'X': {
       const hex = Buffer.from(cut).toString('hex');
@@ -271,11 +271,11 @@ function padded(text: string, { width, minus, zero }: Directive): string {
 
 /** `%#v`. */
 function goSyntax(value: GoValue): string {
-  if (typeof value === 'string') return quoteGo(value);
+  if (typeof value === 'string') return goQuote(value);
   if (value === null || value === undefined) return 'interface {}(nil)';
   if (isSlice(value)) return `${typeName(value)}{${value.map(goSyntax).join(', ')}}`;
   if (value instanceof GoMap) {
-    const pairs = [...value.entries].map(([key, member]) => `${quoteGo(key)}:${goSyntax(member)}`);
+    const pairs = [...value.entries].map(([key, member]) => `${goQuote(key)}:${goSyntax(member)}`);
     return `${value.typeName}{${pairs.join(', ')}}`;
   }
   if (value instanceof GoStruct) {

@@ -1,7 +1,8 @@
+import { goQuote } from '../dockerfile/go-text.ts';
 import { lex } from './lex.ts';
 import type { Command, Node, Operand, Pipeline, Place } from './nodes.ts';
 import { parseNumber } from './number.ts';
-import { pipelineText, quoteGo } from './print-nodes.ts';
+import { pipelineText } from './print-nodes.ts';
 import { parseError } from './template-error.ts';
 import type { Token, TokenKind } from './tokens.ts';
 import { unquoteChar, unquoteString } from './unquote.ts';
@@ -292,7 +293,7 @@ class Parser {
       case 'number':
       case 'nil':
       case 'dot':
-        return this.#fail(`unexpected . after term ${quoteGo(base.text)}`);
+        return this.#fail(`unexpected . after term ${goQuote(base.text)}`);
       default:
         return { kind: 'chain', base, names, place, text };
     }
@@ -304,13 +305,13 @@ class Parser {
     const common = { place: this.#placeOf(token), text };
     switch (token.kind) {
       case 'identifier':
-        if (!this.#functions.has(text)) this.#fail(`function ${quoteGo(text)} not defined`);
+        if (!this.#functions.has(text)) this.#fail(`function ${goQuote(text)} not defined`);
         return { kind: 'function', name: text, ...common };
       case 'dot':
       case 'nil':
         return { kind: token.kind, ...common };
       case 'variable':
-        if (!this.#variables.includes(text)) this.#fail(`undefined variable ${quoteGo(text)}`);
+        if (!this.#variables.includes(text)) this.#fail(`undefined variable ${goQuote(text)}`);
         return { kind: 'variable', name: text, names: [], ...common };
       case 'field':
         return { kind: 'field', names: [text.slice(1)], ...common };
@@ -323,7 +324,7 @@ class Parser {
       }
       case 'number': {
         const number = parseNumber(text);
-        if (number === undefined) this.#fail(`illegal number syntax: ${quoteGo(text)}`);
+        if (number === undefined) this.#fail(`illegal number syntax: ${goQuote(text)}`);
         return { kind: 'number', ...number, ...common };
       }
       case 'open': {
@@ -396,5 +397,5 @@ function tokenText(token: Token): string {
   if (token.kind === 'end') return 'EOF';
   if (token.kind === 'keyword' || token.kind === 'dot' || token.kind === 'nil') return `<${token.text}>`;
   const letters = Array.from(token.text);
-  return letters.length > 10 ? `${quoteGo(letters.slice(0, 10).join(''))}...` : quoteGo(token.text);
+  return letters.length > 10 ? `${goQuote(letters.slice(0, 10).join(''))}...` : goQuote(token.text);
 }

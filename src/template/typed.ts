@@ -1,3 +1,4 @@
+import { formatDuration } from '../dockerfile/duration.ts';
 import { GoMap, GoNumber, GoStruct, type GoValue, StringSlice } from './values.ts';
 
 /** The Go type that a part of a JSON document has where Docker decodes it. */
@@ -33,7 +34,7 @@ export function typedFromJson(value: unknown, schema: Schema): GoValue {
       return new GoNumber('int64', BigInt(Math.trunc(Number(value ?? 0))));
     case 'duration': {
       const nanoseconds = BigInt(Math.trunc(Number(value ?? 0)));
-      return new GoNumber('time.Duration', nanoseconds, durationText(nanoseconds));
+      return new GoNumber('time.Duration', nanoseconds, formatDuration(Number(nanoseconds)));
     }
     case 'time':
       return goTime(String(value ?? '0001-01-01T00:00:00Z'));
@@ -100,29 +101,4 @@ function goTime(text: string): GoStruct {
     text: `${date} ${clock}${fraction} ${offset}`,
     json: () => text,
   });
-}
-
-/** time.Duration's own text: `1h0m30s`, `1.5s`, `250ms`. */
-function durationText(nanoseconds: bigint): string {
-  if (nanoseconds === 0n) return '0s';
-  const sign = nanoseconds < 0n ? '-' : '';
-  const all = nanoseconds < 0n ? -nanoseconds : nanoseconds;
-  if (all < 1_000_000_000n) {
-    for (const [unit, size] of [
-      ['ms', 1_000_000n],
-      ['µs', 1000n],
-    ] as const) {
-      if (all >= size) return `${sign}${withFraction(all, size)}${unit}`;
-    }
-    return `${sign}${all}ns`;
-  }
-  const minutes = all / 60_000_000_000n;
-  const seconds = withFraction(all % 60_000_000_000n, 1_000_000_000n);
-  if (minutes === 0n) return `${sign}${seconds}s`;
-  return `${sign}${minutes >= 60n ? `${minutes / 60n}h` : ''}${minutes % 60n}m${seconds}s`;
-}
-
-function withFraction(value: bigint, unit: bigint): string {
-  const digits = String(value % unit).padStart(String(unit).length - 1, '0');
-  return `${value / unit}.${digits}`.replace(/\.?0+$/, (zeros) => (zeros.includes('.') ? '' : zeros));
 }
