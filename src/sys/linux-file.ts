@@ -14,6 +14,8 @@ const EINTR = 4;
 const EINVAL = 22;
 const EAGAIN = 11;
 const ENXIO = 6;
+/** How often openat2(2) is asked again on EAGAIN: a busy machine needs two or three, one that renames without end more. */
+const openTries = 10_000;
 /** EINVAL, EXDEV, ENOTTY, EOPNOTSUPP, ENOSYS, EBADF on file systems of another kind, EPERM under some filters. */
 const cannotClone = new Set([22, 18, 25, 95, 38, 1]);
 
@@ -61,7 +63,15 @@ export function fileCalls({ bind, check, errno, syscall }: LinuxCalls): FileSys 
       how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
       how.writeBigUInt64LE(BigInt(mode), 8);
       how.writeBigUInt64LE(BigInt(resolve), 16);
-      return syscall('openat2', path, OPENAT2, dirfd, cString(path), how, how.length);
+      const name = cString(path);
+      for (let tries = 1; ; tries++) {
+        try {
+          return syscall('openat2', path, OPENAT2, dirfd, name, how, how.length);
+        } catch (error) {
+          // A path with `..` that is bound to a root is refused while anything is renamed or mounted, anywhere.
+          if ((error as NodeJS.ErrnoException).errno !== -EAGAIN || tries === openTries) throw error;
+        }
+      }
     },
     reflink(dstFd, srcFd) {
       if (ioctl(dstFd, FICLONE, srcFd) === 0) return true;

@@ -1,4 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,6 +44,22 @@ function inChild(script: string): string {
 }
 
 describe('files', () => {
+  test('a path bound to a root opens while files are renamed', async () => {
+    fs.mkdirSync(join(dir, 'bound/a/b'), { recursive: true });
+    fs.writeFileSync(join(dir, 'renamed'), '');
+    // The kernel answers EAGAIN to a `..` below a root when a rename falls into the call.
+    const script = `const fs = require('fs'); process.chdir(process.argv[1]); process.stdout.write('.');
+      for (;;) { fs.renameSync('renamed', 'moved'); fs.renameSync('moved', 'renamed'); }`;
+    const renamer = spawn(process.execPath, ['-e', script, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(renamer.stdout, 'data');
+    const bound = fs.openSync(join(dir, 'bound'), 'r');
+    const how = { flags: c.O_PATH, resolve: c.RESOLVE_IN_ROOT };
+    for (let i = 0; i < 20_000; i++) fs.closeSync(sys.openat2(bound, 'a/../a/../a/b/../../a/../a/b', how));
+    fs.closeSync(bound);
+    renamer.kill('SIGKILL');
+    await once(renamer, 'exit');
+  });
+
   test('times are exact to the nanosecond, before 1970 and after 2038, on links themselves', () => {
     const link = join(dir, 'link');
     fs.symlinkSync('/nowhere', link);

@@ -170,6 +170,6 @@ export class ContainerMounts {
     const { script } = this;
     // struct open_how: flags, mode, resolve. Magic links of /proc would leave the root.
     const how = script.words([O_PATH | O_CLOEXEC, 0, resolve | RESOLVE_NO_MAGICLINKS]);
-    return script.open('openat2', [directory, script.string(path), how, 24]);
+    return script.openAgain(4, 'openat2', [directory, script.string(path), how, 24]);
   }
 }

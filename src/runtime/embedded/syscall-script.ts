@@ -72,16 +72,8 @@ export class SyscallScript {
 
   /** Adds a call. Within `attempt` the errors of the attempt are tolerated when none are given. */
   call(name: string, args: readonly ScriptArgument[], tolerated?: Tolerated): void {
-    const number = this.#numbers.get(name);
-    if (number === undefined) throw new RangeError(`no system call ${name} on ${this.arch}`);
     const outer = tolerated === undefined ? this.#alternative : undefined;
-    this.#calls.push({
-      number,
-      args,
-      tolerated: tolerated ?? outer?.tolerated ?? [],
-      otherwise: outer?.otherwise,
-      purpose: this.#purpose,
-    });
+    this.#push(name, args, tolerated ?? outer?.tolerated ?? [], outer?.otherwise);
   }
 
   /** A call whose result is a new descriptor; returns its number. */
@@ -89,6 +81,23 @@ export class SyscallScript {
     this.call(name, args);
     const fd = this.#nextFd++;
     this.#highFd = Math.max(this.#highFd, this.#nextFd);
+    return fd;
+  }
+
+  /**
+   * As `open`, after up to `tries` calls of the same that may fail. For openat2(2) with `RESOLVE_IN_ROOT`: it ends
+   * with EAGAIN when something is renamed or mounted anywhere while it resolves a `..`.
+   */
+  openAgain(tries: number, name: string, args: readonly ScriptArgument[]): number {
+    const done: Label = { index: undefined };
+    for (let i = 0; i < tries; i++) {
+      const next: Label = { index: undefined };
+      this.#push(name, args, 'any', next);
+      this.#jump(done);
+      next.index = this.#calls.length;
+    }
+    const fd = this.open(name, args);
+    done.index = this.#calls.length;
     return fd;
   }
 
@@ -192,13 +201,18 @@ export class SyscallScript {
 
   /** Always goes on at `label`, by a call that fails. */
   #jump(label: Label): void {
-    this.#calls.push({
-      number: this.#numbers.get('close')!,
-      args: [-1],
-      tolerated: [EBADF],
-      otherwise: label,
-      purpose: this.#purpose,
-    });
+    this.#push('close', [-1], [EBADF], label);
+  }
+
+  #push(
+    name: string,
+    args: readonly ScriptArgument[],
+    tolerated: Tolerated,
+    otherwise: Label | undefined,
+  ): void {
+    const number = this.#numbers.get(name);
+    if (number === undefined) throw new RangeError(`no system call ${name} on ${this.arch}`);
+    this.#calls.push({ number, args, tolerated, otherwise, purpose: this.#purpose });
   }
 }
 
