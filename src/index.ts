@@ -21,3 +21,4 @@ export type { BuildEvent } from './progress/events.ts';
 export type { ProgressSink } from './progress/sink.ts';
 export type * from './record/build-record.ts';
 export type { Explanation, StepExplanation } from './record/explanation.ts';
+export type * from './registry/types.ts';
