@@ -23,6 +23,8 @@ const WANTED: readonly Wanted[] = [
     ['libcap2-bin', 'setcap'],
     ['openssh-client', 'ssh-agent'],
     ['openssh-server', 'sshd'],
+    ['docker-registry', 'docker-registry'],
+    ['openssl', 'openssl'],
     ['qemu-user-static', 'qemu-aarch64-static'],
     ...['tar', 'python3', 'bzip2', 'zstd', 'git', 'crun', 'runc', 'skopeo', 'umoci', 'mmdebstrap', 'gcc'].map(
       (name) => [name, name],
