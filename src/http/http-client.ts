@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+import type { ConnectionOptions } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import { SlipwayError } from '../errors/index.ts';
 import { redactUrl } from '../errors/redact-url.ts';
@@ -13,6 +15,16 @@ export interface HttpClientOptions {
   attempts?: number;
   /** Milliseconds before the second attempt; doubled each time. Default 250. */
   delayMs?: number;
+  tls?: TlsSettings | undefined;
+}
+
+/** Whom to trust and who we are, where that is not what the system says. Certificates and keys are PEM. */
+export interface TlsSettings {
+  /** Trusted beside those of the system. */
+  ca?: readonly string[] | undefined;
+  clientCertificates?: readonly { certificate: string; key: string }[] | undefined;
+  /** Take any certificate. */
+  insecure?: boolean | undefined;
 }
 
 export interface HttpRequest {
@@ -20,6 +32,10 @@ export interface HttpRequest {
   /** Default GET. Only GET and HEAD are repeated and follow redirects. */
   method?: Dispatcher.HttpMethod;
   headers?: Readonly<Record<string, string>>;
+  /** Of the length that a `content-length` header says. */
+  body?: Buffer | AsyncIterable<Buffer> | undefined;
+  /** How often it is tried in all, in place of the client's. */
+  attempts?: number | undefined;
   /** Sent to the origin of `url` and to no other that it redirects to. */
   authorization?: string | undefined;
   signal?: AbortSignal | undefined;
@@ -29,8 +45,8 @@ export interface HttpResponse {
   status: number;
   /** Names in lower case; of a repeated header all values, joined with commas. */
   headers: Readonly<Record<string, string>>;
-  /** Not decoded. Whoever does not read it to its end destroys it. */
-  body: AsyncIterable<Buffer> & { destroy(): unknown };
+  /** Not decoded. Whoever does not read it to its end destroys it, or lets a short one go by so that the connection stays. */
+  body: AsyncIterable<Buffer> & { destroy(): unknown; resume(): unknown };
   /** The address that answered, after redirects. */
   url: string;
 }
@@ -56,17 +72,19 @@ export async function openHttpClient(options: HttpClientOptions): Promise<HttpCl
   const { EnvHttpProxyAgent, request: send } = await import('undici');
   const { env, idleMs = 60_000, attempts = 4, delayMs = 250 } = options;
   const variable = (name: string): string => env[name.toLowerCase()] || env[name] || '';
+  const trusted = options.tls && (await tlsOptions(options.tls));
   const dispatcher = new EnvHttpProxyAgent({
     httpProxy: variable('HTTP_PROXY'),
     httpsProxy: variable('HTTPS_PROXY'),
     noProxy: variable('NO_PROXY'),
     headersTimeout: idleMs,
     bodyTimeout: idleMs,
-    connect: { timeout: Math.min(idleMs, 30_000) },
+    connect: { timeout: Math.min(idleMs, 30_000), ...trusted },
+    ...(trusted && { requestTls: trusted }),
   });
 
   async function once(request: HttpRequest, url: URL): Promise<HttpResponse> {
-    const { method = 'GET', headers = {}, signal } = request;
+    const { method = 'GET', headers = {}, body, signal } = request;
     const sameOrigin = url.origin === parseUrl(request.url).origin;
     const authorization = sameOrigin ? (request.authorization ?? basicOf(request.url)) : undefined;
     const answer = await send(withoutUser(url), {
@@ -77,6 +95,9 @@ export async function openHttpClient(options: HttpClientOptions): Promise<HttpCl
         ...(sameOrigin ? headers : withoutCredentials(headers)),
         ...(authorization === undefined ? {} : { authorization }),
       },
+      ...(body === undefined
+        ? {}
+        : { body: Buffer.isBuffer(body) ? body : Readable.from(body, { objectMode: false }) }),
       ...(signal === undefined ? {} : { signal }),
     });
     // Whoever reads it gets its errors; one that is given up has none that matter.
@@ -104,7 +125,7 @@ export async function openHttpClient(options: HttpClientOptions): Promise<HttpCl
   return {
     async request(request) {
       const { method = 'GET', signal } = request;
-      const most = method === 'GET' || method === 'HEAD' ? attempts : 1;
+      const most = method === 'GET' || method === 'HEAD' ? (request.attempts ?? attempts) : 1;
       for (let attempt = 1; ; attempt++) {
         try {
           const answer = await follow(request);
@@ -119,6 +140,23 @@ export async function openHttpClient(options: HttpClientOptions): Promise<HttpCl
       }
     },
     close: () => dispatcher.destroy(),
+  };
+}
+
+async function tlsOptions({
+  ca = [],
+  clientCertificates = [],
+  insecure,
+}: TlsSettings): Promise<Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'>> {
+  const { getCACertificates } = await import('node:tls');
+  return {
+    // A list of authorities replaces the usual ones.
+    ...(ca.length > 0 && { ca: [...getCACertificates('default'), ...getCACertificates('system'), ...ca] }),
+    ...(clientCertificates.length > 0 && {
+      cert: clientCertificates.map(({ certificate }) => certificate),
+      key: clientCertificates.map(({ key }) => key),
+    }),
+    ...(insecure === true && { rejectUnauthorized: false }),
   };
 }
 

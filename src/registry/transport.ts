@@ -1,0 +1,169 @@
+import { SlipwayError } from '../errors/index.ts';
+import type { HttpClient, HttpClientOptions, HttpRequest, HttpResponse } from '../http/http-client.ts';
+import { pause, retryDelay } from '../http/retry.ts';
+import { Authorizer } from './authorizer.ts';
+import { networkError, registryError, registryFailure } from './registry-error.ts';
+import { repositoryScope, type Scope } from './scopes.ts';
+import type { Credential, RegistryHost, UploadBody } from './types.ts';
+
+/** A request to the host: `path` behind `/v2/`, or an absolute address that the host has named. */
+export interface TransportRequest {
+  method?: NonNullable<HttpRequest['method']>;
+  path?: string;
+  url?: string;
+  headers?: Readonly<Record<string, string>>;
+  body?: UploadBody;
+  scopes: readonly Scope[];
+  /** Statuses that are no failure. */
+  ok: readonly number[];
+  /** It does the same when it is sent again, though it is neither GET nor HEAD. */
+  repeat?: boolean;
+  signal?: AbortSignal | undefined;
+}
+
+/** Sends requests with what the host wants to know of us. */
+export interface Transport {
+  send(request: TransportRequest): Promise<HttpResponse>;
+  pullScope(repository: string): Scope[];
+  pushScope(repository: string): Scope[];
+}
+
+export interface TransportOptions {
+  host: RegistryHost;
+  intent: 'pull' | 'push';
+  credential: () => Promise<Credential | undefined>;
+  /** With the host's certificates. */
+  http: HttpClient;
+}
+
+/** A token may end, and a second challenge ask for more than the first. */
+const MAX_CHALLENGES = 3;
+
+/**
+ * The way to one host. Credentials and tokens go to this host's origin (and the token server that it names) and to no
+ * other, whatever addresses it sends us to.
+ */
+export function openTransport(
+  options: TransportOptions & { retry?: Pick<HttpClientOptions, 'attempts' | 'delayMs'> },
+): Transport {
+  const { host, intent, http, retry = {} } = options;
+  const { attempts = 4, delayMs = 250 } = retry;
+  const authorizer = new Authorizer({
+    http,
+    credential: options.credential,
+    secure: host.scheme === 'https' && !host.insecure,
+  });
+  let origin: Promise<string> | undefined;
+
+  async function urlOf(request: TransportRequest): Promise<{ url: string; own: boolean }> {
+    origin ??= originOf(host, http, request.signal);
+    origin.catch(() => {
+      origin = undefined;
+    });
+    const base = await origin;
+    const url = request.url ?? `${base}${host.pathPrefix}/v2/${request.path ?? ''}`;
+    return { url, own: new URL(url).origin === base };
+  }
+
+  async function attempt(request: TransportRequest): Promise<HttpResponse> {
+    const { method = 'GET', headers = {}, body, scopes, signal } = request;
+    const { url, own } = await urlOf(request);
+    let authorization = own ? await authorizer.header(scopes, signal) : undefined;
+    for (let challenges = 0; ; challenges++) {
+      const answer = await sendOnce({
+        method,
+        url,
+        headers: { ...headers, ...lengthOf(body) },
+        body,
+        authorization,
+        signal,
+      });
+      if (answer.status !== 401 || !own || challenges === MAX_CHALLENGES) return answer;
+      const challenge = answer.headers['www-authenticate'];
+      const better =
+        challenge === undefined
+          ? undefined
+          : await authorizer.retry(challenge, { scopes, sent: authorization, signal });
+      if (better === undefined) return answer;
+      answer.body.destroy();
+      authorization = better;
+    }
+  }
+
+  async function sendOnce(request: {
+    method: NonNullable<HttpRequest['method']>;
+    url: string;
+    headers: Record<string, string>;
+    body: UploadBody | undefined;
+    authorization: string | undefined;
+    signal: AbortSignal | undefined;
+  }): Promise<HttpResponse> {
+    const { body } = request;
+    try {
+      return await http.request({
+        ...request,
+        body: body === undefined || Buffer.isBuffer(body) ? body : body.open(),
+      });
+    } catch (error) {
+      throw networkError(request, error);
+    }
+  }
+
+  async function once(request: TransportRequest): Promise<HttpResponse> {
+    const answer = await attempt(request);
+    if (request.ok.includes(answer.status)) return answer;
+    const { method = 'GET' } = request;
+    throw await registryError({ method, url: answer.url }, answer, authorizer.secrets);
+  }
+
+  return {
+    async send(request) {
+      const most = request.repeat === true ? attempts : 1;
+      for (let count = 1; ; count++) {
+        try {
+          return await once(request);
+        } catch (error) {
+          if (count >= most || !mayPass(error)) throw error;
+        }
+        await pause(retryDelay(count, delayMs), request.signal);
+      }
+    },
+    pullScope: (repository) => [repositoryScope(repository, intent === 'push' ? 'pull,push' : 'pull')],
+    pushScope: (repository) => [repositoryScope(repository, 'pull,push')],
+  };
+}
+
+function lengthOf(body: UploadBody | undefined): Record<string, string> {
+  if (body === undefined) return {};
+  return { 'content-length': String(Buffer.isBuffer(body) ? body.length : body.size) };
+}
+
+/** True for what another attempt may not meet. */
+function mayPass(error: unknown): boolean {
+  const status = registryFailure(error)?.status;
+  if (status !== undefined) return status === 429 || status >= 500;
+  return error instanceof SlipwayError && /^(?:HTTP|REGISTRY)_UNREACHABLE$/.test(error.code);
+}
+
+/**
+ * Scheme, host and port. A host that needs no certificate is asked over TLS first, then in clear, as by Docker; nothing
+ * secret is sent before that is settled.
+ */
+async function originOf(
+  host: RegistryHost,
+  http: HttpClient,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const at = (scheme: string): string =>
+    `${scheme}://${host.host}${host.port === undefined ? '' : `:${host.port}`}`;
+  const chosen = new URL(at(host.scheme)).origin;
+  if (!host.insecure || host.scheme === 'http') return chosen;
+  try {
+    const answer = await http.request({ url: `${chosen}${host.pathPrefix}/v2/`, attempts: 1, signal });
+    answer.body.destroy();
+    return chosen;
+  } catch (error) {
+    if (!(error instanceof SlipwayError) || error.code !== 'HTTP_UNREACHABLE') throw error;
+    return new URL(at('http')).origin;
+  }
+}
