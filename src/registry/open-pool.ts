@@ -60,8 +60,12 @@ export function openRegistryPool(options: RegistryPoolOptions): RegistryPool {
 }
 
 function noHost(registry: string, need: HostCapability): SlipwayError {
-  return new SlipwayError('denied', `no host of the registry ${registry} is configured to be asked for this`, {
-    code: 'REGISTRY_BLOCKED',
-    hint: `The configuration of registries allows none to ${need}.`,
-  });
+  return new SlipwayError(
+    'denied',
+    `no host of the registry ${registry} is configured to be asked for this`,
+    {
+      code: 'REGISTRY_BLOCKED',
+      hint: `The configuration of registries allows none to ${need}.`,
+    },
+  );
 }
