@@ -121,8 +121,9 @@ export function commandOf(step: RunStep): string {
   const { token, uses, reads, output, constant } = step;
   const words = uses.map((name) => `$${name}`).join(' ');
   const files = [...reads, ...folders.map((folder) => `${folder}/*`)].join(' ');
-  const read = `{ echo "${token} ${words}"; for f in ${files || '/none'}; do echo "$f"; cat "$f" 2>/dev/null; done; } | sha256sum`;
-  const script = constant ? `${read} >/dev/null; echo fixed > ${output}` : `${read} > ${output}`;
+  // Read to the end before anything is written: the output may be one of the files.
+  const read = `sum=$({ echo "${token} ${words}"; for f in ${files || '/none'}; do echo "$f"; cat "$f" 2>/dev/null; done; } | sha256sum)`;
+  const script = `${read}; echo ${constant ? 'fixed' : '$sum'} > ${output}`;
   const command: RunCommand = { token, uses, reads, mounts: folders, output, constant };
   return `mkdir -p /srv; ${script}${MARK}${JSON.stringify(command)}`;
 }
