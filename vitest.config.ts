@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { SlowFirst } from './tools/test/slow-first.ts';
 
 export default defineConfig({
   test: {
@@ -7,7 +8,9 @@ export default defineConfig({
     exclude: existsSync('dist/lib') ? [] : ['test/e2e/**', 'test/rootless/**'],
     // Tests mount file systems and change directories: processes, not threads.
     pool: 'forks',
-    maxWorkers: 2,
+    // On two cores: suites wait for processes a good part of their time.
+    maxWorkers: 3,
+    sequence: { sequencer: SlowFirst },
     testTimeout: 120_000,
     hookTimeout: 300_000,
   },

@@ -55,6 +55,6 @@ function readSummary(): RunSummary {
   try {
     return JSON.parse(readFileSync(summaryFile, 'utf8')) as RunSummary;
   } catch {
-    return { suites: 0, passed: 0, failed: 0, skipped: 0, skippedSuites: [] };
+    return { suites: 0, passed: 0, failed: 0, skipped: 0, skippedSuites: [], slowest: [] };
   }
 }

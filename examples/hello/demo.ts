@@ -22,8 +22,9 @@ const log = await build('-t', IMAGE);
 await build('-t', BUILD_STAGE, '--target', 'build', '-q');
 say(`Size of stage build: ${sizeOf(BUILD_STAGE)}, of the result: ${sizeOf(IMAGE)}`);
 
-show('run', '--rm', IMAGE);
-const run = spawnSync(process.execPath, [LAUNCHER, 'run', '--rm', IMAGE], { stdio: 'inherit' });
+const runArgs = ['run', '--rm', ...userFlags(), IMAGE];
+show(...runArgs);
+const run = spawnSync(process.execPath, [LAUNCHER, ...runArgs], { stdio: 'inherit' });
 if (run.status !== 0) fail(`the image did not run: exit code ${run.status}`);
 
 const fresh = stepsNotCached(log);
@@ -72,6 +73,14 @@ function stepsNotCached(text: string): string[] {
   return [...new Set(lines.filter((line) => STEP.test(line)))].filter(
     (line) => !cached.has(STEP.exec(line)![1]),
   );
+}
+
+/** The image's user is 1000: whoever has no other ids than their own runs it as the container's root. */
+function userFlags(): string[] {
+  const { stdout } = spawnSync(process.execPath, [LAUNCHER, 'info'], { encoding: 'utf8' });
+  if (!/^Isolation: .*single id/m.test(stdout)) return [];
+  say('\nYou have a single id here, so the image runs as root instead of its user (slipway info says why).');
+  return ['--user', '0:0'];
 }
 
 function sizeOf(image: string): string {

@@ -6,11 +6,10 @@ import { hashLayer } from '../../src/layer/pack.ts';
 import { encodePax } from '../../src/layer/tar-pax.ts';
 import { unpackLayer } from '../../src/layer/unpack.ts';
 import { loadSys } from '../../src/sys/linux.ts';
-import { describeWith, root } from '../support/need.ts';
+import { describeWith, root, testWith } from '../support/need.ts';
 import {
   extended,
   failure,
-  isRoot,
   makeTar,
   type Part,
   patch,
@@ -185,7 +184,7 @@ describeWith({ needs: [root()] }, 'marks of overlayfs', () => {
     );
   });
 
-  test.runIf(isRoot)('attributes of overlayfs are dropped, in any spelling', async () => {
+  testWith({ needs: [root()] }, 'attributes of overlayfs are dropped, in any spelling', async () => {
     const names = [
       'trusted.overlay.opaque',
       'user.overlay.opaque',
@@ -348,7 +347,8 @@ describe('bombs', () => {
   });
 });
 
-test.runIf(isRoot)(
+testWith(
+  { needs: [root()] },
   'archives with damaged bytes are refused or unpacked inside, and nothing else happens',
   async () => {
     const xattrs = new Map([['user.a', Buffer.from('value')]]);
@@ -410,7 +410,7 @@ test.runIf(isRoot)(
   },
 );
 
-test.runIf(isRoot)('a fifo or device in a layer is never opened', () => {
+testWith({ needs: [root()] }, 'a fifo or device in a layer is never opened', () => {
   const dir = tempDir();
   loadSys().mknod(join(dir, 'pipe'), 0o010644, 0, 0);
   loadSys().mknod(join(dir, 'tty'), 0o020644, 5, 0);

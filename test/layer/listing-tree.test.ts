@@ -6,7 +6,8 @@ import { ListingTree } from '../../src/layer/listing-tree.ts';
 import { hashLayer } from '../../src/layer/pack.ts';
 import type { EntryType, LayerEntry } from '../../src/layer/types.ts';
 import { textOf } from '../../src/sys/bytes.ts';
-import { failure, isRoot, tempDir } from './support.ts';
+import { root, testWith } from '../support/need.ts';
+import { failure, tempDir } from './support.ts';
 
 /** `d dir`, `f file`, `w whiteout`, `o opaque directory`, `h link>first`, in the packer's order. */
 function listing(text: string): LayerEntry[] {
@@ -140,7 +141,7 @@ cd merged
 find . -mindepth 1 \\( -type f -printf '%P %y %m %s ' -exec sha256sum --zero {} \\; -o -printf '%P %y %m %s %l\\0' \\)
 `;
 
-test.runIf(isRoot)('what overlayfs shows, after random changes in five layers', () => {
+testWith({ needs: [root()] }, 'what overlayfs shows, after random changes in five layers', () => {
   let names = 0;
   for (const seed of ['a', 'b', 'c', 'd', 'e', 'f']) {
     const dir = tempDir();

@@ -2,11 +2,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { hashLayer } from '../../src/layer/pack.ts';
 import * as c from '../../src/sys/constants.ts';
 import { loadSys } from '../../src/sys/linux.ts';
-import { failure, isRoot, pack, python, readTar, tempDir, treeOf, unpack } from './support.ts';
+import { describeWith, root } from '../support/need.ts';
+import { failure, pack, python, readTar, tempDir, treeOf, unpack } from './support.ts';
 
 const sys = loadSys();
 const time = 1_700_000_000_000_000_000n;
@@ -20,7 +21,7 @@ function still(dir: string): void {
   }
 }
 
-describe.runIf(isRoot)('as root', () => {
+describeWith({ needs: [root()] }, 'as root', () => {
   test('a layer in overlay form becomes an archive of the image format', () => {
     const dir = tempDir();
     const at = (name: string) => join(dir, name);

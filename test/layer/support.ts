@@ -12,8 +12,6 @@ import { type UnpackOptions, type UnpackResult, unpackLayer } from '../../src/la
 // What tests create must not depend on who runs them.
 process.umask(0o022);
 
-export const isRoot = process.getuid?.() === 0;
-
 const base = fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 const made: string[] = [];
 

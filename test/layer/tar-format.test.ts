@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import type { TarHeader, TarType } from '../../src/layer/tar-format.ts';
 import { encodeTarHeader } from '../../src/layer/tar-write.ts';
 import { loadSys } from '../../src/sys/linux.ts';
-import { isRoot, makeTar, python, readTar, tempDir } from './support.ts';
+import { root, testWith } from '../support/need.ts';
+import { makeTar, python, readTar, tempDir } from './support.ts';
 
 /** Names as kernels allow them: any bytes but NUL and slash. */
 const name = fc
@@ -294,7 +295,7 @@ describe('archives of other programs', () => {
     }
   });
 
-  test.runIf(isRoot)('binary attributes of GNU tar', () => {
+  testWith({ needs: [root()] }, 'binary attributes of GNU tar', () => {
     const file = join(source, 'attributed');
     fs.writeFileSync(file, '');
     const value = Buffer.from([0, 1, 10, 61, 255, 128, 0]);

@@ -2,14 +2,15 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { decodeOverrides, encodeOverrides } from '../../src/layer/listing.ts';
 import { hashLayer } from '../../src/layer/pack.ts';
 import type { LayerEntry } from '../../src/layer/types.ts';
 import { bufferOf } from '../../src/sys/bytes.ts';
 import * as c from '../../src/sys/constants.ts';
 import { loadSys } from '../../src/sys/linux.ts';
-import { isRoot, makeTar, pack, python, tempDir, treeOf, unpack } from './support.ts';
+import { describeWith, root, testWith } from '../support/need.ts';
+import { makeTar, pack, python, tempDir, treeOf, unpack } from './support.ts';
 
 const sys = loadSys();
 
@@ -101,7 +102,7 @@ function capability(bytes: Uint8Array): Buffer {
   return value;
 }
 
-describe.runIf(isRoot)('as root', () => {
+describeWith({ needs: [root()] }, 'as root', () => {
   test('pack, unpack and pack again: the same bytes, the same listing', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -199,7 +200,7 @@ t.close(); sys.stdout.buffer.write(out.getvalue())`);
   });
 });
 
-describe('whiteouts and entries of the same layer', () => {
+describeWith({ needs: [root()] }, 'whiteouts and entries of the same layer', () => {
   const cases: [string, Parameters<typeof makeTar>[0], string[]][] = [
     [
       'an entry hides what the whiteout deletes, in either order',
@@ -227,7 +228,7 @@ describe('whiteouts and entries of the same layer', () => {
       ['d directory 755 0', 'd/x whiteout 0 0'],
     ],
   ];
-  test.runIf(isRoot).each(cases)('%s', async (_, parts, wanted) => {
+  test.each(cases)('%s', async (_, parts, wanted) => {
     const { entries, dir } = await unpack(makeTar(parts));
     expect(short(entries)).toEqual(wanted);
     expect(hashLayer(dir).entries).toEqual(entries);
@@ -267,7 +268,7 @@ test('later entries replace earlier ones; directories keep what is in them', asy
   expect(hashLayer(dir).entries).toEqual(entries);
 });
 
-test.runIf(isRoot)('parents without an entry take what the lower layer has', async () => {
+testWith({ needs: [root()] }, 'parents without an entry take what the lower layer has', async () => {
   const asked: string[] = [];
   const { entries, dir } = await unpack(
     makeTar([
@@ -303,31 +304,32 @@ test.runIf(isRoot)('parents without an entry take what the lower layer has', asy
   expect(hashLayer(dir).entries).toEqual(entries);
 });
 
-test.runIf(isRoot).each([
-  ['an ordinary user', 12345],
-  ['the root of a user namespace with a single id', 0],
-])('as %s, what the kernel refuses is recorded and packed right', async (_, uid) => {
-  const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
-  const tar = makeTar([
-    { path: 'bin/', mode: 0o755, uid: 0 },
-    { path: 'bin/ping', mode: 0o755, content: 'p', xattrs: new Map([['security.capability', capability]]) },
-    { path: 'bin/ping2', type: 'hardlink', link: 'bin/ping' },
-    { path: 'bin/abc', type: 'hardlink', link: 'bin/ping' },
-    { path: 'bin/su', mode: 0o4755, content: 's', uid: 0, gid: 42 },
-    { path: 'dev/null', type: 'char', mode: 0o666, major: 1, minor: 3 },
-    { path: 'far', mtimeNs: 20_000_000_000n * 1_000_000_000n },
-    { path: 'link', type: 'symlink', link: 'x', uid: 9, gid: 9 },
-    { path: '.wh.gone' },
-  ]);
-  const wanted = await unpack(tar);
-  const privileged = hashLayer(wanted.dir, { overrides: wanted.overrides });
+describeWith({ needs: [root()] }, 'without rights', () => {
+  test.each([
+    ['an ordinary user', 12345],
+    ['the root of a user namespace with a single id', 0],
+  ])('as %s, what the kernel refuses is recorded and packed right', async (_, uid) => {
+    const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
+    const tar = makeTar([
+      { path: 'bin/', mode: 0o755, uid: 0 },
+      { path: 'bin/ping', mode: 0o755, content: 'p', xattrs: new Map([['security.capability', capability]]) },
+      { path: 'bin/ping2', type: 'hardlink', link: 'bin/ping' },
+      { path: 'bin/abc', type: 'hardlink', link: 'bin/ping' },
+      { path: 'bin/su', mode: 0o4755, content: 's', uid: 0, gid: 42 },
+      { path: 'dev/null', type: 'char', mode: 0o666, major: 1, minor: 3 },
+      { path: 'far', mtimeNs: 20_000_000_000n * 1_000_000_000n },
+      { path: 'link', type: 'symlink', link: 'x', uid: 9, gid: 9 },
+      { path: '.wh.gone' },
+    ]);
+    const wanted = await unpack(tar);
+    const privileged = hashLayer(wanted.dir, { overrides: wanted.overrides });
 
-  const box = tempDir();
-  fs.chownSync(box, uid, uid);
-  fs.writeFileSync(join(box, 'layer.tar'), tar);
-  const modules = new URL('../../src/', import.meta.url).href;
-  // Modules are loaded before the rights are given up, since an ordinary user may not be able to read them.
-  const script = `
+    const box = tempDir();
+    fs.chownSync(box, uid, uid);
+    fs.writeFileSync(join(box, 'layer.tar'), tar);
+    const modules = new URL('../../src/', import.meta.url).href;
+    // Modules are loaded before the rights are given up, since an ordinary user may not be able to read them.
+    const script = `
     import * as fs from 'node:fs';
     import { unpackLayer } from '${modules}layer/unpack.ts';
     import { hashLayer } from '${modules}layer/pack.ts';
@@ -342,21 +344,22 @@ test.runIf(isRoot).each([
     fs.writeFileSync('${box}/entries', encodeListing(r.entries));
     const h = hashLayer('${box}/layer', { overrides: r.overrides, userxattr: true });
     console.log(JSON.stringify([h.diffId, r.warnings]));`;
-  const node = [process.execPath, '--input-type=module', '-e', script];
-  const [program, ...args] = uid > 0 ? node : ['unshare', '--user', '--map-root-user', ...node];
-  const run = spawnSync(program!, args, { encoding: 'utf8' });
-  expect(run.stderr).toBe('');
-  const [diffId, warnings] = JSON.parse(run.stdout);
-  const overrides = decodeOverrides(fs.readFileSync(join(box, 'overrides')));
-  const always = ['bin/su', 'dev/null', 'far', 'link'];
-  const ordinary = ['', 'bin', 'bin/abc', ...always, 'dev'].sort();
-  expect([...overrides.keys()].sort()).toEqual(uid > 0 ? ordinary : always);
-  expect(encodeOverrides(overrides).equals(fs.readFileSync(join(box, 'overrides')))).toBe(true);
-  expect(diffId).toBe(privileged.diffId);
-  expect(warnings).toEqual([]);
-  const su = fs.statSync(join(box, 'layer/bin/su'));
-  expect([su.uid, su.mode & 0o7777]).toEqual([uid, 0o755]);
-  expect(fs.statSync(join(box, 'layer/dev/null')).isFile()).toBe(true);
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const [program, ...args] = uid > 0 ? node : ['unshare', '--user', '--map-root-user', ...node];
+    const run = spawnSync(program!, args, { encoding: 'utf8' });
+    expect(run.stderr).toBe('');
+    const [diffId, warnings] = JSON.parse(run.stdout);
+    const overrides = decodeOverrides(fs.readFileSync(join(box, 'overrides')));
+    const always = ['bin/su', 'dev/null', 'far', 'link'];
+    const ordinary = ['', 'bin', 'bin/abc', ...always, 'dev'].sort();
+    expect([...overrides.keys()].sort()).toEqual(uid > 0 ? ordinary : always);
+    expect(encodeOverrides(overrides).equals(fs.readFileSync(join(box, 'overrides')))).toBe(true);
+    expect(diffId).toBe(privileged.diffId);
+    expect(warnings).toEqual([]);
+    const su = fs.statSync(join(box, 'layer/bin/su'));
+    expect([su.uid, su.mode & 0o7777]).toEqual([uid, 0o755]);
+    expect(fs.statSync(join(box, 'layer/dev/null')).isFile()).toBe(true);
+  });
 });
 
 test('bytes behind the end of the archive count, but mean nothing', async () => {

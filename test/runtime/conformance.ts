@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ContainerSpec, Mount } from '../../src/runtime/types.ts';
+import { describeWith } from '../support/need.ts';
 import {
   makeImage,
   type RunRequest,
@@ -18,10 +19,8 @@ export type Subject = Pick<WorkerOptions, 'runtime' | 'userNamespace'>;
 /** What every container runtime must do, on the real kernel. */
 export function conformance(subject: Subject): void {
   const title = `${subject.runtime}${subject.userNamespace ? ' in a user namespace' : ''}`;
-  const obstacle = testObstacle(subject);
-  if (obstacle !== undefined) console.warn(`SKIPPED: runtime conformance of ${title}: ${obstacle}`);
 
-  describe.skipIf(obstacle !== undefined)(`${title}${obstacle ? ` (skipped: ${obstacle})` : ''}`, () => {
+  describeWith({ needs: [() => testObstacle(subject)] }, title, () => {
     let directory: string;
     let worker: TestWorker;
     beforeAll(async () => {

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { syscallNumbers } from '../../src/runtime/seccomp/syscall-numbers.ts';
 import type { ContainerSpec, Mount } from '../../src/runtime/types.ts';
+import { describeWith, program } from '../support/need.ts';
 import type { Subject } from './conformance.ts';
 import {
   makeImage,
@@ -34,15 +35,6 @@ const subjects: Subject[] = [
   { runtime: 'crun' },
 ];
 
-const hasCompiler = (() => {
-  try {
-    execFileSync('gcc', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
 /**
  * A node of a device that does not exist, so that a test that fails does no harm: a kernel that would have opened
  * it says ENXIO, one that forbids it EACCES or EPERM.
@@ -54,10 +46,7 @@ function makeDevice(path: string, type: 'b' | 'c'): void {
 const native = syscallNumbers(process.arch === 'arm64' ? 'arm64' : 'x86_64');
 
 describe.each(subjects)('hardening of $runtime (user namespace: $userNamespace)', (subject) => {
-  const obstacle = testObstacle(subject) ?? (hasCompiler ? undefined : 'gcc is missing');
-  if (obstacle !== undefined) console.warn(`SKIPPED: hardening of ${subject.runtime}: ${obstacle}`);
-
-  describe.skipIf(obstacle !== undefined)(obstacle ?? 'a hostile image', () => {
+  describeWith({ needs: [() => testObstacle(subject), program('gcc')] }, 'a hostile image', () => {
     let directory: string;
     let image: string;
     let worker: TestWorker;

@@ -1,13 +1,11 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { selectRuntime } from '../../src/runtime/select-runtime.ts';
+import { describeWith, root } from '../support/need.ts';
 
-const usable = process.platform === 'linux' && process.getuid?.() === 0;
-if (!usable) console.warn('SKIPPED: choice of the runtime: not root on Linux');
-
-describe.skipIf(!usable)('the choice of the runtime', () => {
+describeWith({ needs: [root()] }, 'the choice of the runtime', () => {
   let directory: string;
   let options: { directory: string; cacheFile: string };
   beforeEach(() => {

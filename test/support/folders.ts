@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +22,10 @@ export function suiteFolder(kind: 'big' | 'shared'): SuiteFolder {
     path = mkdtempSync(join(kind === 'big' ? memoryFolder() : tmpdir(), 'slipway-test-'));
   });
   afterAll(() => {
-    if (path !== undefined) rmSync(path, { recursive: true, force: true });
+    if (path === undefined) return;
+    // Images have directories that their owner may not write to, which only root removes as they are.
+    if (process.getuid?.() !== 0) execFileSync('chmod', ['-R', 'u+rwX', path]);
+    rmSync(path, { recursive: true, force: true });
   });
   return {
     get path() {

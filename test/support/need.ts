@@ -1,4 +1,4 @@
-import { describe } from 'vitest';
+import { describe, test } from 'vitest';
 import { findProgram } from '../../tools/base/programs.ts';
 import { findPeer, type Peer } from '../../tools/peers.ts';
 
@@ -29,7 +29,28 @@ export function peer(name: Peer): Need {
  * that every reporter shows it and the summary of the test command can list it.
  */
 export function describeWith(options: { needs: readonly Need[] }, name: string, suite: () => void): void {
-  const missing = options.needs.map((need) => need()).filter((reason) => reason !== undefined);
-  if (missing.length === 0) describe(name, suite);
-  else describe.skip(`${name} [skipped: ${missing.join('; ')}]`, suite);
+  const reason = whyNot(options.needs);
+  if (reason === undefined) describe(name, suite);
+  else describe.skip(skippedName(name, reason), suite);
+}
+
+/** As `describeWith`, for a single test. */
+export function testWith(
+  options: { needs: readonly Need[] },
+  name: string,
+  body: () => void | Promise<void>,
+): void {
+  const reason = whyNot(options.needs);
+  if (reason === undefined) test(name, body);
+  else test.skip(skippedName(name, reason), body);
+}
+
+/** The name of a suite or test that is skipped, with the reason, as the summary of the test command finds it. */
+function skippedName(name: string, reason: string): string {
+  return `${name} [skipped: ${reason}]`;
+}
+
+function whyNot(needs: readonly Need[]): string | undefined {
+  const missing = needs.map((need) => need()).filter((reason) => reason !== undefined);
+  return missing.length === 0 ? undefined : missing.join('; ');
 }

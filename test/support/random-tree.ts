@@ -76,7 +76,11 @@ export function randomTree(root: string, files: number, random: () => number): R
       fs.renameSync(join(root, '.tmp'), join(root, path));
     },
     mode: () =>
-      fs.chmodSync(join(root, pick(typed((stat) => !stat.isSymbolicLink()))), pick([0o600, 0o755, 0o4711])),
+      fs.chmodSync(
+        join(root, pick(typed((stat) => !stat.isSymbolicLink()))),
+        // Who is not root could not look into a directory without an execute bit.
+        pick([process.getuid?.() === 0 ? 0o600 : 0o700, 0o755, 0o4711]),
+      ),
     time: () => fs.utimesSync(join(root, pick(typed(isFile))), time(), time()),
     'time of directory': () => fs.utimesSync(join(root, pick(directories())), time(), time()),
     'symbolic link': () => fs.symlinkSync(pick(walk('')), join(root, pick(directories()), fresh())),

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as c from '../../src/sys/constants.ts';
 import { loadSys } from '../../src/sys/linux.ts';
+import { describeWith, root, testWith } from '../support/need.ts';
 
 const sys = loadSys();
-const root = process.getuid?.() === 0;
 let dir: string;
 
 beforeAll(() => {
@@ -85,7 +85,7 @@ describe('files', () => {
     expect(fails(() => sys.utimens('a\0b', 0n))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
   });
 
-  test.runIf(root)('device nodes and fifos', () => {
+  testWith({ needs: [root()] }, 'device nodes and fifos', () => {
     const cases = [
       [c.S_IFCHR | 0o600, 0, 0],
       [c.S_IFCHR | 0o666, 1, 3],
@@ -169,7 +169,7 @@ describe('files', () => {
   });
 });
 
-describe.runIf(root)('extended attributes', () => {
+describeWith({ needs: [root()] }, 'extended attributes', () => {
   test('binary values are set, listed, read and removed', () => {
     const path = join(dir, 'attributed');
     fs.writeFileSync(path, '');
@@ -195,7 +195,7 @@ describe.runIf(root)('extended attributes', () => {
   });
 });
 
-describe.runIf(root)('namespaces and mounts, in a child', () => {
+describeWith({ needs: [root()] }, 'namespaces and mounts, in a child', () => {
   test('a tmpfs and an overlay of two lowers, seen only there', () => {
     const seen = inChild(`
       sys.unshare(c.CLONE_NEWNS | c.CLONE_NEWUTS);

@@ -10,6 +10,10 @@ const run: RunSummary = {
     { file: 'test/a.test.ts', name: 'against an engine', reason: 'needs a real peer: none', tests: 2 },
     { file: 'test/b.test.ts', name: 'as a user', reason: 'needs root', tests: 1 },
   ],
+  slowest: [
+    { file: 'test/a.test.ts', seconds: 40.4 },
+    { file: 'test/b.test.ts', seconds: 20 },
+  ],
 };
 const checks = [{ name: 'types', ok: true, seconds: 2.25 }];
 
@@ -22,6 +26,7 @@ describe('summary of the test command', () => {
       ok     types (2.3 s)
       skipped test/a.test.ts: against an engine, 2 tests: needs a real peer: none
       skipped test/b.test.ts: as a user, 1 test: needs root
+      slowest test/a.test.ts 40 s, test/b.test.ts 20 s
       3 suites, 8 tests, 3 skipped, 61 s
       5 passed, 0 failed, 3 skipped
       "

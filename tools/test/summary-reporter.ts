@@ -16,6 +16,7 @@ export default class SummaryReporter implements Reporter {
       failed: errors.length,
       skipped: 0,
       skippedSuites: [],
+      slowest: slowest(modules),
     };
     const skips = new Map<string, SkippedSuite>();
     for (const module of modules) {
@@ -26,6 +27,17 @@ export default class SummaryReporter implements Reporter {
     summary.skippedSuites = [...skips.values()];
     writeFileSync(file, JSON.stringify(summary));
   }
+}
+
+function slowest(modules: readonly TestModule[]): RunSummary['slowest'] {
+  return modules
+    .map((module) => ({
+      file: relative(process.cwd(), module.moduleId),
+      seconds: module.diagnostic().duration / 1000,
+    }))
+    .filter(({ seconds }) => seconds >= 20)
+    .sort((a, b) => b.seconds - a.seconds)
+    .slice(0, 15);
 }
 
 function count(test: TestCase, summary: RunSummary, skips: Map<string, SkippedSuite>): void {
@@ -50,5 +62,7 @@ function whySkipped(test: TestCase, note: string | undefined): SkippedSuite {
     if (match !== null) return { file, name: suite.name.slice(0, match.index), reason: match[1]!, tests: 1 };
     suite = suite.parent;
   }
+  const own = REASON.exec(test.fullName);
+  if (own !== null) return { file, name: test.fullName.slice(0, own.index), reason: own[1]!, tests: 1 };
   return { file, name: test.fullName, reason: note ?? 'no reason given', tests: 1 };
 }

@@ -7,6 +7,8 @@ export interface RunSummary {
   failed: number;
   skipped: number;
   skippedSuites: SkippedSuite[];
+  /** The files that took longest, the longest first. */
+  slowest: { file: string; seconds: number }[];
 }
 
 export interface SkippedSuite {
@@ -60,6 +62,10 @@ export function summaryText(verdict: Verdict): string {
     const forbidden = verdict.forbiddenSkips.includes(suite);
     const mark = forbidden ? styleText('red', 'FAILED (skipped)') : 'skipped';
     lines.push(`${mark} ${suite.file}: ${suite.name}, ${plural(suite.tests, 'test')}: ${suite.reason}`);
+  }
+  if (run.slowest.length > 0) {
+    const files = run.slowest.map(({ file, seconds }) => `${file} ${seconds.toFixed(0)} s`);
+    lines.push(`slowest ${files.join(', ')}`);
   }
   const tests = run.passed + run.failed + run.skipped;
   lines.push(

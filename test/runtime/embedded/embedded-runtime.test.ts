@@ -1,6 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ContainerSpec, Mount } from '../../../src/runtime/types.ts';
+import { describeWith } from '../../support/need.ts';
 import {
   makeImage,
   removeScratch,
@@ -10,10 +11,9 @@ import {
   testObstacle,
 } from '../harness.ts';
 
-const obstacle = testObstacle({ runtime: 'embedded', userNamespace: true });
-if (obstacle !== undefined) console.warn(`SKIPPED: the embedded runtime: ${obstacle}`);
+const obstacle = (): string | undefined => testObstacle({ runtime: 'embedded', userNamespace: true });
 
-describe.skipIf(obstacle !== undefined)('the embedded runtime', () => {
+describeWith({ needs: [obstacle] }, 'the embedded runtime', () => {
   let directory: string;
   let worker: TestWorker;
   let rootless: TestWorker;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ScriptArch } from '../../../src/runtime/embedded/machine-code.ts';
 import { SyscallScript } from '../../../src/runtime/embedded/syscall-script.ts';
+import { describeWith, program } from '../../support/need.ts';
 
 const native: ScriptArch = process.arch === 'arm64' ? 'arm64' : 'x86_64';
 const emulators: Record<ScriptArch, string> = { x86_64: 'qemu-x86_64-static', arm64: 'qemu-aarch64-static' };
@@ -14,10 +15,9 @@ const AT_FDCWD = -100;
 
 describe.each<ScriptArch>(['x86_64', 'arm64'])('a program for %s', (arch) => {
   const emulator = arch === native ? [] : [emulators[arch]];
-  const runs = emulator.every((name) => spawnSync(name, ['--version']).status === 0);
-  if (!runs) console.warn(`SKIPPED: programs for ${arch}: ${emulator} (Debian: qemu-user-static) is missing`);
+  const needs = emulator.map((name) => program(name, 'qemu-user-static'));
 
-  describe.skipIf(!runs)(runs ? 'runs' : `skipped: no ${emulator}`, () => {
+  describeWith({ needs }, 'runs', () => {
     let directory: string;
     beforeAll(() => {
       directory = mkdtempSync(join(tmpdir(), 'slipway-script-'));
