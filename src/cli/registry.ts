@@ -82,6 +82,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => loaded((await import('./commands/import.ts')).importCommand),
   },
   {
+    paths: ['login'],
+    summary: 'Log in to a registry',
+    load: async () => loaded((await import('./commands/login.ts')).login),
+  },
+  {
+    paths: ['logout'],
+    summary: 'Log out from a registry',
+    load: async () => loaded((await import('./commands/logout.ts')).logout),
+  },
+  {
     paths: ['builds ls', 'builds list'],
     summary: 'List the builds that are recorded',
     load: async () => loaded((await import('./commands/builds.ts')).buildsLs),
