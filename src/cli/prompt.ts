@@ -42,6 +42,8 @@ export async function askSecret(context: CommandContext, question: string): Prom
         }
       });
       stdin.once('end', resolve);
+      // An earlier question may have paused it.
+      stdin.resume();
       context.signal.addEventListener('abort', () => reject(canceled()), { once: true });
     });
   } finally {

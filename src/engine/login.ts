@@ -47,11 +47,10 @@ async function check(
   } catch (error) {
     if (!(error instanceof SlipwayError) || error.kind !== 'denied' || error.code === 'REGISTRY_BLOCKED')
       throw error;
-    throw new SlipwayError(
-      'denied',
-      `login attempt to https://${registry}/v2/ failed with status: 401 Unauthorized`,
-      { code: 'LOGIN_REFUSED', cause: error },
-    );
+    throw new SlipwayError('denied', `login attempt to ${registry} failed with status: 401 Unauthorized`, {
+      code: 'LOGIN_REFUSED',
+      cause: error,
+    });
   } finally {
     await pool.close();
   }
