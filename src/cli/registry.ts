@@ -82,6 +82,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => loaded((await import('./commands/import.ts')).importCommand),
   },
   {
+    paths: ['image push', 'push'],
+    summary: 'Upload an image to a registry',
+    load: async () => loaded((await import('./commands/push.ts')).push),
+  },
+  {
     paths: ['login'],
     summary: 'Log in to a registry',
     load: async () => loaded((await import('./commands/login.ts')).login),

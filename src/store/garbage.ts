@@ -4,6 +4,7 @@ import { isErrno } from '../errors/index.ts';
 import type { Digest } from '../image/types.ts';
 import { blobFiles } from './blobs.ts';
 import { BASE_OF_ANOTHER, HELD, NEEDED_BY_OTHERS } from './gc/cache-entries.ts';
+import { forgetOldBlobs } from './layer-blobs.ts';
 import { REMOVING } from './layers.ts';
 import { blobPath, isLayerId, type LayerId, layerIdOf, layerRowOf, ownerOf } from './layout.ts';
 import { endDeadLeases, type IsLocked } from './leases.ts';
@@ -30,6 +31,7 @@ export function collectGarbage(store: Store, isLocked?: IsLocked): Garbage {
   deleteBlobs(store);
   deleteStrayBlobs(store);
   deleteOldListings(store);
+  forgetOldBlobs(store);
   const layers = store.database
     .all<{ id: number }>(
       `SELECT id FROM layers WHERE state = 'removing'

@@ -1,4 +1,4 @@
-import type { ExportImage, ImageEncoding, Output } from '../../export/types.ts';
+import type { ExportImage, ExportLayer, ImageEncoding, LayerEncoding, Output } from '../../export/types.ts';
 import { encodeOverrides } from '../../layer/listing.ts';
 import { temporaryPath } from '../../store/layout.ts';
 import type { OperationContext } from '../protocol/server.ts';
@@ -11,6 +11,8 @@ export type ExportRequest =
   | { format: 'docker-archive'; images: ExportImage[]; output: Output; encoding?: ImageEncoding }
   | { format: 'oci-archive'; images: ExportImage[]; output: Output; encoding: ImageEncoding }
   | { format: 'oci-directory'; images: ExportImage[]; directory: string; encoding: ImageEncoding }
+  /** One layer's blob, a file of tmp/; several at once. Gives its descriptor. */
+  | { format: 'layer-blob'; layer: ExportLayer; path: string; encoding: LayerEncoding }
   | { format: 'rootfs-tar'; layers: string[]; output: Output; clampMtime?: number }
   | { format: 'rootfs-directory'; layers: string[]; directory: string; mirror: boolean };
 
@@ -21,7 +23,10 @@ export async function exportImages(
   { signal }: OperationContext,
 ): Promise<unknown> {
   if (!('layers' in request)) {
-    const scratch = temporaryPath(host.store, host.lease, 'export');
+    const scratch =
+      request.format === 'layer-blob'
+        ? `${request.path}-tar`
+        : temporaryPath(host.store, host.lease, 'export');
     return runHeavy('export', { ...request, scratch }, signal);
   }
   const view = host.snapshotter.view(request.layers);

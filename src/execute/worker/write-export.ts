@@ -1,9 +1,17 @@
+import { writeLayerBlob } from '../../export/compress-layer.ts';
 import { writeDockerArchive } from '../../export/docker-archive.ts';
 import type { Exporter } from '../../export/exporter.ts';
 import { writeOciArchive, writeOciDirectory } from '../../export/oci-layout.ts';
 import { writeRootfsDirectory } from '../../export/rootfs-directory.ts';
 import { writeRootfsTar } from '../../export/rootfs-tar.ts';
-import type { Aborted, ExportImage, ImageEncoding, Output } from '../../export/types.ts';
+import type {
+  Aborted,
+  ExportImage,
+  ExportLayer,
+  ImageEncoding,
+  LayerEncoding,
+  Output,
+} from '../../export/types.ts';
 import { decodeOverrides } from '../../layer/listing.ts';
 
 /** What can be written: a root file system is mounted already. */
@@ -11,6 +19,7 @@ interface WriteTasks {
   'docker-archive': { images: ExportImage[]; output: Output; encoding?: ImageEncoding; scratch: string };
   'oci-archive': { images: ExportImage[]; output: Output; encoding: ImageEncoding; scratch: string };
   'oci-directory': { images: ExportImage[]; directory: string; encoding: ImageEncoding; scratch: string };
+  'layer-blob': { layer: ExportLayer; path: string; encoding: LayerEncoding; scratch: string };
   'rootfs-tar': { root: string; output: Output; clampMtime?: number; overrides: Uint8Array };
   'rootfs-directory': { root: string; directory: string; mirror: boolean };
 }
@@ -28,6 +37,9 @@ const exporters: { [F in Format]: Exporter<WriteTasks[F]> } = {
 
   'oci-directory': ({ images, directory, encoding, scratch }, aborted) =>
     writeOciDirectory(images, directory, { ...encoding, scratch, aborted }),
+
+  'layer-blob': ({ layer, path, encoding, scratch }, aborted) =>
+    writeLayerBlob(layer, { path, scratch }, encoding, aborted),
 
   'rootfs-tar': ({ root, output, clampMtime, overrides }, aborted) =>
     writeRootfsTar(root, output, {

@@ -1,0 +1,144 @@
+import { SlipwayError } from '../../errors/index.ts';
+import {
+  familiarName,
+  formatReference,
+  type ImageReference,
+  parseReference,
+  withDefaultTag,
+} from '../../image/reference.ts';
+import type { Descriptor, Digest } from '../../image/types.ts';
+import { type LayerState, pushImage } from '../../registry/push/push-image.ts';
+import type { RegistryPool } from '../../registry/types.ts';
+import { annotationsOf } from '../../store/image-annotations.ts';
+import { imageByName, imageDocuments, imageLayers, listImages, putImage } from '../../store/images.ts';
+import { holdLayers } from '../../store/layers.ts';
+import type { Store } from '../../store/store.ts';
+import { openRegistries } from '../registry-access.ts';
+import type { StoreSession } from '../session.ts';
+import { type StoreOptions, withSession } from '../with-session.ts';
+import { pushContent } from './push-content.ts';
+import { pushSettings } from './push-settings.ts';
+
+/** What happens during a push, in order; layers of one image at the same time. */
+export type PushEvent =
+  | { type: 'repository'; name: string }
+  /** `layers`: diffIDs, bottom first. */
+  | { type: 'image'; tag: string; layers: readonly Digest[] }
+  | { type: 'layer'; index: number; state: LayerState }
+  | { type: 'pushed'; tag: string; manifest: Descriptor };
+
+export interface PushOptions extends StoreOptions {
+  /** Name of the image with or without a tag. */
+  image: string;
+  /** All tags of the repository. */
+  allTags?: boolean;
+  onEvent?: (event: PushEvent) => void;
+}
+
+/** What a registry has now. */
+export interface Pushed {
+  /** Normalised. */
+  name: string;
+  manifest: Descriptor;
+}
+
+/**
+ * Pushes an image of the store, or all of a repository, to where its name says.
+ *
+ * @throws SlipwayError `usage` PUSH_DIGEST, PUSH_ALL_TAGS; `not-found` PUSH_NO_IMAGE; those of the registry's client
+ */
+export async function push(options: PushOptions): Promise<Pushed[]> {
+  const reference = pushable(options);
+  const { env = process.env, signal, onEvent } = options;
+  return withSession(options, async (store, session) => {
+    onEvent?.({ type: 'repository', name: familiarName(reference) });
+    const images = wanted(store, reference, options);
+    const pool = openRegistries({ env, signal });
+    try {
+      const done: Pushed[] = [];
+      for (const { id, name } of images)
+        done.push({ name, manifest: await pushOne({ id, name, store, session, pool, options, env }) });
+      return done;
+    } finally {
+      await pool.close();
+    }
+  });
+}
+
+function pushable({ image, allTags = false }: PushOptions): ImageReference {
+  const reference = parseReference(image);
+  if (reference.digest !== undefined)
+    throw new SlipwayError('usage', 'cannot push a digest reference', { code: 'PUSH_DIGEST' });
+  if (!allTags) return withDefaultTag(reference);
+  if (reference.tag === undefined) return reference;
+  throw new SlipwayError('usage', "tag can't be used with --all-tags/-a", { code: 'PUSH_ALL_TAGS' });
+}
+
+function wanted(
+  store: Store,
+  reference: ImageReference,
+  { allTags }: PushOptions,
+): { id: Digest; name: string }[] {
+  const name = formatReference(reference);
+  if (allTags !== true) {
+    const image = imageByName(store, name);
+    if (image === undefined) throw noSuchImage(reference);
+    return [{ id: image.id, name }];
+  }
+  const found = listImages(store).flatMap(({ id, tags }) =>
+    tags.filter((tag) => tag.startsWith(`${name}:`)).map((tag) => ({ id, name: tag })),
+  );
+  if (found.length === 0) throw noSuchImage(reference);
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function pushOne(request: {
+  id: Digest;
+  name: string;
+  store: Store;
+  session: StoreSession;
+  pool: RegistryPool;
+  options: PushOptions;
+  env: NodeJS.ProcessEnv;
+}): Promise<Descriptor> {
+  const { id, name, store, session, pool, options, env } = request;
+  const { signal, onEvent } = options;
+  const { domain, path, tag } = parseReference(name) as ImageReference & { tag: string };
+  const layers = imageLayers(store, id);
+  holdLayers(
+    store,
+    session.lease(),
+    layers.map((layer) => layer.id),
+  );
+  const { config, manifest: original } = imageDocuments(store, id)!;
+  onEvent?.({ type: 'image', tag, layers: layers.map(({ diffId }) => diffId) });
+  const [endpoint] = (await pool.endpointsFor(domain, path, 'push')).slice(-1);
+  const manifest = await pushImage({
+    ...pushContent({
+      store,
+      session,
+      config,
+      layers,
+      manifest: original,
+      annotations: annotationsOf(store, id),
+      registry: domain,
+      signal,
+    }),
+    ...pushSettings(env),
+    endpoint: endpoint!,
+    tags: [tag],
+    signal,
+    onLayer: (index, state) => onEvent?.({ type: 'layer', index, state }),
+  });
+  putImage(store, { config, digests: [`${domain}/${path}@${manifest.digest}`] });
+  onEvent?.({ type: 'pushed', tag, manifest });
+  return manifest;
+}
+
+function noSuchImage(reference: ImageReference): SlipwayError {
+  return new SlipwayError(
+    'not-found',
+    `An image does not exist locally with the tag: ${familiarName(reference)}`,
+    { code: 'PUSH_NO_IMAGE' },
+  );
+}

@@ -1,0 +1,141 @@
+import PQueue from 'p-queue';
+import type { Document } from '../../image/build-manifest.ts';
+import type { Descriptor, Digest } from '../../image/types.ts';
+import type { CallOptions, RegistryEndpoint, Upload } from '../types.ts';
+import { hasBlob, mountBlob, type UploadOptions, uploadBlob } from './upload-blob.ts';
+
+/** Layers on their way at once; Docker has five. */
+const PARALLEL = 5;
+
+/** A layer that is to be pushed. */
+export interface PushLayer {
+  diffId: Digest;
+  /** What its blob is, where that is known without making it. */
+  known?: Descriptor;
+  /** Makes the blob; called at most once, and only when the registry does not have it. */
+  make(): Promise<MadeBlob>;
+  /** Repositories of this registry that may have it. */
+  mountFrom?: readonly string[];
+}
+
+/** A blob as a file, given back by `release`. */
+export interface MadeBlob {
+  descriptor: Descriptor;
+  path: string;
+  release?(): void;
+}
+
+export type LayerState =
+  | { state: 'preparing' }
+  | { state: 'pushing'; total: number }
+  | { state: 'sent'; bytes: number }
+  | { state: 'pushed' }
+  | { state: 'exists' }
+  | { state: 'mounted'; from: string };
+
+export interface PushRequest extends CallOptions {
+  endpoint: RegistryEndpoint;
+  /** Bottom first. */
+  layers: readonly PushLayer[];
+  /** Gives the documents, once it is known what the layers' blobs are. */
+  documents(layers: readonly Descriptor[]): { config: Document; manifest: Document & { mediaType: string } };
+  /** The configuration, which does not wait for the layers. */
+  config: Document;
+  /** Tags that the manifest gets; without any it is pushed by its digest. */
+  tags: readonly string[];
+  onLayer?(index: number, state: LayerState): void;
+  /** First pause before something is tried again. */
+  delayMs?: number;
+  chunkBytes?: number | undefined;
+}
+
+/**
+ * Pushes an image: blobs that are missing, several at once, then the manifest under each name. Nothing names the image
+ * before all of it is there.
+ *
+ * @returns What the manifest is.
+ */
+export async function pushImage(request: PushRequest): Promise<Descriptor> {
+  const { endpoint, layers, config, tags, onLayer, signal } = request;
+  const { client, repository } = endpoint;
+  const upload = {
+    signal,
+    ...(request.delayMs === undefined ? {} : { delayMs: request.delayMs }),
+    chunkBytes: request.chunkBytes,
+  };
+  for (const index of layers.keys()) onLayer?.(index, { state: 'preparing' });
+  // Alone and first: whoever has to be asked for a token is asked once.
+  const configBlob = { digest: config.digest, size: config.bytes.length, content: config.bytes };
+  const hasConfig = await hasBlob(endpoint, configBlob, { signal });
+  const stop = new AbortController();
+  const signals = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const queue = new PQueue({ concurrency: PARALLEL });
+  const byDiffId = new Map<Digest, Promise<Descriptor>>();
+  const sendLayer = (layer: PushLayer, index: number): Promise<Descriptor> => {
+    let sending = byDiffId.get(layer.diffId);
+    if (sending === undefined) {
+      sending = queue.add(() =>
+        deliver(endpoint, layer, { ...upload, signal: signals, tell: (state) => onLayer?.(index, state) }),
+      );
+      byDiffId.set(layer.diffId, sending);
+      return sending;
+    }
+    return sending.then((descriptor) => {
+      onLayer?.(index, { state: 'exists' });
+      return descriptor;
+    });
+  };
+  const sending = layers.map(sendLayer);
+  let descriptors: Descriptor[];
+  try {
+    if (!hasConfig) await uploadBlob(endpoint, configBlob, { ...upload, signal: signals });
+    descriptors = await Promise.all(sending);
+  } catch (error) {
+    stop.abort();
+    await Promise.allSettled(sending);
+    throw error;
+  }
+  const { manifest } = request.documents(descriptors);
+  const { mediaType, bytes, digest } = manifest;
+  for (const reference of tags.length === 0 ? [digest] : tags)
+    await client.putManifest(repository, reference, { mediaType, bytes }, { signal });
+  return { mediaType, digest, size: bytes.length };
+}
+
+async function deliver(
+  endpoint: RegistryEndpoint,
+  layer: PushLayer,
+  options: UploadOptions & { tell: (state: LayerState) => void },
+): Promise<Descriptor> {
+  const { known, mountFrom = [] } = layer;
+  const { tell, signal } = options;
+  let began: Upload | undefined;
+  /** True when the registry has the blob now. */
+  const isThere = async (blob: Descriptor): Promise<boolean> => {
+    if (await hasBlob(endpoint, blob, { signal })) {
+      tell({ state: 'exists' });
+      return true;
+    }
+    const result = await mountBlob(endpoint, blob.digest, { mountFrom, signal });
+    if ('from' in result) {
+      tell({ state: 'mounted', from: result.from });
+      return true;
+    }
+    began = result.upload;
+    return false;
+  };
+  if (known !== undefined && (await isThere(known))) return known;
+  signal?.throwIfAborted();
+  const { descriptor, path, release } = await layer.make();
+  try {
+    if (known?.digest !== descriptor.digest && (await isThere(descriptor))) return descriptor;
+    const { digest, size } = descriptor;
+    tell({ state: 'pushing', total: size });
+    const sent = (bytes: number): void => tell({ state: 'sent', bytes });
+    await uploadBlob(endpoint, { digest, size, content: path }, { ...options, upload: began, sent });
+    tell({ state: 'pushed' });
+    return descriptor;
+  } finally {
+    release?.();
+  }
+}
