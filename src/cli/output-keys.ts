@@ -1,25 +1,28 @@
-import type { BuildOutput } from '../engine/output-options.ts';
+import type { FileOutput, RegistryOutput } from '../engine/output-options.ts';
 import { SlipwayError } from '../errors/index.ts';
 import { addAnnotation } from './annotations.ts';
 import { parseInteger } from './flags/go-values.ts';
 
-export const OUTPUT_TYPES = ['local', 'tar', 'oci', 'docker', 'image', 'cacheonly'] as const;
+export const OUTPUT_TYPES = ['local', 'tar', 'oci', 'docker', 'image', 'registry', 'cacheonly'] as const;
 
 export type OutputType = (typeof OUTPUT_TYPES)[number];
 
 /** Where a result goes, as `-o` says it. */
 export interface OutputSpec
   extends Pick<
-    BuildOutput,
-    | 'annotations'
-    | 'compression'
-    | 'compressionLevel'
-    | 'forceCompression'
-    | 'mediaTypes'
-    | 'mode'
-    | 'platformSplit'
-  > {
-  type: OutputType;
+      FileOutput,
+      | 'annotations'
+      | 'compression'
+      | 'compressionLevel'
+      | 'forceCompression'
+      | 'mediaTypes'
+      | 'mode'
+      | 'platformSplit'
+    >,
+    Pick<RegistryOutput, 'pushByDigest' | 'nameCanonical' | 'insecure'> {
+  type: Exclude<OutputType, 'registry'>;
+  /** An `image` that is pushed; `type=registry` stands for that. */
+  push?: boolean;
   /** Path; `-` is standard output. Undefined: standard output for tar and oci, the store for docker. */
   dest: string | undefined;
   /** False: a directory instead of an archive (`oci`, `docker`). */
@@ -44,8 +47,6 @@ interface Key {
 const ARCHIVES: readonly OutputType[] = ['oci', 'docker'];
 const IMAGES: readonly OutputType[] = ['image', ...ARCHIVES];
 const FILES: readonly OutputType[] = ['local', 'tar'];
-const NO_REGISTRY = 'there is no registry client in this version';
-const NO_MANIFEST_YET = 'the digest of a manifest is known once an image leaves the store';
 
 /** Every key that BuildKit's exporters know (SPEC 3.2): it works, or says in one line why not. */
 const KEYS: Readonly<Record<string, Key>> = {
@@ -76,11 +77,27 @@ const KEYS: Readonly<Record<string, Key>> = {
     read: (value) => ({ rewriteTimestamp: boolean('rewrite-timestamp', value) }),
   },
   store: { types: ['image'], read: (value) => ({ store: boolean('store', value) }) },
-  unpack: onlyWhen(['image'], 'unpack', true, 'layers in the store are always unpacked'),
-  push: onlyWhen(['image'], 'push', false, NO_REGISTRY),
-  'push-by-digest': onlyWhen(['image'], 'push-by-digest', false, NO_REGISTRY),
-  'registry.insecure': onlyWhen(['image'], 'registry.insecure', false, NO_REGISTRY),
-  'name-canonical': onlyWhen(['image'], 'name-canonical', false, NO_MANIFEST_YET),
+  // Layers in the store are unpacked however they got there; whoever says no only wants to save the time.
+  unpack: {
+    types: ['image'],
+    read: (value) => {
+      boolean('unpack', value);
+      return {};
+    },
+  },
+  push: { types: ['image'], read: (value) => ({ push: boolean('push', value) }) },
+  'push-by-digest': {
+    types: ['image'],
+    read: (value) => ({ pushByDigest: boolean('push-by-digest', value) }),
+  },
+  'registry.insecure': {
+    types: ['image'],
+    read: (value) => ({ insecure: boolean('registry.insecure', value) }),
+  },
+  'name-canonical': {
+    types: ['image'],
+    read: (value) => ({ nameCanonical: boolean('name-canonical', value) }),
+  },
   'dangling-name-prefix': {
     types: IMAGES,
     read: () => {
@@ -142,18 +159,12 @@ function readMode(value: string): Found {
   throw invalid(`invalid mode ${value} for local exporter`, 'The modes are copy and delete.');
 }
 
-function readCompression(value: string, type: OutputType): Found {
+function readCompression(value: string): Found {
   if (value === 'estargz') {
     throw refused('compression=estargz', 'layers are written uncompressed or with gzip or zstd');
   }
   if (value !== 'uncompressed' && value !== 'gzip' && value !== 'zstd') {
     throw invalid(`unsupported compression type ${value}`, 'They are uncompressed, gzip and zstd.');
-  }
-  if (type === 'image' && value !== 'uncompressed') {
-    throw refused(
-      `compression=${value}`,
-      'layers in the store are directories, compressed when they leave it',
-    );
   }
   return { compression: value };
 }

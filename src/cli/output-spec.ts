@@ -24,16 +24,13 @@ export function parseOutput(text: string): OutputSpec {
   }
   const type = values.get('type') ?? '';
   if (type === '') throw invalid('type is required for output');
-  if (type === 'registry') {
-    throw invalid('output type=registry is not supported: there is no registry client in this version');
-  }
   if (!isType(type)) {
     throw invalid(`exporter "${type}" could not be found`, `The types are ${OUTPUT_TYPES.join(', ')}.`);
   }
   values.delete('type');
-  const found = spec(type, {});
+  const found = type === 'registry' ? spec('image', { push: true }) : spec(type, {});
   for (const [key, value] of values) {
-    const { annotations, ...rest } = readOutputKey(key, value, type);
+    const { annotations, ...rest } = readOutputKey(key, value, found.type);
     Object.assign(found, rest);
     if (annotations !== undefined) found.annotations = merged(found.annotations, annotations);
   }
@@ -42,7 +39,8 @@ export function parseOutput(text: string): OutputSpec {
 }
 
 /** What no key can tell alone. */
-function check({ type, dest, tar, compression, compressionLevel, mediaTypes }: OutputSpec): void {
+function check(output: OutputSpec): void {
+  const { type, dest, tar, push = false, compression, compressionLevel, mediaTypes } = output;
   if (type === 'local' && dest === undefined) throw invalid('dest is required for local exporter');
   if (type === 'local' && dest === '-') {
     throw invalid('dest cannot be stdout for local exporter', 'For a tar on standard output write -o -.');
@@ -50,15 +48,20 @@ function check({ type, dest, tar, compression, compressionLevel, mediaTypes }: O
   if (!tar && (dest === undefined || dest === '-')) {
     throw invalid(`dest is required for ${type} exporter with tar=false`);
   }
+  if (type === 'image' && !push && (compression ?? 'uncompressed') !== 'uncompressed') {
+    throw invalid(
+      `output key compression=${compression} is not supported: layers in the store are directories, compressed when they leave it`,
+    );
+  }
   if (compression === 'zstd' && mediaTypes === 'docker') {
     throw invalid('compression=zstd needs oci-mediatypes=true: Docker has no media type for it');
   }
   if (compressionLevel === undefined) return;
-  const range = LEVELS[compression ?? ''];
+  const range = LEVELS[compression ?? (push ? 'gzip' : '')];
   if (range === undefined) throw invalid('compression-level needs compression=gzip or compression=zstd');
   if (compressionLevel < range[0] || compressionLevel > range[1]) {
     throw invalid(
-      `compression-level ${compressionLevel} is out of range for ${compression}: ${range.join(' to ')}`,
+      `compression-level ${compressionLevel} is out of range for ${compression ?? 'gzip'}: ${range.join(' to ')}`,
     );
   }
 }
@@ -74,7 +77,7 @@ function merged(
   return result;
 }
 
-function spec(type: OutputType, given: Partial<OutputSpec>): OutputSpec {
+function spec(type: OutputSpec['type'], given: Partial<OutputSpec>): OutputSpec {
   return { type, dest: undefined, tar: true, names: [], ...given };
 }
 

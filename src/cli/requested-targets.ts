@@ -14,11 +14,11 @@ type Line = Pick<ParsedFlags<typeof buildFlags>, 'values' | 'sequence'>;
  * Throws `usage` for one that stands before the first of several targets.
  */
 export function requestedTargets(line: Line): Pick<BuildRequest, 'target' | 'targets' | 'tags' | 'outputs'> {
-  const { target, tag, output, load } = line.values;
+  const { target, tag, output, load, push } = line.values;
   const stages = target.filter((stage) => stage !== '');
   if (stages.length < 2) {
     const outputs = [...output, ...(load ? ['type=docker'] : [])].map(parseOutput);
-    return { target: stages[0], targets: [], tags: tag, outputs };
+    return { target: stages[0], targets: [], tags: tag, outputs: push ? pushed(outputs) : outputs };
   }
   const targets: BuildRequest['targets'] = [];
   for (const { name, text } of line.sequence) {
@@ -29,9 +29,19 @@ export function requestedTargets(line: Line): Pick<BuildRequest, 'target' | 'tar
       owner(last, name).tags.push(text);
     } else if (name === 'output' || (name === 'load' && load)) {
       owner(last, name).outputs.push(parseOutput(name === 'load' ? 'type=docker' : text));
+    } else if (name === 'push' && push) {
+      const target = owner(last, name);
+      target.outputs = pushed(target.outputs);
     }
   }
   return { target: undefined, targets, tags: [], outputs: [] };
+}
+
+/** As buildx: --push pushes the image outputs that there are, and is one of its own without any. */
+function pushed(outputs: readonly OutputSpec[]): OutputSpec[] {
+  if (outputs.some(({ type }) => type === 'image'))
+    return outputs.map((spec) => (spec.type === 'image' ? { ...spec, push: true } : spec));
+  return [...outputs, parseOutput('type=registry')];
 }
 
 function owner<T extends { outputs: OutputSpec[] }>(target: T | undefined, flag: string): T {

@@ -152,7 +152,9 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     env: job.env,
     runtime: options.runtime ?? 'auto',
     isolation: options.isolation,
-    inheritStdio: job.wanted.some(({ outputs }) => outputs.some((output) => output.dest === '-')),
+    inheritStdio: job.wanted.some(({ outputs }) =>
+      outputs.some((output) => output.type !== 'registry' && output.dest === '-'),
+    ),
     onLease: () => cache.hold(),
   });
   session.killAfterAbort(job.signal);

@@ -64,7 +64,8 @@ export async function deliverTarget(
       platform: plan.platform,
       annotations: options.annotations,
       note,
-      worker: await session.worker(),
+      session,
+      env: options.env ?? process.env,
       signal: job.signal,
     });
   }

@@ -1,14 +1,14 @@
 import { resolve } from 'node:path';
 import { SlipwayError } from '../errors/index.ts';
 import type { ExportRequest } from '../execute/worker/export-operations.ts';
-import type { WorkerProcess } from '../execute/worker-process.ts';
 import { layerForExport } from '../export/image-source.ts';
 import type { ExportImage, ImageEncoding, Output } from '../export/types.ts';
 import type { Descriptor, ImageAnnotations, Platform } from '../image/types.ts';
 import { layersForChain } from '../store/layers.ts';
 import type { Store } from '../store/store.ts';
 import type { AssembledImage } from './assemble-image.ts';
-import type { BuildOutput } from './output-options.ts';
+import type { BuildOutput, FileOutput } from './output-options.ts';
+import type { StoreSession } from './session.ts';
 
 /** File descriptor of standard output in the worker, which has it from this process. */
 const STDOUT: Output = { kind: 'fd', fd: 1 };
@@ -26,7 +26,8 @@ export interface WriteOutputsRequest {
   annotations: ImageAnnotations | undefined;
   /** Says what is being done. */
   note: (what: string) => void;
-  worker: WorkerProcess;
+  session: StoreSession;
+  env: NodeJS.ProcessEnv;
   signal: AbortSignal;
 }
 
@@ -35,7 +36,7 @@ export interface WriteOutputsRequest {
  * writers of src/export.
  */
 export async function writeOutputs(request: WriteOutputsRequest): Promise<Descriptor | undefined> {
-  const { store, image, tags, worker, signal } = request;
+  const { store, image, tags, session, signal } = request;
   const found = layersForChain(store, image.diffIds);
   if (!('layers' in found)) {
     throw new SlipwayError('internal', 'layers of the result are gone', { code: 'LAYERS_MISSING' });
@@ -48,10 +49,17 @@ export async function writeOutputs(request: WriteOutputsRequest): Promise<Descri
   const layers = found.layers.flatMap((layer) => layer.stack);
   let manifest: Descriptor | undefined;
   for (const output of request.outputs) {
+    if (output.type === 'registry') {
+      const { pushResult } = await import('./push/push-result.ts');
+      const annotations = mergeAnnotations(request.annotations, output.annotations);
+      manifest ??= await pushResult({ ...request, output, annotations, layers: found.layers });
+      continue;
+    }
     request.note(`exporting to ${output.type} ${output.dest}`);
     const annotations = mergeAnnotations(request.annotations, output.annotations);
     const images = [annotations === undefined ? common : { ...common, annotations }];
-    const written = await worker.client.call<{ manifests?: Descriptor[] } | undefined>(
+    const { client } = await session.worker();
+    const written = await client.call<{ manifests?: Descriptor[] } | undefined>(
       'export',
       exportRequest(output, { images, layers, request }),
       { signal },
@@ -73,7 +81,7 @@ function mergeAnnotations(
 }
 
 function exportRequest(
-  spec: BuildOutput,
+  spec: FileOutput,
   source: { images: ExportImage[]; layers: string[]; request: WriteOutputsRequest },
 ): ExportRequest {
   const { images, layers, request } = source;
@@ -101,7 +109,7 @@ function exportRequest(
   }
 }
 
-function encodingOf({ type, tar, compression, compressionLevel, ...spec }: BuildOutput): ImageEncoding {
+function encodingOf({ type, tar, compression, compressionLevel, ...spec }: FileOutput): ImageEncoding {
   const usual = type === 'docker' && tar === false && compression !== 'zstd' ? 'docker' : 'oci';
   return {
     compression: compression === undefined || compression === 'uncompressed' ? 'none' : compression,

@@ -29,7 +29,7 @@ describe('parseOutput', () => {
     ],
     [
       'type=image,name=a,push=false,push-by-digest=false,unpack=true,store=false,compatibility-version=30',
-      { ...BARE, type: 'image', names: ['a'], store: false },
+      { ...BARE, type: 'image', names: ['a'], push: false, pushByDigest: false, store: false },
     ],
     [
       'type=local,dest=x,mode=delete,platform-split=true,rewrite-timestamp=false',
@@ -41,6 +41,20 @@ describe('parseOutput', () => {
         ...BARE,
         type: 'docker',
         annotations: { manifest: { 'A.b': 'c=d' }, manifestDescriptor: { e: 'f' } },
+      },
+    ],
+    ['type=registry,name=x', { ...BARE, type: 'image', names: ['x'], push: true }],
+    [
+      'type=image,push=true,unpack=false,name=x,push-by-digest=true,name-canonical=true,registry.insecure=true,compression-level=9',
+      {
+        ...BARE,
+        type: 'image',
+        names: ['x'],
+        push: true,
+        pushByDigest: true,
+        nameCanonical: true,
+        insecure: true,
+        compressionLevel: 9,
       },
     ],
   ])('%s', (text, spec) => {
@@ -56,18 +70,6 @@ describe('parseOutput', () => {
     ['type=local,dest=-', 'dest cannot be stdout for local exporter'],
     ['type=oci,tar=false', 'dest is required for oci exporter with tar=false'],
     ['type=oci,tar=maybe', 'non-bool value specified for tar'],
-    [
-      'type=registry,name=x',
-      'output type=registry is not supported: there is no registry client in this version',
-    ],
-    [
-      'type=image,push=true',
-      'output key push=true is not supported: there is no registry client in this version',
-    ],
-    [
-      'type=image,unpack=false',
-      'output key unpack=false is not supported: layers in the store are always unpacked',
-    ],
     [
       'type=oci,compression=estargz',
       'output key compression=estargz is not supported: layers are written uncompressed or with gzip or zstd',
@@ -94,10 +96,6 @@ describe('parseOutput', () => {
       'output key name is not supported: the output types that know it do not include local',
     ],
     ['type=tar,platform-split=true', 'output key platform-split is not supported: a tar has one platform'],
-    [
-      'type=image,name-canonical=true',
-      'output key name-canonical=true is not supported: the digest of a manifest is known once an image leaves the store',
-    ],
     [
       'type=image,dangling-name-prefix=x',
       'output key dangling-name-prefix is not supported: an image without a name is known by its id',

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
+import { OCI } from '../../src/image/media-types.ts';
 import { REGISTRY_NEEDS, testRegistry } from '../registry/servers.ts';
 import { PASSWORD, USER } from '../registry/users.ts';
 import { suiteFolder } from '../support/folders.ts';
@@ -222,6 +223,60 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('skopeo'), program('umoci')] }
     );
     await store.ok(['push', `${token.host}/team/app:1`], quiet());
     expect(token.tokens.requests.at(-1)?.authorization).toMatch(/^Basic /);
+  });
+
+  test('a build is pushed at once, as its output says', async () => {
+    const file = join(folder.path, 'metadata.json');
+    const build = async (...flags: string[]): Promise<{ digest: string; name: string | undefined }> => {
+      await store.ok(['build', '--progress=quiet', '--metadata-file', file, ...flags, context], quiet());
+      const { 'containerimage.digest': digest, 'image.name': name } = JSON.parse(readFileSync(file, 'utf8'));
+      return { digest, name };
+    };
+    const digestOf = async (name: string): Promise<string> =>
+      (await skopeo('inspect', '--tls-verify=false', '--format={{.Digest}}', `docker://${name}`)).trim();
+    const types = async (name: string): Promise<string[]> => {
+      const { mediaType, layers } = await manifestOf(name);
+      return [...new Set([mediaType, ...layers.map((layer) => layer.mediaType)])];
+    };
+    const built = await build('--push', '-t', `${plain.host}/built/app:1`, '-t', `${plain.host}/built/app:2`);
+    expect(await digestOf(`${plain.host}/built/app:2`)).toBe(built.digest);
+    // The same blobs and documents as with a push afterwards.
+    expect(await manifestOf(`${plain.host}/built/app:1`)).toEqual(
+      await manifestOf(`${plain.host}/team/app:1`),
+    );
+
+    await build(
+      '-o',
+      `type=registry,name=${plain.host}/built/zstd:1,compression=zstd,compression-level=3,force-compression=true`,
+    );
+    expect(await types(`${plain.host}/built/zstd:1`)).toEqual([
+      'application/vnd.oci.image.manifest.v1+json',
+      'application/vnd.oci.image.layer.v1.tar+zstd',
+    ]);
+    await build(
+      '-o',
+      `type=image,push=true,oci-mediatypes=false,"annotation.org.example.a=b",name=${plain.host}/built/docker:1`,
+    );
+    expect(await types(`${plain.host}/built/docker:1`)).toEqual([
+      'application/vnd.docker.distribution.manifest.v2+json',
+      'application/vnd.docker.image.rootfs.diff.tar.gzip',
+    ]);
+    expect(await manifestOf(`${plain.host}/built/docker:1`)).toMatchObject({
+      annotations: { 'org.example.a': 'b' },
+    });
+
+    const byDigest = await build(
+      '-o',
+      `type=image,push-by-digest=true,name-canonical=true,push=true,name=${plain.host}/built/digest`,
+    );
+    const status = async (path: string): Promise<number> =>
+      (await fetch(`${plain.url}/v2/built/digest/${path}`, { headers: { accept: OCI.manifest } })).status;
+    expect([await status(`manifests/${byDigest.digest}`), await status('tags/list')]).toEqual([200, 404]);
+
+    const nameless = await store.run(['build', '--progress=quiet', '--push', context], quiet());
+    expect(nameless.stderr).toBe(
+      'ERROR: tag is needed when pushing to registry\nHint: Name the image with -t.\n',
+    );
   });
 
   test('what cannot be pushed', async () => {

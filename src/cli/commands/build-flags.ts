@@ -2,7 +2,6 @@ import type { FlagTable } from '../flags/definition.ts';
 import { imageFlags } from './build-image-flags.ts';
 import { stepFlags } from './build-step-flags.ts';
 
-const NO_REGISTRY = 'there is no registry client in this version';
 const NO_ATTESTATIONS = 'this version makes no attestations';
 const NO_DAEMON = 'there is no daemon';
 
@@ -47,6 +46,7 @@ export const buildFlags = {
   },
   jobs: { type: 'int', usage: 'Steps to run at the same time (default: by the number of processors)' },
   load: { type: 'bool', usage: 'Shorthand for "--output=type=docker"' },
+  push: { type: 'bool', usage: 'Shorthand for "--output=type=registry"' },
   'memory-budget': {
     type: 'string',
     usage: 'Memory that steps at the same time may need together, by earlier runs (format: "4g")',
@@ -124,7 +124,6 @@ export const buildFlags = {
   check: refusedBool('this version only builds'),
   policy: refusedList('this version knows no policies about sources'),
   provenance: { ...refused(NO_ATTESTATIONS), alone: 'true', unless: turnsOff },
-  push: { ...refusedBool(NO_REGISTRY), unless: isFalse },
   sbom: { ...refused(NO_ATTESTATIONS), alone: 'true', unless: turnsOff },
 } as const satisfies FlagTable;
 

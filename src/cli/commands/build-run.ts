@@ -24,7 +24,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
   const [platform] = request.platforms;
   const specs = [request.outputs, ...request.targets.map((target) => target.outputs)].flat();
   const outputs = specs.flatMap((spec) => outputOf(spec, context));
-  if (outputs.filter((output) => output.dest === '-').length > 1) {
+  if (outputs.filter(isStdout).length > 1) {
     throw new SlipwayError('usage', 'only one output can be written to standard output', {
       code: 'OUTPUT_INVALID',
       hint: 'Give the others a file: dest=FILE.',
@@ -32,7 +32,9 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
   }
   refuseMixing(request, outputs);
   requireEntitlements(specs, request.allow);
-  const stores = specs.some((spec) => (spec.type === 'image' && spec.store !== false) || isLoad(spec));
+  const stores = specs.some(
+    (spec) => (spec.type === 'image' && spec.store !== false && spec.pushByDigest !== true) || isLoad(spec),
+  );
   const iidFile = request.iidFile === undefined ? undefined : resolve(request.iidFile);
   // An old one must not pass for the result of a build that fails.
   if (iidFile !== undefined) withIidFile(iidFile, () => rmSync(iidFile, { force: true }));
@@ -100,7 +102,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     stderr.write(`[Warning] One or more build-args [${unused.map(safeText).join(' ')}] were not consumed\n`);
   }
   // Standard output may hold an archive: nothing else is mixed into it.
-  if (request.quiet && outputs.every((output) => output.dest !== '-')) stdout.write(`${ids}\n`);
+  if (request.quiet && !outputs.some(isStdout)) stdout.write(`${ids}\n`);
   return 0;
 }
 
@@ -121,7 +123,7 @@ function refuseMixing({ explain, progress }: BuildRequest, outputs: readonly Bui
   const users = [
     ...(explain === 'json' ? ['--explain=json'] : []),
     ...(progress === 'classic' ? ['--progress=classic'] : []),
-    ...(outputs.some((output) => output.dest === '-') ? ['an output'] : []),
+    ...(outputs.some(isStdout) ? ['an output'] : []),
   ];
   if (users.length < 2) return;
   throw new SlipwayError('usage', `${users.join(' and ')} cannot both go to standard output`, {
@@ -213,8 +215,13 @@ function isQuiet({ progress }: BuildRequest): boolean {
   return progress === 'quiet' || progress === 'none';
 }
 
+/** What is pushed by its digest has names without tags, which the store does not keep. */
 function namesOf(outputs: readonly OutputSpec[]): string[] {
-  return outputs.flatMap(({ names }) => names);
+  return outputs.flatMap(({ names, pushByDigest }) => (pushByDigest === true ? [] : names));
+}
+
+function isStdout(output: BuildOutput): boolean {
+  return output.type !== 'registry' && output.dest === '-';
 }
 
 /** `type=docker` without a place means the engine's own store: ours. */
@@ -223,7 +230,8 @@ function isLoad(spec: OutputSpec): boolean {
 }
 
 function outputOf(spec: OutputSpec, { stdout }: CommandContext): BuildOutput[] {
-  if (spec.type === 'image' || spec.type === 'cacheonly' || isLoad(spec)) return [];
+  if (spec.type === 'image') return spec.push === true ? [registryOutput(spec)] : [];
+  if (spec.type === 'cacheonly' || isLoad(spec)) return [];
   const dest = spec.dest ?? '-';
   if (dest === '-' && stdout.isTTY) {
     throw new SlipwayError('usage', 'dest file is required for an archive: refusing to write to console', {
@@ -231,8 +239,24 @@ function outputOf(spec: OutputSpec, { stdout }: CommandContext): BuildOutput[] {
       hint: `Write -o type=${spec.type},dest=FILE, or redirect standard output.`,
     });
   }
-  const { type, names: _, store: __, rewriteTimestamp: ___, ...keys } = spec;
+  const { type, names: _, store: __, rewriteTimestamp: ___, push: ____, ...keys } = spec;
   return [{ ...keys, type, dest }];
+}
+
+function registryOutput(spec: OutputSpec): BuildOutput {
+  const { names, compression, compressionLevel, forceCompression, mediaTypes, annotations } = spec;
+  const { pushByDigest, nameCanonical, insecure } = spec;
+  return {
+    type: 'registry',
+    ...(names.length === 0 ? {} : { names }),
+    ...defined({ compression, compressionLevel, forceCompression, mediaTypes, annotations }),
+    ...defined({ pushByDigest, nameCanonical, insecure }),
+  };
+}
+
+/** Without the members that are undefined. */
+function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }
 
 /** Standard input is opened only when something reads it. */

@@ -7,17 +7,15 @@ import {
   withDefaultTag,
 } from '../../image/reference.ts';
 import type { Descriptor, Digest } from '../../image/types.ts';
-import { type LayerState, pushImage } from '../../registry/push/push-image.ts';
+import type { LayerState } from '../../registry/push/push-image.ts';
 import type { RegistryPool } from '../../registry/types.ts';
 import { annotationsOf } from '../../store/image-annotations.ts';
-import { imageByName, imageDocuments, imageLayers, listImages, putImage } from '../../store/images.ts';
-import { holdLayers } from '../../store/layers.ts';
+import { imageByName, imageDocuments, imageLayers, listImages } from '../../store/images.ts';
 import type { Store } from '../../store/store.ts';
 import { openRegistries } from '../registry-access.ts';
 import type { StoreSession } from '../session.ts';
 import { type StoreOptions, withSession } from '../with-session.ts';
-import { pushContent } from './push-content.ts';
-import { pushSettings } from './push-settings.ts';
+import { pushTo } from './push-to.ts';
 
 /** What happens during a push, in order; layers of one image at the same time. */
 export type PushEvent =
@@ -105,32 +103,23 @@ async function pushOne(request: {
   const { signal, onEvent } = options;
   const { domain, path, tag } = parseReference(name) as ImageReference & { tag: string };
   const layers = imageLayers(store, id);
-  holdLayers(
-    store,
-    session.lease(),
-    layers.map((layer) => layer.id),
-  );
   const { config, manifest: original } = imageDocuments(store, id)!;
   onEvent?.({ type: 'image', tag, layers: layers.map(({ diffId }) => diffId) });
-  const [endpoint] = (await pool.endpointsFor(domain, path, 'push')).slice(-1);
-  const manifest = await pushImage({
-    ...pushContent({
-      store,
-      session,
-      config,
-      layers,
-      manifest: original,
-      annotations: annotationsOf(store, id),
-      registry: domain,
-      signal,
-    }),
-    ...pushSettings(env),
-    endpoint: endpoint!,
+  const manifest = await pushTo({
+    store,
+    session,
+    pool,
+    env,
+    registry: domain,
+    repository: path,
     tags: [tag],
+    config,
+    layers,
+    original,
+    annotations: annotationsOf(store, id),
     signal,
     onLayer: (index, state) => onEvent?.({ type: 'layer', index, state }),
   });
-  putImage(store, { config, digests: [`${domain}/${path}@${manifest.digest}`] });
   onEvent?.({ type: 'pushed', tag, manifest });
   return manifest;
 }
