@@ -192,8 +192,8 @@ export function syncStore(root: string): void {
   }
 }
 
-/** From the kept listing, or, when that is gone, from the directory. */
-function entriesOf(
+/** What a layer of the store holds: from the kept listing, or, when that is gone, from the directory. */
+export function entriesOf(
   root: string,
   diffId: Digest,
   stack: readonly LayerId[],

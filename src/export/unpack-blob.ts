@@ -8,7 +8,7 @@ import { encodeListing, encodeOverrides } from '../layer/listing.ts';
 import { PACKER_VERSION } from '../layer/pack.ts';
 import type { LayerDigest, LayerEntry } from '../layer/types.ts';
 import { unpackLayer } from '../layer/unpack.ts';
-import type { UnpackOptions } from '../layer/unpack-types.ts';
+import type { UnpackOptions, UnpackResult } from '../layer/unpack-types.ts';
 import { deleteTree } from '../store/collect.ts';
 import type { OriginBlob, PackRecipe } from '../store/layers.ts';
 import {
@@ -50,6 +50,7 @@ export interface ExpectedBlob {
 export interface UnpackBlobOptions {
   userxattr?: boolean;
   lowerDirectory?: NonNullable<UnpackOptions['lowerDirectory']>;
+  lowerReady?: NonNullable<UnpackOptions['lowerReady']>;
   aborted?: Aborted;
 }
 
@@ -85,32 +86,78 @@ export async function unpackBlob(
       const came = new Passing(compression !== 'none', mediaType === undefined ? undefined : blob);
       const kept = new Passing(false, mediaType === undefined ? blob : undefined);
       const unpacked = await unpackLayer(kept.pass(decompress(came.pass(stream))), directory, options);
-      const { diffId, tarSize, size, entries, overrides, warnings } = unpacked;
+      const { diffId, tarSize, entries } = unpacked;
       const tar = { digest: diffId, size: tarSize };
       const arrived = { digest: came.digest() ?? diffId, size: came.size };
       checkExpected(expected, arrived, diffId);
-      if (overrides.size > 0)
-        writeFileSync(overridesPath(root, id), encodeOverrides(overrides), { mode: 0o600 });
-      writeListing(place, diffId, entries);
-      const recipe: PackRecipe = {
-        ...(overrides.size > 0 ? { overrides: true } : {}),
-        ...(options.userxattr === true ? { userxattr: true } : {}),
-      };
       const layer: UnpackedLayer = {
-        id,
-        diffId,
-        tarSize,
-        size,
-        packer: PACKER_VERSION,
-        ...(Object.keys(recipe).length === 0 ? {} : { recipe }),
+        ...keepUnpacked(place, unpacked, options),
         origin: mediaType === undefined ? { ...tar, mediaType: OCI.layer } : { ...arrived, mediaType },
         originPath,
-        warnings,
       };
       return { layer, entries };
     } finally {
       closeSync(blob);
     }
+  } catch (error) {
+    removeUnpacked(place);
+    throw explain(error);
+  }
+}
+
+/** Writes down beside a layer's directory what belongs to it, and says how it is packed again. */
+function keepUnpacked(
+  place: LayerPlace,
+  unpacked: UnpackResult,
+  { userxattr }: UnpackBlobOptions,
+): Omit<UnpackedLayer, 'origin' | 'originPath'> {
+  const { root, id } = place;
+  const { diffId, tarSize, size, entries, overrides, warnings } = unpacked;
+  if (overrides.size > 0) writeFileSync(overridesPath(root, id), encodeOverrides(overrides), { mode: 0o600 });
+  writeListing(place, diffId, entries);
+  const recipe: PackRecipe = {
+    ...(overrides.size > 0 ? { overrides: true } : {}),
+    ...(userxattr === true ? { userxattr: true } : {}),
+  };
+  return {
+    id,
+    diffId,
+    tarSize,
+    size,
+    packer: PACKER_VERSION,
+    ...(Object.keys(recipe).length === 0 ? {} : { recipe }),
+    warnings,
+  };
+}
+
+/**
+ * As `unpackBlob`, of a blob that comes to lie at `originPath` while it is read; `source` ends once it is there and is
+ * what `blob` says. That file is left alone, also on an error.
+ *
+ * @throws SlipwayError also `unsupported` LAYER_COMPRESSION
+ */
+export async function unpackArriving(
+  source: AsyncIterable<Buffer>,
+  place: LayerPlace,
+  arriving: { diffId: Digest; blob: { digest: Digest; size: number }; originPath: string },
+  options: UnpackBlobOptions = {},
+): Promise<{ layer: UnpackedLayer; entries: LayerEntry[] }> {
+  const directory = layerDirectory(place.root, place.id);
+  const { diffId, blob, originPath } = arriving;
+  try {
+    mkdirSync(directory, { mode: 0o755 });
+    const { start, stream } = await peek(source);
+    const compression = detectCompression(start);
+    const mediaType = MEDIA_TYPES[compression];
+    if (mediaType === undefined) {
+      throw new SlipwayError('unsupported', `layer ${blob.digest} is compressed with ${compression}`, {
+        code: 'LAYER_COMPRESSION',
+      });
+    }
+    const unpacked = await unpackLayer(decompress(stream), directory, options);
+    if (unpacked.diffId !== diffId) throw mismatch('layer', diffId, unpacked.diffId);
+    const kept = keepUnpacked(place, unpacked, options);
+    return { layer: { ...kept, origin: { ...blob, mediaType }, originPath }, entries: unpacked.entries };
   } catch (error) {
     removeUnpacked(place);
     throw explain(error);

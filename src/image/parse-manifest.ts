@@ -76,6 +76,8 @@ function asDescriptor(value: unknown, where: string): Descriptor {
     size: asCount(object.size, `${where}.size`),
     ...optional(object, 'platform', where, asPlatform),
     ...optional(object, 'annotations', where, asTexts),
+    ...optional(object, 'artifactType', where, asString),
+    ...optional(object, 'urls', where, (urls, at) => asList(urls, at, asString)),
   };
 }
 

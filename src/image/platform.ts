@@ -91,6 +91,33 @@ export function samePlatform(a: Platform, b: Platform): boolean {
   return x.os === y.os && x.architecture === y.architecture && (x.variant ?? '') === (y.variant ?? '');
 }
 
+/**
+ * What also runs where `platform` does, best first: older variants, and the 32-bit architecture below a 64-bit one
+ * (containerd, platforms/compare.go).
+ */
+export function compatiblePlatforms(platform: Platform): Platform[] {
+  const exact = normalizePlatform(platform);
+  const { os, architecture, variant } = exact;
+  const arm = (newest: number): Platform[] =>
+    [8, 7, 6, 5]
+      .filter((one) => one <= newest)
+      .map((one) => ({ os, architecture: 'arm', variant: `v${one}` }));
+  const version = Number(/^v(\d+)/.exec(variant ?? '')?.[1] ?? 0);
+  switch (architecture) {
+    case 'amd64': {
+      const older = Array.from({ length: Math.max(0, version - 1) }, (_, i) => version - 1 - i);
+      const variants = older.map((one) => ({ os, architecture, ...(one > 1 && { variant: `v${one}` }) }));
+      return [exact, ...variants, { os, architecture: '386' }];
+    }
+    case 'arm':
+      return [exact, ...arm(version - 1)];
+    case 'arm64':
+      return [exact, ...(version > 8 ? [{ os, architecture }] : []), ...arm(8)];
+    default:
+      return [exact];
+  }
+}
+
 function normalizeArchitecture(givenArchitecture: string, givenVariant: string): [string, string] {
   const architecture = givenArchitecture.toLowerCase();
   const variant = givenVariant.toLowerCase();

@@ -65,6 +65,10 @@ export interface Descriptor {
   size: number;
   platform?: { os: string; architecture: string; variant?: string };
   annotations?: Readonly<Record<string, string>>;
+  /** What the document behind it is, where that is no image (OCI image-spec 1.1). */
+  artifactType?: string;
+  /** Where else the content can be had: layers that may not be distributed by registries. */
+  urls?: readonly string[];
 }
 
 /** OCI image manifest, or Docker's schema 2, which has the same shape. */

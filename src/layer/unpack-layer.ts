@@ -27,6 +27,8 @@ export class LayerWriter implements TarHandler {
   #file: { content: ContentWriter; node: TreeNode; mode: number } | undefined;
   /** Time of the entry at hand, for parents that it makes. */
   #mtimeNs = 0n;
+  /** Parents without an entry, as far as a lower layer may say what they are: once all layers below are there. */
+  readonly #inherited = new Map<Inode, BytePath>();
 
   constructor(dir: string, sys: Sys, options: UnpackOptions) {
     this.#base = bytesOf(dir);
@@ -101,6 +103,7 @@ export class LayerWriter implements TarHandler {
 
   /** Gives directories their metadata, deepest first, and says what the layer holds. */
   finish(): { entries: LayerEntry[]; overrides: Overrides; size: number } {
+    this.#inherit();
     this.#finishDirectory(this.#tree.root);
     return collectLayer(this.#tree.root);
   }
@@ -246,16 +249,20 @@ export class LayerWriter implements TarHandler {
   }
 
   #implicit(path: BytePath, lowerVisible: boolean): Inode {
-    const lower = lowerVisible ? this.#options.lowerDirectory?.(path) : undefined;
-    const { mode, uid, gid, mtimeNs, xattrs } = lower ?? {
-      mode: 0o755,
-      uid: 0,
-      gid: 0,
-      mtimeNs: this.#mtimeNs,
-    };
-    const inode: Inode = { type: 'directory', mode, uid, gid, size: 0, mtimeNs };
-    if (xattrs !== undefined && xattrs.size > 0) inode.xattrs = xattrs;
+    const mtimeNs = this.#mtimeNs;
+    const inode: Inode = { type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0, mtimeNs };
+    if (lowerVisible && this.#options.lowerDirectory !== undefined) this.#inherited.set(inode, path);
     return inode;
+  }
+
+  #inherit(): void {
+    for (const [inode, path] of this.#inherited) {
+      const lower = this.#options.lowerDirectory!(path);
+      if (lower === undefined) continue;
+      const { mode, uid, gid, mtimeNs, xattrs } = lower;
+      Object.assign(inode, { mode, uid, gid, mtimeNs });
+      if (xattrs !== undefined && xattrs.size > 0) inode.xattrs = xattrs;
+    }
   }
 
   #full(path: BytePath): BytePath {

@@ -12,6 +12,8 @@ export interface UnpackOptions {
    * for takes its metadata. Otherwise such a parent is 0755, 0:0, with the time of the entry that needs it.
    */
   lowerDirectory?: (path: string) => DirectoryMetadata | undefined;
+  /** Waited for when the archive has ended: only from then on is `lowerDirectory` asked. */
+  lowerReady?: () => Promise<void>;
   /** Looked at every few milliseconds; when it says so, the call throws `canceled`. */
   aborted?: Aborted;
   /** Entries of the archive; beyond is `exhausted` (`LAYER_TOO_MANY_ENTRIES`). */

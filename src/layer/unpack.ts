@@ -36,6 +36,7 @@ export async function unpackLayer(
       reader.write(chunk);
     }
     reader.end();
+    await options.lowerReady?.();
     const { entries, overrides, size } = writer.finish();
     const { warnings } = writer;
     return { diffId: `sha256:${digest.digest('hex')}`, tarSize, size, entries, overrides, warnings };

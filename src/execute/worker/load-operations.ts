@@ -2,6 +2,7 @@ import { type ImportRequest, importRootfs } from '../../export/import-rootfs.ts'
 import type { Input } from '../../export/input.ts';
 import { type ChooseLayer, type LoadedArchive, loadArchive } from '../../export/load.ts';
 import type { LayoutSelect } from '../../export/oci-images.ts';
+import { type PullLayersRequest, pullLayers } from '../../export/pull-layers.ts';
 import type { UnpackedLayer } from '../../export/unpack-blob.ts';
 import type { Finding, LayerCheck } from '../../store/check.ts';
 import { checkLayers } from '../../store/check-layers.ts';
@@ -18,6 +19,20 @@ export function load(
   const request = { input, select, root: host.store, lease: host.lease, userxattr: host.userNamespace };
   const choose: ChooseLayer = (diffId) => context.ask(diffId);
   return loadArchive(request, choose, { aborted: () => context.signal.aborted });
+}
+
+/** `pull`: unpacks layers while the front fetches their blobs; asks it how far it has come. */
+export function pull(
+  host: WorkerHost,
+  { layers }: Pick<PullLayersRequest, 'layers'>,
+  context: OperationContext,
+): Promise<UnpackedLayer[]> {
+  const request = { root: host.store, lease: host.lease, layers, userxattr: host.userNamespace };
+  return pullLayers(
+    request,
+    (question) => context.ask(question),
+    () => context.signal.aborted,
+  );
 }
 
 /** `import`: one tar becomes one layer. */

@@ -5,6 +5,7 @@ import { resizeContainer, runContainer, signalContainer } from '../../container/
 import type { ImportRequest } from '../../export/import-rootfs.ts';
 import type { Input } from '../../export/input.ts';
 import type { LoadedArchive } from '../../export/load.ts';
+import type { PullLayersRequest } from '../../export/pull-layers.ts';
 import type { UnpackedLayer } from '../../export/unpack-blob.ts';
 import type { ContainerExit } from '../../runtime/types.ts';
 import type { Finding, LayerCheck } from '../../store/check.ts';
@@ -21,7 +22,7 @@ import { describeHost, type HostDescription } from './describe-host.ts';
 import { type ExportRequest, exportImages } from './export-operations.ts';
 import type { WorkerHost } from './host.ts';
 import type { WorkerInit, WorkerReady } from './init.ts';
-import { importTar, load, verifyLayers } from './load-operations.ts';
+import { importTar, load, pull, verifyLayers } from './load-operations.ts';
 import { startHost, workerHost } from './start-host.ts';
 
 /** What the front may ask of the worker. */
@@ -64,6 +65,11 @@ export const operations: Record<string, OperationHandler> = {
 
   load: async (input: Input, context: OperationContext): Promise<LoadedArchive> =>
     load(workerHost(), input, context),
+
+  pull: async (
+    request: Pick<PullLayersRequest, 'layers'>,
+    context: OperationContext,
+  ): Promise<UnpackedLayer[]> => pull(workerHost(), request, context),
 
   import: async (
     request: Pick<ImportRequest, 'input' | 'id'>,
