@@ -11,6 +11,7 @@ export type { BuildOptions, BuildResult, BuildTarget, BuiltImage } from './engin
 export type { BuildOutput } from './engine/output-options.ts';
 export { type PlanRequest, plan } from './engine/plan.ts';
 export { cacheUsage, type PruneOptions, type PruneResult, prune } from './engine/prune.ts';
+export { type PullEvent, type PulledImage, type PullOptions, pull } from './engine/pull/pull.ts';
 export type { SecretSource } from './engine/secrets.ts';
 export type { ErrorKind, ErrorLocation, SourcePosition, SourceRange } from './errors/index.ts';
 export { SlipwayError } from './errors/index.ts';

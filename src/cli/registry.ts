@@ -67,6 +67,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => loaded((await import('./commands/image-prune.ts')).imagePrune),
   },
   {
+    paths: ['image pull', 'pull'],
+    summary: 'Download an image from a registry',
+    common: 5,
+    load: async () => loaded((await import('./commands/pull.ts')).pull),
+  },
+  {
     paths: ['image save', 'save'],
     summary: 'Save one or more images to a tar archive (streamed to STDOUT by default)',
     load: async () => loaded((await import('./commands/save.ts')).save),

@@ -12,6 +12,8 @@ import { type LayerPlace, removeUnpacked, type UnpackedLayer, unpackArriving } f
 export type PulledLayer =
   /** In the store already, and held by the lease. */
   | { diffId: Digest; present: LayerId[] }
+  /** The same as one further below. */
+  | { diffId: Digest; again: number }
   /** On its way: its blob comes to lie at `path`. */
   | { diffId: Digest; id: LayerId; blob: { digest: Digest; size: number }; path: string };
 
@@ -56,12 +58,11 @@ const CHUNK = 1 << 20;
  */
 export async function pullLayers(
   request: PullLayersRequest,
-  awaitBlob: AwaitBlob,
-  outer: Aborted,
+  front: { awaitBlob: AwaitBlob; onUnpacked: (id: LayerId) => void; aborted: Aborted },
 ): Promise<UnpackedLayer[]> {
   const { root, lease, userxattr } = request;
   let failed = false;
-  const aborted = (): boolean => failed || outer();
+  const aborted = (): boolean => failed || front.aborted();
   const entries: Promise<() => readonly LayerEntry[]>[] = [];
   const unpacked: Promise<UnpackedLayer>[] = [];
   for (const layer of request.layers) {
@@ -69,12 +70,23 @@ export async function pullLayers(
       entries.push(Promise.resolve(() => entriesOf(root, layer.diffId, layer.present, userxattr)));
       continue;
     }
+    if ('again' in layer) {
+      entries.push(entries[layer.again]!);
+      continue;
+    }
     const below = entries.slice();
     const place: LayerPlace = { root, lease, id: layer.id };
-    const done = unpackOne(layer, place, { below, userxattr, awaitBlob, aborted }).catch((error: unknown) => {
-      failed = true;
-      throw error;
-    });
+    const { awaitBlob } = front;
+    const done = unpackOne(layer, place, { below, userxattr, awaitBlob, aborted }).then(
+      (result) => {
+        front.onUnpacked(layer.id);
+        return result;
+      },
+      (error: unknown) => {
+        failed = true;
+        throw error;
+      },
+    );
     // Whoever waits for a layer below sees its failure in its own; here it must only not be unhandled.
     entries.push(
       done.then(
@@ -151,13 +163,15 @@ async function* arriving(
   reading: { generation: number },
   { awaitBlob, aborted }: UnpackWork,
 ): AsyncGenerator<Buffer> {
-  const fd = openSync(path, 'r');
+  let fd: number | undefined;
   try {
     let at = 0;
     for (;;) {
       const { bytes, complete, generation } = await awaitBlob({ id, ...reading, from: at });
       if (generation !== reading.generation && at === 0) reading.generation = generation;
       if (generation !== reading.generation) throw new Error('the blob begins anew');
+      // It is there once something of it is.
+      fd ??= openSync(path, 'r');
       while (at < bytes) {
         if (aborted()) throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED' });
         const buffer = Buffer.allocUnsafe(Math.min(CHUNK, bytes - at));
@@ -169,7 +183,7 @@ async function* arriving(
       if (complete) return;
     }
   } finally {
-    closeSync(fd);
+    if (fd !== undefined) closeSync(fd);
   }
 }
 

@@ -19,15 +19,15 @@ export interface RegistryPoolOptions {
   http?: Pick<HttpClientOptions, 'idleMs' | 'attempts' | 'delayMs'>;
 }
 
+/** What the environment says of trying again. */
+export function retrySettings({ SLIPWAY_RETRY_DELAY_MS: delay }: NodeJS.ProcessEnv): { delayMs?: number } {
+  return delay !== undefined && /^\d+$/.test(delay) ? { delayMs: Number(delay) } : {};
+}
+
 /** Opens clients as they are needed, one for each host, and keeps them. */
 export function openRegistryPool(options: RegistryPoolOptions): RegistryPool {
   const { hosts, credentials, env } = options;
-  const delay = env.SLIPWAY_RETRY_DELAY_MS;
-  const http = {
-    env,
-    ...(delay !== undefined && /^\d+$/.test(delay) && { delayMs: Number(delay) }),
-    ...options.http,
-  };
+  const http = { env, ...retrySettings(env), ...options.http };
   const clients = new Map<string, Promise<RegistryClient>>();
   const clientOf = (host: RegistryHost, intent: 'pull' | 'push'): Promise<RegistryClient> => {
     const { repository: _, ...bare } = host;

@@ -28,11 +28,11 @@ export function pull(
   context: OperationContext,
 ): Promise<UnpackedLayer[]> {
   const request = { root: host.store, lease: host.lease, layers, userxattr: host.userNamespace };
-  return pullLayers(
-    request,
-    (question) => context.ask(question),
-    () => context.signal.aborted,
-  );
+  return pullLayers(request, {
+    awaitBlob: (question) => context.ask(question),
+    onUnpacked: (id) => void context.emit({ unpacked: id }),
+    aborted: () => context.signal.aborted,
+  });
 }
 
 /** `import`: one tar becomes one layer. */
