@@ -72,7 +72,7 @@ export function openTestClient(host: string): Promise<RegistryClient> {
   });
 }
 
-export async function pushBlob(client: RegistryClient, repository: string, bytes: Buffer): Promise<string> {
+async function pushBlob(client: RegistryClient, repository: string, bytes: Buffer): Promise<string> {
   const digest = digestOf(bytes);
   if ((await client.headBlob(repository, digest)) === undefined)
     await client.putUpload(await client.startUpload(repository), digest, bytes);
