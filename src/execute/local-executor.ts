@@ -33,6 +33,7 @@ export function localExecutor(worker: WorkerProcess): Executor {
       base: outcome.base,
       parent: request.parent.at(-1),
       clampMtime: request.clampMtime,
+      isBase: request.step.kind === 'copy',
     };
     return { ...outcome, digest: worker.client.call<HashedLayer>('digest', digest) };
   };

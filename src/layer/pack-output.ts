@@ -1,6 +1,8 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { readSync } from 'node:fs';
+import type { ResumableSha256 } from '../sys/resumable-sha256.ts';
 import { type Aborted, throwIfAborted } from './abort.ts';
+import type { HashState } from './hash-states.ts';
 import { BLOCK, type TarHeader } from './tar-format.ts';
 import { encodeTarHeader, writePlainHeader } from './tar-write.ts';
 
@@ -19,14 +21,32 @@ const emptySha256 = hash('sha256', '', 'hex');
 export class PackOutput {
   readonly #sink: PackSink | undefined;
   readonly #aborted: Aborted | undefined;
-  readonly #hash: Hash = createHash('sha256');
+  readonly #hash: Hash | ResumableSha256;
   readonly #buffer = Buffer.allocUnsafeSlow(bufferSize);
   #length = 0;
   #total = 0;
 
-  constructor(sink: PackSink | undefined, aborted: Aborted | undefined) {
+  /** @param resumable takes the place of the usual hash, so that states can be put aside */
+  constructor(sink: PackSink | undefined, aborted: Aborted | undefined, resumable?: ResumableSha256) {
     this.#sink = sink;
     this.#aborted = aborted;
+    this.#hash = resumable ?? createHash('sha256');
+  }
+
+  /** Bytes so far. */
+  get offset(): number {
+    return this.#total + this.#length;
+  }
+
+  /** Everything so far goes through the hash, so that its state can be taken. */
+  settle(): void {
+    this.#flush();
+  }
+
+  /** Goes on behind the first `offset` bytes of an archive, of which only the hash's state is known. */
+  resumeAt({ offset }: Pick<HashState, 'offset'>): void {
+    this.#total = offset;
+    this.#length = 0;
   }
 
   header(header: TarHeader): void {

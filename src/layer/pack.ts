@@ -2,11 +2,14 @@ import { closeSync, constants, openSync, readdirSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { type BytePath, bytesOf, fsPath, textOf } from '../sys/bytes.ts';
 import { loadSys } from '../sys/linux.ts';
+import { openResumableSha256, type ResumableSha256 } from '../sys/resumable-sha256.ts';
 import { type Aborted, throwIfAborted } from './abort.ts';
+import { type HashState, STATE_DISTANCE } from './hash-states.ts';
 import { ListingIndex } from './listing-index.ts';
 import { type DiskNode, NodeReader } from './node-reader.ts';
 import { PackOutput, type PackSink } from './pack-output.ts';
 import { joinPath } from './paths.ts';
+import { sameEntry } from './same-entry.ts';
 import { endOfArchive } from './tar-write.ts';
 import type { LayerDigest, LayerEntry, Overrides } from './types.ts';
 import { markPath, OPAQUE_MARK, WHITEOUT_PREFIX } from './whiteout.ts';
@@ -37,10 +40,28 @@ export interface PackOptions {
    * believed, and only contents are read again. Not used where there are hard links among them.
    */
   listingBelow?: readonly LayerEntry[];
+  /**
+   * States of the hash of the archive that `listingBelow` lists: what is equal at the beginning of both is not read.
+   * Only where nothing but digests is asked for.
+   */
+  statesBelow?: readonly HashState[];
+  /** Puts states of the hash aside, for archives that begin like this one. */
+  keepStates?: boolean;
 }
 
 export interface PackResult extends LayerDigest {
   entries: LayerEntry[];
+  /** Empty unless asked for, and where they cannot be had. */
+  states: HashState[];
+}
+
+/** Entries that are as in the archive below so far: they are packed only once it shows where that ends. */
+interface Shared {
+  states: readonly HashState[];
+  /** States that were passed. */
+  passed: number;
+  /** Entries since the last of them, each with the directory of the stack that has it. */
+  since: { entry: LayerEntry; base: BytePath }[];
 }
 
 /**
@@ -90,26 +111,36 @@ class Packer {
   readonly #entries: LayerEntry[] = [];
   /** First name of each inode that has several. */
   readonly #firstNames = new Map<string, LayerEntry>();
+  readonly #states: HashState[] = [];
+  readonly #resumable: ResumableSha256 | undefined;
+  #shared: Shared | undefined;
   #size = 0;
 
   constructor(dir: string, sink: PackSink | undefined, options: PackOptions) {
     this.#base = bytesOf(dir);
     this.#stack = [this.#base, ...(options.below ?? []).toReversed().map(bytesOf)];
     this.#options = options;
-    this.#output = new PackOutput(sink, options.aborted);
+    this.#resumable = options.keepStates && sink === undefined ? openResumableSha256() : undefined;
+    this.#output = new PackOutput(sink, options.aborted, this.#resumable);
     this.#reader = new NodeReader(loadSys(), options.userxattr ?? false);
     this.#clampNs =
       options.clampMtime === undefined ? undefined : BigInt(options.clampMtime) * 1_000_000_000n;
     const listing = options.listingBelow && new ListingIndex(options.listingBelow);
-    if (listing !== undefined && !listing.hasAnyLinks) this.#listing = listing;
+    if (listing === undefined || listing.hasAnyLinks) return;
+    this.#listing = listing;
+    const { statesBelow: states } = options;
+    if (states !== undefined && this.#resumable !== undefined)
+      this.#shared = { states, passed: 0, since: [] };
   }
 
   run(): PackResult {
     this.#root();
     this.#directory('', this.#stack);
+    this.#diverge();
     this.#output.bytes(endOfArchive);
     const { diffId, tarSize } = this.#output.finish();
-    return { diffId, tarSize, size: this.#size, packer: PACKER_VERSION, entries: this.#entries };
+    const [entries, states] = [this.#entries, this.#states];
+    return { diffId, tarSize, size: this.#size, packer: PACKER_VERSION, entries, states };
   }
 
   #root(): void {
@@ -139,6 +170,12 @@ class Packer {
       // Hashing looks at the flag for itself, every few MiB.
       if ((this.#entries.length & 127) === 0) throwIfAborted(this.#options.aborted);
       const base = holders[0]!;
+      const listed = base === this.#base ? undefined : this.#listing?.find(child);
+      if (listed !== undefined && (listed.type !== 'directory' || holders.length === 1)) {
+        this.#listed(base, [listed]);
+        if (listed.type === 'directory') this.#directory(child, holders);
+        continue;
+      }
       const node = this.#reader.read(child, `${base}/${child}`);
       if (node === undefined || (base !== this.#bottom && this.#isWhiteout(node.entry))) continue;
       const first = node.inode === undefined ? undefined : this.#firstNames.get(node.inode);
@@ -156,17 +193,65 @@ class Packer {
   #listed(base: BytePath, entries: readonly LayerEntry[]): void {
     for (const entry of entries) {
       if ((this.#entries.length & 127) === 0) throwIfAborted(this.#options.aborted);
-      if (entry.type !== 'file' || entry.size === 0) {
-        this.#write(entry);
-        continue;
-      }
-      const fd = openFile(`${base}/${entry.path}`);
-      try {
-        this.#write(entry, fd, entry.sha256);
-      } finally {
-        closeSync(fd);
-      }
+      if (!this.#isShared(entry, base)) this.#writeListed(entry, base);
     }
+  }
+
+  #writeListed(entry: LayerEntry, base: BytePath): void {
+    if (entry.type !== 'file' || entry.size === 0) {
+      this.#write(entry);
+      return;
+    }
+    const fd = openFile(`${base}/${entry.path}`);
+    try {
+      this.#write(entry, fd, entry.sha256);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Takes an entry that comes at the same place in the archive below without packing it. */
+  #isShared(entry: LayerEntry, base: BytePath): boolean {
+    const shared = this.#shared;
+    if (shared === undefined) return false;
+    const { states, since } = shared;
+    const other = this.#listing!.entries[this.#entries.length];
+    if (other === undefined || !(other === entry || (entry.type !== 'file' && sameEntry(entry, other)))) {
+      this.#diverge();
+      return false;
+    }
+    if (states[shared.passed]?.entry === this.#entries.length) {
+      shared.passed++;
+      since.length = 0;
+    }
+    this.#entries.push(entry);
+    since.push({ entry, base });
+    return true;
+  }
+
+  /** From here on everything is packed, beginning behind the last state that was passed. */
+  #diverge(): void {
+    const shared = this.#shared;
+    if (shared === undefined) return;
+    this.#shared = undefined;
+    const { states, passed, since } = shared;
+    const from = states[passed - 1];
+    if (from !== undefined) {
+      this.#resumable!.resume(from.state, from.offset);
+      this.#output.resumeAt(from);
+      this.#size = from.size;
+      this.#states.push(...states.slice(0, passed));
+    }
+    this.#entries.length -= since.length;
+    for (const { entry, base } of since) this.#writeListed(entry, base);
+  }
+
+  #keepState(): void {
+    const { offset } = this.#output;
+    if (offset - (this.#states.at(-1)?.offset ?? 0) < STATE_DISTANCE) return;
+    this.#output.settle();
+    const state = this.#resumable!.state();
+    this.#states.push({ entry: this.#entries.length, offset, size: this.#size, state });
   }
 
   get #bottom(): BytePath {
@@ -219,6 +304,8 @@ class Packer {
   }
 
   #write(entry: LayerEntry, fd = -1, sha256?: string): void {
+    if (this.#isShared(entry, this.#base)) return;
+    if (this.#resumable !== undefined) this.#keepState();
     this.#entries.push(entry);
     const { path, type, hardLink, mode, uid, gid, size, mtimeNs, link, major, minor, xattrs } = entry;
     const output = this.#output;

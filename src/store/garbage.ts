@@ -6,7 +6,15 @@ import { blobFiles } from './blobs.ts';
 import { BASE_OF_ANOTHER, HELD, NEEDED_BY_OTHERS } from './gc/cache-entries.ts';
 import { forgetOldBlobs } from './layer-blobs.ts';
 import { REMOVING } from './layers.ts';
-import { blobPath, isLayerId, type LayerId, layerIdOf, layerRowOf, ownerOf } from './layout.ts';
+import {
+  blobPath,
+  HASH_STATES_SUFFIX,
+  isLayerId,
+  type LayerId,
+  layerIdOf,
+  layerRowOf,
+  ownerOf,
+} from './layout.ts';
 import { endDeadLeases, type IsLocked } from './leases.ts';
 import type { Store } from './store.ts';
 
@@ -105,7 +113,7 @@ function deleteOldListings(store: Store): void {
   const rows = store.database.all<{ diff_id: string }>("SELECT diff_id FROM layers WHERE state = 'ready'");
   const needed = new Set(rows.map((row) => row.diff_id.slice('sha256:'.length)));
   for (const name of list(join(store.root, 'listings'))) {
-    if (needed.has(name)) continue;
+    if (needed.has(name.replace(HASH_STATES_SUFFIX, ''))) continue;
     const path = join(store.root, 'listings', name);
     const mtimeMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
     if (mtimeMs !== undefined && Date.now() - mtimeMs > LISTING_GRACE_MS) rmSync(path, { force: true });

@@ -54,6 +54,13 @@ export function listingPath(root: string, diffId: Digest): string {
   return join(root, 'listings', digestHex(diffId));
 }
 
+/** Beside a listing: states of the hash of the layer's archive. As easily lost. */
+export function hashStatesPath(root: string, diffId: Digest): string {
+  return `${listingPath(root, diffId)}${HASH_STATES_SUFFIX}`;
+}
+
+export const HASH_STATES_SUFFIX = '.states';
+
 export function blobPath(root: string, digest: Digest): string {
   const hex = digestHex(digest);
   return join(root, 'blobs', 'sha256', hex.slice(0, 2), hex);

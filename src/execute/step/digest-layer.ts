@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import type { LayerDigest } from '../../layer/types.ts';
 import type { PackRecipe } from '../../store/layers.ts';
-import { layerDirectory, listingPath, overridesPath, temporaryPath } from '../../store/layout.ts';
+import { layerDirectory, overridesPath, temporaryPath } from '../../store/layout.ts';
 import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import type { LayerBase, LayerId } from '../executor.ts';
 import type { WorkerHost } from '../worker/host.ts';
@@ -20,6 +20,8 @@ export interface DigestRequest {
   /** The layer under it, whose root directory's metadata need not be said again. */
   parent?: LayerId | undefined;
   clampMtime?: number | undefined;
+  /** Others may be laid over it. */
+  isBase?: boolean | undefined;
   /** See `HashTask`. */
   listedAs?: string | undefined;
 }
@@ -49,9 +51,10 @@ export async function digestLayer(host: WorkerHost, request: DigestRequest): Pro
     temporary: temporaryPath(host.store, host.lease, `listing-${request.layer}`),
     options: {
       ...recipeOptions(recipe),
+      keepStates: request.isBase ?? false,
       ...(base === undefined ? {} : { below: base.stack.map((id) => layerDirectory(host.store, id)) }),
     },
-    listingBelow: base === undefined ? undefined : listingPath(host.store, base.diffId),
+    below: base?.diffId,
     overridesPath: hasOverrides ? overrides : undefined,
   };
   const digest =

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { decodeHashStates, encodeHashStates } from '../../layer/hash-states.ts';
 import { decodeListing, decodeOverrides, encodeListing } from '../../layer/listing.ts';
 import { hashLayer, type PackOptions } from '../../layer/pack.ts';
 import type { LayerDigest } from '../../layer/types.ts';
-import { listingPath } from '../../store/layout.ts';
+import { hashStatesPath, listingPath } from '../../store/layout.ts';
 
 export interface HashTask {
   /** Absolute path of the store. */
@@ -11,35 +12,41 @@ export interface HashTask {
   directory: string;
   /** A name in the store's tmp/ that nobody else uses. */
   temporary: string;
-  options: Omit<PackOptions, 'aborted' | 'overrides' | 'listingBelow'>;
+  options: Omit<PackOptions, 'aborted' | 'overrides' | 'listingBelow' | 'statesBelow'>;
   /** The file that holds what the directory cannot. */
   overridesPath?: string | undefined;
-  /** The kept listing of the layer that this one lies over: what it says of files is not asked again. */
-  listingBelow?: string | undefined;
+  /** DiffID of the layer that this one lies over: what its kept listing says of files is not asked again. */
+  below?: string | undefined;
   /** Under which diffID the listing is kept, where it is not what our packer gives (a layer from elsewhere). */
   listedAs?: string | undefined;
 }
 
 /** Digests a layer directory and leaves its listing beside the store's others. */
 export function hashToListing(task: HashTask, aborted: () => boolean = () => false): LayerDigest {
-  const { entries, ...digest } = hashLayer(task.directory, {
+  const { entries, states, ...digest } = hashLayer(task.directory, {
     ...task.options,
     aborted,
     ...(task.overridesPath === undefined
       ? {}
       : { overrides: decodeOverrides(readFileSync(task.overridesPath)) }),
-    ...entriesBelow(task.listingBelow),
+    ...(task.below === undefined ? {} : keptOf(task.store, task.below)),
   });
-  const path = listingPath(task.store, task.listedAs ?? digest.diffId);
-  if (!existsSync(path)) {
-    writeFileSync(task.temporary, encodeListing(entries), { mode: 0o600 });
+  const name = task.listedAs ?? digest.diffId;
+  const keep = (path: string, bytes: () => Buffer): void => {
+    if (existsSync(path)) return;
+    writeFileSync(task.temporary, bytes(), { mode: 0o600 });
     renameSync(task.temporary, path);
-  }
+  };
+  if (states.length > 0) keep(hashStatesPath(task.store, digest.diffId), () => encodeHashStates(states));
+  keep(listingPath(task.store, name), () => encodeListing(entries));
   return digest;
 }
 
-/** The listing may be lost at any time; then all is read. */
-function entriesBelow(listing: string | undefined): Pick<PackOptions, 'listingBelow'> {
-  if (listing === undefined || !existsSync(listing)) return {};
-  return { listingBelow: decodeListing(readFileSync(listing)) };
+/** What is kept of a layer may be lost at any time; then all is read. */
+function keptOf(store: string, diffId: string): Pick<PackOptions, 'listingBelow' | 'statesBelow'> {
+  const [listing, states] = [listingPath(store, diffId), hashStatesPath(store, diffId)];
+  if (!existsSync(listing)) return {};
+  const listingBelow = decodeListing(readFileSync(listing));
+  const statesBelow = existsSync(states) ? decodeHashStates(readFileSync(states)) : undefined;
+  return { listingBelow, ...(statesBelow === undefined ? {} : { statesBelow }) };
 }
