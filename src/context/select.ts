@@ -54,7 +54,9 @@ async function selectSource(job: Job, source: string): Promise<SelectedSource[]>
     const found = { source, path: resolved, name, node };
     if (node.type === 'directory') {
       const root = request.withRoot === true ? [{ path: '', node }] : [];
-      selected.push({ ...found, entries: [...root, ...(await walkEntries(job, resolved, { excludes }))] });
+      const below = await walkEntries(job, resolved, { excludes });
+      const entries = root.length === 0 ? below : [...root, ...below];
+      selected.push({ ...found, entries, whole: excludes === undefined });
       // The reference says that --exclude also holds for files that a wildcard matched.
     } else if (!wild || excludes === undefined || !excludes.hides(name, excludes.root)) {
       selected.push({ ...found, entries: [{ path: '', node }] });

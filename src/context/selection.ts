@@ -35,6 +35,8 @@ export interface SelectedSource {
   node: FileNode;
   /** A directory's content without the directory itself (SPEC C6), or the one file with an empty path. */
   entries: SelectedEntry[];
+  /** The entries are all that the tree has below `path`. */
+  whole?: boolean;
 }
 
 export interface SelectedEntry {

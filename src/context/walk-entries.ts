@@ -85,7 +85,8 @@ export async function walkEntries(
   return entries;
 }
 
-function childrenOf(tree: FileTree, directory: BytePath): readonly NamedNode[] {
+/** All names of a directory with their nodes. */
+export function childrenOf(tree: FileTree, directory: BytePath): readonly NamedNode[] {
   if (tree.entries !== undefined) return tree.entries(directory);
   return tree.readdir(directory).flatMap((name) => {
     const node = tree.lstat(joinPath(directory, name));
