@@ -2,17 +2,26 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlipwayError } from '../errors/index.ts';
 import type { CacheUsage } from '../execute/run/cache-usage.ts';
-import type { WorkerProcess } from '../execute/worker-process.ts';
 import type { Store } from '../store/store.ts';
+import type { StoreSession } from './session.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
 
 export type { CacheUsage } from '../execute/run/cache-usage.ts';
 
 /** The cache mounts of a store, the largest first. */
 export function listCacheMounts(options: StoreOptions = {}): Promise<CacheUsage[]> {
-  return withSession(options, async (store, session) =>
-    isEmpty(store) ? [] : usages(await session.worker(), options),
-  );
+  return withSession(options, (store, session) => cacheMountsOf(store, session, options.signal));
+}
+
+/** The same in a session that is open. Starts a worker where there are any. */
+export async function cacheMountsOf(
+  store: Store,
+  session: StoreSession,
+  signal: AbortSignal | undefined,
+): Promise<CacheUsage[]> {
+  if (isEmpty(store)) return [];
+  const { client } = await session.worker();
+  return client.call<CacheUsage[]>('cache-list', {}, signal === undefined ? {} : { signal });
 }
 
 /** A cache mount by its id, or by the beginning of its digest (at least four digits). Throws `CACHE_NOT_FOUND`. */
@@ -45,17 +54,14 @@ export function removeCacheMounts(options: RemoveCachesOptions): Promise<void> {
       return;
     }
     const worker = await session.worker();
-    for (const cache of options.choose(await usages(worker, options))) {
+    const caches = await cacheMountsOf(store, session, options.signal);
+    for (const cache of options.choose(caches)) {
       const { digest } = cache;
       const removed = await worker.client.call<boolean>('cache-remove', { digest }, signalOf(options));
       if (removed) options.onRemoved(cache);
       else options.onBusy(cache);
     }
   });
-}
-
-function usages(worker: WorkerProcess, options: StoreOptions): Promise<CacheUsage[]> {
-  return worker.client.call<CacheUsage[]>('cache-list', {}, signalOf(options));
 }
 
 function signalOf({ signal }: StoreOptions): { signal?: AbortSignal } {

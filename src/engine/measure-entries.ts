@@ -1,5 +1,5 @@
 import { statfsSync } from 'node:fs';
-import { type CacheEntry, listCacheEntries } from '../store/gc/cache-entries.ts';
+import { type LayerEntry, listCacheEntries } from '../store/gc/cache-entries.ts';
 import { noteDiskSizes } from '../store/gc/drop.ts';
 import type { MeasuredLayer } from '../store/gc/measure.ts';
 import type { DiskSpace } from '../store/gc/policy.ts';
@@ -15,7 +15,7 @@ export async function measuredEntries(
   store: Store,
   session: StoreSession,
   options: { signal?: AbortSignal | undefined; limitMs?: number } = {},
-): Promise<CacheEntry[]> {
+): Promise<LayerEntry[]> {
   const layers = listCacheEntries(store)
     .filter(({ measured }) => !measured)
     .flatMap(({ layer }): MeasuredLayer[] => {

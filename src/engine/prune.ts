@@ -4,7 +4,10 @@ import { dropEntries } from '../store/gc/drop.ts';
 import { parseFilter } from '../store/gc/filter.ts';
 import type { GcRule } from '../store/gc/policy.ts';
 import { endDeadLeases } from '../store/leases.ts';
+import type { Store } from '../store/store.ts';
 import { diskOf, measuredEntries } from './measure-entries.ts';
+import { dropMounts, mergeEntries, mountEntries } from './mount-entries.ts';
+import type { StoreSession } from './session.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
 
 export interface PruneOptions extends StoreOptions, GcRule {
@@ -20,7 +23,7 @@ export interface PruneResult {
 }
 
 /**
- * Removes results from the build cache: those that fit every filter and were not used for `keepDurationMs`, the least
+ * Removes results and cache mounts from the build cache: those that fit every filter and were not used for `keepDurationMs`, the least
  * recently used first, down to what the limits allow; without a limit all of them. What an image or a container needs
  * stays on the disk, and what a running build uses is left alone.
  *
@@ -31,13 +34,20 @@ export function prune(options: PruneOptions = {}): Promise<PruneResult> {
   options.filters?.forEach(parseFilter);
   return withSession(options, async (store, session) => {
     endDeadLeases(store);
-    const entries = await measuredEntries(store, session, { signal });
+    const entries = await allEntries(store, session, signal);
     const chosen = chooseEntries(entries, [options], { disk: diskOf(store), now: Date.now() });
     if (dryRun) return resultOf(chosen);
-    const gone = dropEntries(store, chosen);
-    // Their directories are deleted when the session closes, which does nothing unless its worker runs.
-    await session.worker();
-    return resultOf(gone);
+    const layers = dropEntries(
+      store,
+      chosen.filter((entry) => entry.type === 'regular'),
+    );
+    // The layers' directories are deleted when the session closes, which does nothing unless its worker runs.
+    const mounts = await dropMounts(
+      session,
+      chosen.filter((entry) => entry.type === 'exec.cachemount'),
+    );
+    const gone = new Set<CacheEntry>([...layers, ...mounts]);
+    return resultOf(chosen.filter((entry) => gone.has(entry)));
   });
 }
 
@@ -48,9 +58,18 @@ export function cacheUsage(
   const filters = (options.filters ?? []).map(parseFilter);
   return withSession(options, async (store, session) => {
     endDeadLeases(store);
-    const entries = await measuredEntries(store, session, { signal: options.signal });
+    const entries = await allEntries(store, session, options.signal);
     return entries.reverse().filter((entry) => filters.every((fits) => fits(entry)));
   });
+}
+
+async function allEntries(
+  store: Store,
+  session: StoreSession,
+  signal: AbortSignal | undefined,
+): Promise<CacheEntry[]> {
+  const layers = await measuredEntries(store, session, { signal });
+  return mergeEntries(layers, await mountEntries(store, session, signal));
 }
 
 function resultOf(entries: CacheEntry[]): PruneResult {

@@ -29,7 +29,7 @@ describe('builder prune', () => {
   }
 
   async function usage(...flags: string[]): Promise<Usage[]> {
-    const text = await store.ok(['builder', 'du', '--format=json', ...flags]);
+    const text = await store.ok(['builder', 'du', '--format=json', '--filter=type=regular', ...flags]);
     return text
       .split('\n')
       .filter(Boolean)
@@ -129,6 +129,45 @@ describe('builder prune', () => {
       expect.any(Number),
       expect.stringContaining('invalid filter'),
     ]);
+  });
+
+  it('cache mounts are entries too', async () => {
+    const context = store.context(`context-${number++}`, {
+      Dockerfile: `FROM ${BASE_IMAGE}\nRUN --mount=type=cache,id=objects,target=/c head -c 3000000 /dev/zero > /c/f; cp /etc/passwd /p\n`,
+    });
+    await store.ok(['build', '-o', 'type=cacheonly', context]);
+    const template = '{{.Type}} {{.Mutable}} {{.Reclaimable}} {{.Description}}';
+    const listed = await store.ok(['builder', 'du', '--format', template, '--filter', 'mutable']);
+    expect(listed).toBe('exec.cachemount true true cache mount objects\n');
+    const table = await store.ok([
+      'buildx',
+      'du',
+      '--format',
+      'table {{.Type}}\t{{.Size}}',
+      '--filter=mutable',
+    ]);
+    expect(table.split('\n')[0]).toBe('TYPE              SIZE');
+    expect(table).toMatch(/^exec\.cachemount {3}3\.\d+MB$/m);
+    // A rule for results alone has nothing to do with them; one that names them has.
+    await store.ok(['builder', 'prune', '-f', '--filter', 'type=regular']);
+    expect(await store.ok(['cache', 'ls', '-q'])).toBe('objects\n');
+    await store.ok(['build', '-o', 'type=cacheonly', context]);
+    writeFileSync(
+      join(context, 'Dockerfile'),
+      `FROM ${BASE_IMAGE}\nRUN --mount=type=cache,id=objects,target=/c cat /c/f | wc -c; true\n`,
+    );
+    const rules = JSON.stringify({ rules: [{ maxUsedSpace: '1mb', filters: ['type=exec.cachemount'] }] });
+    writeFileSync(join(store.root, 'gc.json'), rules);
+    await store.ok(['build', '-o', 'type=cacheonly', context]);
+    rmSync(join(store.root, 'gc.json'));
+    expect(await store.ok(['cache', 'ls', '-q'])).toBe('');
+    expect(await usage()).toHaveLength(2);
+    await store.ok(['build', '-o', 'type=cacheonly', '--no-cache', context]);
+    const freed = freedBy(await store.ok(['builder', 'prune', '-f']));
+    expect(await store.ok(['cache', 'ls', '-q'])).toBe('');
+    expect(freed).toMatch(/kB$/);
+    const wrong = await store.run(['builder', 'du', '--verbose', '--format', 'json']);
+    expect(wrong).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('cannot be used together') });
   });
 
   it('takes nothing that a running build uses', async () => {

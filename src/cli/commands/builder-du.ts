@@ -1,27 +1,25 @@
 import { SlipwayError } from '../../errors/index.ts';
 import { defineCommand } from '../command.ts';
-import {
-  renderCacheDetails,
-  renderCacheJson,
-  renderCacheList,
-  renderCacheSums,
-} from '../render/cache-list.ts';
+import { cacheColumns, renderCacheDetails, renderCacheJson, renderCacheSums } from '../render/cache-list.ts';
+import { formatList } from '../render/list-format.ts';
 
 /** `slipway builder du` */
 export const builderDu = defineCommand({
   usage: '[OPTIONS]',
   flags: {
     filter: { type: 'list', valueName: 'filter', usage: 'Provide filter values' },
-    format: { type: 'string', default: 'table', usage: 'Format of the output ("table", "json")' },
+    format: {
+      type: 'string',
+      usage: 'Format the output ("table", "pretty", "json", or a Go template for each entry)',
+    },
     verbose: { type: 'bool', usage: 'Provide a more verbose output' },
   },
   args: { least: 0, most: 0 },
   async run(context, { values }) {
     const { filter, format, verbose } = values;
-    if (format !== 'table' && format !== 'json') {
-      throw new SlipwayError('usage', `unknown format ${JSON.stringify(format)}`, {
-        code: 'FORMAT_INVALID',
-        hint: 'Formats: table, json.',
+    if (verbose && format !== '' && format !== 'pretty') {
+      throw new SlipwayError('usage', '--format and --verbose cannot be used together', {
+        code: 'FLAGS_CONFLICT',
       });
     }
     const { cacheUsage } = await import('../../engine/prune.ts');
@@ -29,9 +27,12 @@ export const builderDu = defineCommand({
     const entries = await cacheUsage({ root, env, signal, filters: filter });
     const now = Date.now();
     if (format === 'json') context.stdout.write(renderCacheJson(entries));
-    else {
-      const list = verbose ? renderCacheDetails(entries, now) : renderCacheList(entries, now);
-      context.stdout.write(`${list}${renderCacheSums(entries)}`);
+    else if (verbose || format === 'pretty') {
+      context.stdout.write(`${renderCacheDetails(entries, now)}${renderCacheSums(entries)}`);
+    } else {
+      const list = formatList(entries, format || 'table', cacheColumns(now));
+      // As in Docker, the sums are part of the table that is shown without a format.
+      context.stdout.write(format === '' || format === 'table' ? `${list}${renderCacheSums(entries)}` : list);
     }
     return 0;
   },

@@ -1,17 +1,41 @@
 import type { CacheEntry } from '../../store/gc/cache-entries.ts';
 import { freedBytes } from '../../store/gc/choose.ts';
+import { isMutable } from '../../store/gc/filter.ts';
 import { createdSince, humanSize } from './human.ts';
-import { renderTable } from './table.ts';
+import { formatList, type ListKind } from './list-format.ts';
 
-/** Entries as `docker buildx du` and `prune` list them; what images need as well has a star behind its size. */
+/** The placeholders of `docker buildx du --format`. `now` is in milliseconds since 1970. */
+export function cacheColumns(now: number): ListKind<CacheEntry> {
+  return {
+    typeName: '*commands.diskusageContext',
+    table: '{{.ID}}\t{{.Reclaimable}}\t{{.Size}}\t{{.LastUsedAt}}',
+    columns: [
+      { name: 'ID', header: 'ID', value: ({ id }) => id },
+      { name: 'Parents', header: 'PARENTS', value: ({ parents }) => parents.join(',') },
+      {
+        name: 'CreatedAt',
+        header: 'CREATED AT',
+        value: ({ createdMs }) => new Date(createdMs).toISOString(),
+      },
+      { name: 'Mutable', header: 'MUTABLE', value: (entry) => String(isMutable(entry)) },
+      { name: 'Reclaimable', header: 'RECLAIMABLE', value: (entry) => String(isReclaimable(entry)) },
+      { name: 'Shared', header: 'SHARED', value: ({ shared }) => String(shared) },
+      // What images need as well has a star.
+      { name: 'Size', header: 'SIZE', value: ({ size, shared }) => `${humanSize(size)}${shared ? '*' : ''}` },
+      { name: 'Description', header: 'DESCRIPTION', value: ({ description }) => oneLine(description) },
+      {
+        name: 'LastUsedAt',
+        header: 'LAST ACCESSED',
+        value: ({ lastUsedMs }) => createdSince(new Date(lastUsedMs).toISOString(), now),
+      },
+      { name: 'Type', header: 'TYPE', value: ({ type }) => type },
+    ],
+  };
+}
+
+/** Entries as `docker buildx du` and `prune` list them. */
 export function renderCacheList(entries: readonly CacheEntry[], now: number): string {
-  const rows = entries.map((entry) => [
-    entry.id,
-    String(isReclaimable(entry)),
-    `${humanSize(entry.size)}${entry.shared ? '*' : ''}`,
-    createdSince(new Date(entry.lastUsedMs).toISOString(), now),
-  ]);
-  return renderTable(['ID', 'RECLAIMABLE', 'SIZE', 'LAST ACCESSED'], rows);
+  return formatList(entries, 'table', cacheColumns(now));
 }
 
 /** All that is known of each entry, as `--verbose` shows it. */
@@ -22,7 +46,7 @@ export function renderCacheDetails(entries: readonly CacheEntry[], now: number):
         ['ID', entry.id],
         ...entry.parents.map((parent): [string, string] => ['Parent', parent]),
         ['Created at', new Date(entry.createdMs).toISOString()],
-        ['Mutable', 'false'],
+        ['Mutable', String(isMutable(entry))],
         ['Reclaimable', String(isReclaimable(entry))],
         ['Shared', String(entry.shared)],
         ['Size', humanSize(entry.size)],
@@ -56,7 +80,7 @@ export function renderCacheJson(entries: readonly CacheEntry[]): string {
         ID: entry.id,
         Parents: entry.parents,
         CreatedAt: new Date(entry.createdMs).toISOString(),
-        Mutable: false,
+        Mutable: isMutable(entry),
         Reclaimable: isReclaimable(entry),
         Shared: entry.shared,
         Size: entry.size,

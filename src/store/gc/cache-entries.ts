@@ -2,14 +2,27 @@ import { hash } from 'node:crypto';
 import { layerIdOf } from '../layout.ts';
 import type { Store } from '../store.ts';
 
-/** A layer that step records keep: what the build cache is made of. Plain data. */
-export interface CacheEntry {
-  /** 25 characters of the layer's digest. */
-  id: string;
+/** What the build cache is made of. Plain data. */
+export type CacheEntry = LayerEntry | MountEntry;
+
+/** A layer that step records keep. */
+export interface LayerEntry extends EntryFacts {
+  type: 'regular';
   /** The layer's id in this store. */
   layer: string;
-  type: 'regular';
-  /** The instruction, as far as its record tells. */
+}
+
+/** A directory of `RUN --mount=type=cache`. */
+export interface MountEntry extends EntryFacts {
+  type: 'exec.cachemount';
+  /** SHA-256 of its id, in hexadecimal. */
+  digest: string;
+}
+
+interface EntryFacts {
+  /** 25 characters of a digest: of the layer, or of the mount's id. */
+  id: string;
+  /** The instruction, as far as its record tells; the mount's id. */
   description: string;
   /** Ids of the entries below it. */
   parents: string[];
@@ -48,7 +61,7 @@ export const BASE_OF_ANOTHER = 'EXISTS (SELECT 1 FROM layers AS upper WHERE uppe
 export const HELD = 'EXISTS (SELECT 1 FROM holds WHERE holds.layer = layers.id)';
 
 /** All entries, the one that should go first in front: least recently used; of one time the topmost. */
-export function listCacheEntries(store: Store): CacheEntry[] {
+export function listCacheEntries(store: Store): LayerEntry[] {
   const rows = store.database.all<Row>(
     `SELECT layers.id, layers.base, layers.diff_id, coalesce(layers.disk_size, layers.tar_size) AS size,
        layers.disk_size IS NOT NULL AS measured, max(steps.used_ms) AS used_ms, min(steps.created) AS created,

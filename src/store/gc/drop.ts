@@ -1,6 +1,6 @@
 import { layerRowOf } from '../layout.ts';
 import type { Store } from '../store.ts';
-import { type CacheEntry, HELD } from './cache-entries.ts';
+import { HELD, type LayerEntry } from './cache-entries.ts';
 
 /** How long what only saves time is kept after it was last written. */
 const MEMORY_MS = 90 * 86_400_000;
@@ -9,7 +9,7 @@ const MEMORY_MS = 90 * 86_400_000;
  * Forgets the records of entries, so that the collection finds their layers; gives those that went. What a process has
  * begun to hold since they were listed stays.
  */
-export function dropEntries(store: Store, entries: readonly CacheEntry[]): CacheEntry[] {
+export function dropEntries(store: Store, entries: readonly LayerEntry[]): LayerEntry[] {
   return store.database.transaction(() =>
     entries.filter(
       ({ layer }) =>

@@ -1,9 +1,14 @@
 import { SlipwayError } from '../../errors/index.ts';
 import type { CacheEntry } from './cache-entries.ts';
 
+/** Its content may change while it has the same id. */
+export function isMutable({ type }: CacheEntry): boolean {
+  return type === 'exec.cachemount';
+}
+
 type Test = (entry: CacheEntry) => boolean;
 
-/** The kinds of `docker buildx du`; all but the last are kept elsewhere or not at all. */
+/** The kinds of `docker buildx du`; there are entries of the last two. */
 const TYPES = ['internal', 'frontend', 'source.local', 'source.git.checkout', 'exec.cachemount', 'regular'];
 
 const TEXTS: Record<string, (entry: CacheEntry) => string | readonly string[]> = {
@@ -15,8 +20,8 @@ const TEXTS: Record<string, (entry: CacheEntry) => string | readonly string[]> =
 
 const FLAGS: Record<string, Test> = {
   inuse: ({ inUse }) => inUse,
-  mutable: () => false,
-  immutable: () => true,
+  mutable: isMutable,
+  immutable: (entry) => !isMutable(entry),
   shared: ({ shared }) => shared,
   private: ({ shared }) => !shared,
 };
