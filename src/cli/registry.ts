@@ -178,6 +178,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => loaded((await import('./commands/builder-du.ts')).builderDu),
   },
   {
+    paths: ['system df'],
+    summary: 'Show disk usage',
+    load: async () => loaded((await import('./commands/system-df.ts')).systemDf),
+  },
+  {
+    paths: ['system prune'],
+    summary: 'Remove unused data',
+    load: async () => loaded((await import('./commands/system-prune.ts')).systemPrune),
+  },
+  {
     paths: ['system check'],
     summary: 'Check every digest and reference of the store',
     load: async () => loaded((await import('./commands/system-check.ts')).systemCheck),

@@ -4,6 +4,7 @@ import { type ImageRecord, listImages } from '../store/images.ts';
 import { type RemovalLine, removeImage } from '../store/removal.ts';
 import type { Store } from '../store/store.ts';
 import { booleanFilter, hasLabel } from './filter-images.ts';
+import { measureImageLayers } from './measure-entries.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
 
 /** Names of the filters of `image prune`. */
@@ -19,7 +20,7 @@ export interface PruneImagesOptions extends StoreOptions {
 
 export interface PrunedImages {
   lines: RemovalLine[];
-  /** Bytes of the layers that are gone from the disk. Layers that the build cache keeps do not count. */
+  /** Bytes of the disk that the layers took which are gone. Layers that the build cache keeps do not count. */
   reclaimed: number;
 }
 
@@ -31,7 +32,9 @@ export interface PrunedImages {
 export function pruneImages(options: PruneImagesOptions): Promise<PrunedImages> {
   return withSession(options, async (store, session) => {
     const lines: RemovalLine[] = [];
-    for (const image of unused(store, options)) {
+    const images = unused(store, options);
+    if (images.length > 0) await measureImageLayers(store, session, options.signal);
+    for (const image of images) {
       if (listImages(store).some(({ id }) => id === image.id)) {
         lines.push(...removeImage(store, image.id, { force: true }).lines);
       }
@@ -46,7 +49,7 @@ export function pruneImages(options: PruneImagesOptions): Promise<PrunedImages> 
 /** Bytes of the layers that are about to be deleted. */
 function sizeOfRemoved(store: Store): number {
   const row = store.database.get<{ size: number | null }>(
-    "SELECT sum(size) AS size FROM layers WHERE state = 'removing'",
+    "SELECT sum(coalesce(disk_size, size)) AS size FROM layers WHERE state = 'removing'",
   );
   return row?.size ?? 0;
 }

@@ -65,6 +65,8 @@ function normaliser(): (text: string) => string {
         return whole.startsWith('sha256:') ? `sha256:${name}` : name;
       })
       .replace(/(?:About an? \w+|Less than a second|\d+ (?:second|minute|hour)s?) ago/g, '<ago>')
+      // Blocks of the disk that the store lies on.
+      .replace(/(?<=reclaimed space: )[1-9][\d.]*[kMG]?B$/gm, '<size>')
       .replace(/^(?:Error response from daemon|Error): /gm, '')
       .replace(/^Hint: .*\n/gm, '')
       .replace(/"?\b(?:docker|slipway)\b"?/g, 'D')

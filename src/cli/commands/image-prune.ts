@@ -28,11 +28,16 @@ export const imagePrune = defineCommand({
     const { pruneImages } = await import('../../engine/prune-images.ts');
     const { root, env, signal, stdout } = context;
     const { lines, reclaimed } = await pruneImages({ all, filters, root, env, signal });
-    if (lines.length > 0) stdout.write(`Deleted Images:\n${lines.map(lineText).join('')}\n`);
+    stdout.write(deletedImagesText(lines));
     stdout.write(`Total reclaimed space: ${humanSize(reclaimed, 4)}\n`);
     return 0;
   },
 });
+
+/** The images that a prune has removed; empty when there are none. */
+export function deletedImagesText(lines: readonly RemovalLine[]): string {
+  return lines.length === 0 ? '' : `Deleted Images:\n${lines.map(lineText).join('')}\n`;
+}
 
 function lineText(line: RemovalLine): string {
   return 'untagged' in line ? `untagged: ${line.untagged}\n` : `deleted: ${line.deleted}\n`;
