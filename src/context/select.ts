@@ -1,3 +1,4 @@
+import { about } from '../errors/subject.ts';
 import { type BytePath, bytesOf } from '../sys/bytes.ts';
 import { baseName, clampPath } from './clean-path.ts';
 import type { FileTree } from './file-tree.ts';
@@ -28,10 +29,14 @@ export async function selectSources(tree: FileTree, request: SelectionRequest): 
     slice: startTimeSlice(request.signal),
   };
   const sources: SelectedSource[] = [];
-  for (const source of request.sources)
-    sources.push(
-      ...(request.parents === true ? await selectParents(job, source) : await selectSource(job, source)),
-    );
+  const select = request.parents === true ? selectParents : selectSource;
+  for (const [index, source] of request.sources.entries()) {
+    try {
+      sources.push(...(await select(job, source)));
+    } catch (error) {
+      throw about(error, () => ({ part: 'word', index }));
+    }
+  }
   return { sources };
 }
 

@@ -27,6 +27,19 @@ export function sourceNotFound(
   });
 }
 
+/** That error as a build gives it: behind the plain words stands what scripts look for in BuildKit's output. */
+export function inBuildKitsWords(error: unknown, where: string): unknown {
+  if (!(error instanceof SlipwayError) || error.code !== 'SOURCE_NOT_FOUND') return error;
+  const { message } = error;
+  const ref = where.replace(/^the /, '').replaceAll(' ', '-');
+  const missing = message.slice(0, -` in ${where}`.length);
+  return new SlipwayError(
+    error.kind,
+    `${message} (failed to compute cache key: failed to calculate checksum of ref ${ref}: ${missing})`,
+    error.details(),
+  );
+}
+
 function absentHint({ context }: SelectionRequest): string | undefined {
   if (context === undefined || context.root !== undefined) return undefined;
   return 'There is no build context: the Dockerfile came alone. Pass a directory, an archive or a git repository.';

@@ -1,4 +1,5 @@
 import { SlipwayError } from '../errors/index.ts';
+import { about } from '../errors/subject.ts';
 import { byteSize } from './byte-size.ts';
 import { splitCsv } from './csv.ts';
 import { goQuote, parseGoBoolean, parseGoUint32 } from './go-text.ts';
@@ -31,6 +32,9 @@ const SHARING: readonly CacheSharing[] = ['shared', 'private', 'locked'];
 const KEYS = `type from source target readonly id sharing required size mode uid gid src dst destination ro rw
   readwrite env`.split(/\s+/);
 
+const ALIAS_HINT =
+  'Name the image in a FROM line of its own (a global ARG may be used there), give that stage a name, and mount from it.';
+
 /**
  * The check that Docker makes of every mount of a file before anything runs: its form, and that `from` has no
  * variable. Gives the value of `from` (empty for none).
@@ -44,10 +48,8 @@ export function checkMount(text: string): string {
     if (key !== 'from' || value === undefined) continue;
     const dollar = value.indexOf('$');
     if (dollar !== -1 && dollar !== value.length - 1) {
-      throw invalid(
-        `'${key}' doesn't support variable expansion, define alias stage instead`,
-        'Name the image in a FROM line of its own (a global ARG may be used there), give that stage a name, and mount from it.',
-      );
+      const message = `'${key}' doesn't support variable expansion, define alias stage instead`;
+      throw aboutField(invalid(message, ALIAS_HINT), field);
     }
     from = value;
   }
@@ -80,12 +82,20 @@ export function parseMount(text: string, expand: (value: string) => string): Mou
     const [key, raw] = cut(field);
     const isReadOnlyKey = key === 'readonly' || key === 'ro' || key === 'readwrite' || key === 'rw';
     if (isReadOnlyKey) readOnlyGiven = true;
-    if (raw === undefined) applyBareKey(mount, key, field);
-    else applyKey(mount, { key, value: expand(raw), field });
+    try {
+      if (raw === undefined) applyBareKey(mount, key, field);
+      else applyKey(mount, { key, value: expand(raw), field });
+    } catch (error) {
+      throw aboutField(error, field);
+    }
   }
   if (!readOnlyGiven) mount.readOnly = mount.type !== 'cache' && mount.type !== 'tmpfs';
   checkCombination(mount);
   return mount;
+}
+
+function aboutField(error: unknown, field: string): unknown {
+  return about(error, () => ({ part: 'flag', name: 'mount', field }));
 }
 
 function fieldsOf(text: string): string[] {

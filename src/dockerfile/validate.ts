@@ -1,5 +1,6 @@
 import type { Flag, HealthcheckInstruction, Instruction, RunInstruction } from '../../grammar/ast.ts';
 import { SlipwayError } from '../errors/index.ts';
+import { aboutFlag } from '../errors/subject.ts';
 import type { Healthcheck } from '../image/types.ts';
 import { parseDevice } from './devices.ts';
 import { parseDuration } from './duration.ts';
@@ -25,8 +26,10 @@ export function validateInstruction(instruction: Instruction): void {
   if (instruction.keyword === 'RUN') {
     networkOf(instruction);
     securityOf(instruction);
-    for (const mount of flagValues(instruction.flags, 'mount')) checkMount(mount.value);
-    for (const device of flagValues(instruction.flags, 'device')) parseDevice(device.value);
+    for (const [index, mount] of flagValues(instruction.flags, 'mount').entries())
+      aboutFlag('mount', index, () => checkMount(mount.value));
+    for (const [index, device] of flagValues(instruction.flags, 'device').entries())
+      aboutFlag('device', index, () => parseDevice(device.value));
   }
   if (instruction.keyword === 'HEALTHCHECK') readHealthcheck(instruction);
 }
@@ -98,9 +101,8 @@ function choice<T extends string>(
   if (value === undefined) return options.fallback;
   const found = options.known.find((candidate) => candidate === value);
   if (found === undefined) {
-    throw invalid(`${options.message(value)}${didYouMean(suggest(value, options.known))}`, {
-      hint: `Known are ${options.known.join(', ')}.`,
-    });
+    const message = `${options.message(value)}${didYouMean(suggest(value, options.known))}`;
+    throw invalid(message, name, `Known are ${options.known.join(', ')}.`);
   }
   return found;
 }
@@ -108,9 +110,9 @@ function choice<T extends string>(
 function readInterval(flags: readonly Flag[], name: string): number {
   const value = flagValue(flags, name);
   if (value === undefined || value === '') return 0;
-  const duration = parseDuration(value);
+  const duration = aboutFlag(name, 0, () => parseDuration(value));
   if (duration !== 0 && duration < MIN_INTERVAL) {
-    throw invalid(`Interval ${goQuote(name)} cannot be less than 1ms`);
+    throw invalid(`Interval ${goQuote(name)} cannot be less than 1ms`, name);
   }
   return duration;
 }
@@ -119,18 +121,21 @@ function readRetries(flags: readonly Flag[]): number {
   const value = flagValue(flags, 'retries');
   if (value === undefined || value === '') return 0;
   if (!/^[+-]?[0-9]+$/.test(value)) {
-    throw invalid(`strconv.ParseInt: parsing ${goQuote(value)}: invalid syntax`, {
-      hint: '--retries takes a whole number.',
-    });
+    const hint = '--retries takes a whole number.';
+    throw invalid(`strconv.ParseInt: parsing ${goQuote(value)}: invalid syntax`, 'retries', hint);
   }
   const retries = Number(value);
   if (retries > MAX_RETRIES || retries < -MAX_RETRIES - 1) {
-    throw invalid(`strconv.ParseInt: parsing ${goQuote(value)}: value out of range`);
+    throw invalid(`strconv.ParseInt: parsing ${goQuote(value)}: value out of range`, 'retries');
   }
-  if (retries < 0) throw invalid(`--retries cannot be negative (${retries})`);
+  if (retries < 0) throw invalid(`--retries cannot be negative (${retries})`, 'retries');
   return retries;
 }
 
-function invalid(message: string, extra: { hint?: string } = {}): SlipwayError {
-  return new SlipwayError('syntax', message, { code: 'FLAG_INVALID', ...extra });
+function invalid(message: string, flag: string, hint?: string): SlipwayError {
+  return new SlipwayError('syntax', message, {
+    code: 'FLAG_INVALID',
+    hint,
+    subject: { part: 'flag', name: flag },
+  });
 }

@@ -10,7 +10,6 @@ import type { Plan } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
 import { BuildRecorder } from '../record/recorder.ts';
 import { buildsAreDue, tidyBuilds } from '../record/retention.ts';
-import { failedNode } from '../solve/failed-node.ts';
 import { inputsOf } from '../solve/priorities.ts';
 import { type Solved, solve } from '../solve/solve.ts';
 import type { Snapshot } from '../solve/types.ts';
@@ -110,7 +109,8 @@ async function buildFromInput(
       runBuild({ ...task, input: opened, sources, secrets, agents }),
     );
   } catch (error) {
-    throw input === undefined ? error : placed(error, input);
+    if (input === undefined) throw error;
+    throw (await import('./error-place.ts')).placed(error, input);
   } finally {
     await sources.close();
   }
@@ -354,19 +354,6 @@ function sizeOf(snapshot: Snapshot | undefined): number {
 /** Chain id of a snapshot whose digests are known: they are, before anything is selected from it. */
 function knownChain(snapshot: Snapshot): string {
   return chainId(snapshot.layers.map((layer) => layer.stored!.diffId));
-}
-
-/** Adds the place in the Dockerfile to the error of a step. */
-function placed(error: unknown, { file, text }: BuildInput): unknown {
-  const range = failedNode(error)?.range;
-  if (!(error instanceof SlipwayError) || range === undefined || error.location) return error;
-  return new SlipwayError(error.kind, error.message, {
-    code: error.code,
-    hint: error.hint,
-    cause: error.cause,
-    exitCode: error.exitCode,
-    location: { file, text, range },
-  });
 }
 
 function canceled(cause: unknown): SlipwayError {

@@ -5,7 +5,9 @@ import type { FileTree } from '../context/file-tree.ts';
 import { normalMode } from '../context/normal-mode.ts';
 import { selectSources } from '../context/select.ts';
 import type { Selection, SelectionRequest } from '../context/selection.ts';
+import { inBuildKitsWords } from '../context/source-not-found.ts';
 import { isErrno, SlipwayError } from '../errors/index.ts';
+import { about } from '../errors/subject.ts';
 import type { RunSettings, SecretValue, SelectedFile, SelectedSource } from '../execute/executor.ts';
 import type { CopyOperation, FileSource, PlanNode, RunOperation } from '../plan/types.ts';
 import { layerNames, type PreparedStep, type PrepareStep, type Snapshot } from '../solve/types.ts';
@@ -74,6 +76,8 @@ async function prepareRun(
       digest: { ignoreOwner: false, ignoreMode: false },
       inputs,
       options,
+    }).catch((error: unknown) => {
+      throw about(error, () => ({ part: 'flag', name: 'mount', index }));
     });
     files.set(index, selected);
     // What a cache mount holds is no part of the key, and so what it was filled from is not (M13).
@@ -158,10 +162,16 @@ async function selectFiles(work: SelectWork): Promise<SelectedFiles> {
     : selectFromSnapshot(work.inputs.get(from.node)!, work);
 }
 
+async function select(tree: FileTree, request: SelectionRequest): Promise<Selection> {
+  return selectSources(tree, request).catch((error: unknown) => {
+    throw inBuildKitsWords(error, request.where);
+  });
+}
+
 async function selectFromContext(context: ContextSource, work: SelectWork): Promise<SelectedFiles> {
   const { request, digest, options } = work;
   const { tree, root } = context;
-  const selection = await selectSources(tree, {
+  const selection = await select(tree, {
     ...request,
     where: 'the build context',
     context,
@@ -196,7 +206,7 @@ async function selectFromSnapshot(snapshot: Snapshot, work: SelectWork): Promise
   const choose = async (): Promise<{ tree: FileTree; selection: Selection }> => {
     if (!chosen) {
       const tree = await options.treeOf(snapshot);
-      const selection = await selectSources(tree, { ...request, where: 'the stage', signal: options.signal });
+      const selection = await select(tree, { ...request, where: 'the stage', signal: options.signal });
       chosen = { tree, selection };
     }
     return chosen;

@@ -1,3 +1,5 @@
+import type { ErrorSubject } from './subject.ts';
+
 /**
  * The closed set of reasons for which Slipway refuses or fails. Callers branch on the kind; people read the
  * message, the hint and the excerpt.
@@ -61,6 +63,8 @@ export interface ErrorDetails {
   hint?: string | undefined;
   cause?: unknown;
   location?: ErrorLocation | undefined;
+  /** What of an instruction it is about, until that has become a location. */
+  subject?: ErrorSubject | undefined;
   /** Exit code of the process that failed, for `step-failed`. */
   exitCode?: number | undefined;
 }
@@ -72,6 +76,7 @@ export class SlipwayError extends Error {
   readonly code: string;
   readonly hint: string | undefined;
   readonly location: ErrorLocation | undefined;
+  readonly subject: ErrorSubject | undefined;
   readonly exitCode: number | undefined;
 
   constructor(kind: ErrorKind, message: string, details: ErrorDetails) {
@@ -80,7 +85,14 @@ export class SlipwayError extends Error {
     this.code = details.code;
     this.hint = details.hint;
     this.location = details.location;
+    this.subject = details.subject;
     this.exitCode = details.exitCode;
+  }
+
+  /** What it was made with, for one that says more. */
+  details(): ErrorDetails {
+    const { code, hint, cause, location, subject, exitCode } = this;
+    return { code, hint, cause, location, subject, exitCode };
   }
 }
 

@@ -53,7 +53,8 @@ export async function compilePlan(dockerfile: Dockerfile, input: PlanInput): Pro
     builder.states.set(stage, planStage(builder, stage, index));
   });
   for (const stage of graph.targets) finishTarget(builder.states.get(stage)!, options);
-  report.assertClean();
+  const [finding] = report.findings;
+  locating(options, finding ?? dockerfile, () => report.assertClean());
   return finishPlan(builder, graph, { file, epoch });
 }
 
@@ -79,7 +80,9 @@ function finishTarget(state: StageState, { labels, unsetEnv }: PlanOptions): voi
 function validate(dockerfile: Dockerfile, options: PlanOptions): void {
   for (const instruction of dockerfile.instructions) {
     const prefix = `dockerfile parse error on line ${instruction.range.start.line}: `;
-    locating(options, { range: instruction.range, prefix }, () => validateInstruction(instruction));
+    locating(options, { range: instruction.range, instruction, prefix }, () =>
+      validateInstruction(instruction),
+    );
   }
 }
 

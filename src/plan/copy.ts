@@ -149,7 +149,11 @@ function sourceOf({ builder, state, command, instruction }: Step<CopyInstruction
       new SlipwayError(
         'invalid',
         `cannot copy from stage ${JSON.stringify(written)}, it needs to be defined before current stage ${JSON.stringify(state.stage.displayName)}`,
-        { code: 'STAGE_BELOW', hint: 'Move that stage above this one.' },
+        {
+          code: 'STAGE_BELOW',
+          hint: 'Move that stage above this one.',
+          subject: { part: 'flag', name: 'from' },
+        },
       ),
   });
   if (node === undefined) {
@@ -175,6 +179,7 @@ function checkNumericOwner(chown: string): void {
     `invalid missing user mount: there is no /etc/passwd to find ${name} in (invalid user index: -1)`,
     {
       code: 'CHOWN_NAME',
+      subject: { part: 'flag', name: 'chown' },
       hint: 'An empty root file system, and the independent layer of --link, know owners by number only: --chown=1000:1000.',
     },
   );

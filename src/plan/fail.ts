@@ -1,3 +1,5 @@
+import type { Instruction } from '../../grammar/ast.ts';
+import { subjectRange } from '../dockerfile/subject-range.ts';
 import { type ErrorDetails, type ErrorKind, SlipwayError, type SourceRange } from '../errors/index.ts';
 
 /** The text that errors point into. */
@@ -19,25 +21,35 @@ export function errorAt(
   });
 }
 
+/** Where an error is shown that says nothing better. */
+export interface Place {
+  range: SourceRange;
+  /** Its parts are the places of errors that are about one. What a trigger brings has no place in the file. */
+  instruction?: Instruction;
+  isTrigger?: boolean;
+  prefix?: string;
+  hint?: string | undefined;
+}
+
 /**
  * Runs `action`; an error of Slipway without a place gets the one given, `prefix` before its text, and `hint` instead
  * of its own. Others pass.
  */
-export function locating<T>(
-  source: SourceText,
-  place: { range: SourceRange; prefix?: string; hint?: string | undefined },
-  action: () => T,
-): T {
+export function locating<T>(source: SourceText, place: Place, action: () => T): T {
   try {
     return action();
   } catch (error) {
     if (!(error instanceof SlipwayError) || error.location !== undefined) throw error;
-    throw errorAt(source, place.range, {
+    const { instruction, isTrigger = false } = place;
+    const part =
+      instruction === undefined || error.subject === undefined || isTrigger
+        ? undefined
+        : subjectRange(instruction, error.subject, source.text);
+    throw errorAt(source, part ?? place.range, {
+      ...error.details(),
       kind: error.kind,
       message: `${place.prefix ?? ''}${error.message}`,
-      code: error.code,
       hint: place.hint ?? error.hint,
-      cause: error.cause,
     });
   }
 }

@@ -4,12 +4,14 @@ import { goQuote } from '../dockerfile/go-text.ts';
 import { checkMount } from '../dockerfile/mounts.ts';
 import { didYouMean, suggest } from '../dockerfile/suggest.ts';
 import { flagValue, flagValues } from '../dockerfile/validate.ts';
-import type { SourceRange } from '../errors/index.ts';
+import { SlipwayError, type SourceRange } from '../errors/index.ts';
+import { aboutFlag } from '../errors/subject.ts';
 import { formatPlatform } from '../image/platform.ts';
 import { familiarReference, isReference, parseReference } from '../image/reference.ts';
 import type { Platform } from '../image/types.ts';
 import { errorAt, locating } from './fail.ts';
 import type { NamedContext, PlanOptions } from './options.ts';
+import { rangeOfSource } from './source-range.ts';
 import type { Stage } from './stages.ts';
 
 /** What a FROM, a `--from` or a mount's `from` turned out to name. */
@@ -155,10 +157,11 @@ function linkMounts(
   run: RunInstruction,
   trigger: SourceRange | undefined,
 ): (Source | undefined)[] {
-  return flagValues(run.flags, 'mount').map((flag) => {
-    const range = trigger ?? flag.range;
-    const from = locating(linker.options, { range }, () => checkMount(flag.value));
-    return from === '' ? undefined : linkName(linker, from, range);
+  return flagValues(run.flags, 'mount').map((flag, index) => {
+    const place = { range: trigger ?? flag.range, instruction: run, isTrigger: trigger !== undefined };
+    const check = (): string => aboutFlag('mount', index, () => checkMount(flag.value));
+    const from = locating(linker.options, place, check);
+    return from === '' ? undefined : linkName(linker, from, place.range);
   });
 }
 
@@ -227,7 +230,7 @@ function findTargets(
   options: PlanOptions,
 ): LinkedStage[] {
   const wanted = options.targets?.length ? options.targets : [options.target];
-  return [...new Set(wanted.map((name) => findTarget(name, { stages, byName, options })))];
+  return [...new Set(wanted.map((name) => findTarget(name, { stages, byName })))];
 }
 
 function findTarget(
@@ -235,10 +238,9 @@ function findTarget(
   file: {
     stages: readonly LinkedStage[];
     byName: ReadonlyMap<string, LinkedStage>;
-    options: PlanOptions;
   },
 ): LinkedStage {
-  const { stages, byName, options } = file;
+  const { stages, byName } = file;
   if (wanted === undefined || wanted === '') return stages.at(-1)!;
   const found = byName.get(wanted.toLowerCase());
   if (found !== undefined) return found;
@@ -246,22 +248,25 @@ function findTarget(
     wanted,
     stages.map((stage) => stage.displayName),
   );
-  throw errorAt(options, stages.at(-1)!.from.range, {
-    kind: 'not-found',
-    message: `target stage ${goQuote(wanted)} could not be found${didYouMean(near)}`,
-    code: 'STAGE_NOT_FOUND',
-    hint:
-      byName.size === 0
-        ? 'No stage of this Dockerfile has a name: write FROM … AS name.'
-        : `Stages with a name are ${[...byName.keys()].join(', ')}.`,
-  });
+  // The word that is wrong stands on the command line, not in the file.
+  throw new SlipwayError(
+    'not-found',
+    `target stage ${goQuote(wanted)} could not be found${didYouMean(near)}`,
+    {
+      code: 'STAGE_NOT_FOUND',
+      hint:
+        byName.size === 0
+          ? 'No stage of this Dockerfile has a name: write FROM … AS name.'
+          : `Stages with a name are ${[...byName.keys()].join(', ')}.`,
+    },
+  );
 }
 
 /** Docker looks for cycles of COPY --from and mounts only: FROM cannot make one. */
 function checkCycles(stages: readonly LinkedStage[], options: PlanOptions): void {
   const finished = new Set<LinkedStage>();
   // An explicit stack: a file may have tens of thousands of stages.
-  const findCycle = (start: LinkedStage): Command | undefined => {
+  const findCycle = (start: LinkedStage): StageEdge | undefined => {
     const open = new Set<LinkedStage>([start]);
     const stack = [{ stage: start, edges: stageEdges(start) }];
     for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
@@ -271,7 +276,7 @@ function checkCycles(stages: readonly LinkedStage[], options: PlanOptions): void
         finished.add(top.stage);
         stack.pop();
       } else if (open.has(edge.value.stage)) {
-        return edge.value.command;
+        return edge.value;
       } else if (!finished.has(edge.value.stage)) {
         open.add(edge.value.stage);
         stack.push({ stage: edge.value.stage, edges: stageEdges(edge.value.stage) });
@@ -280,9 +285,9 @@ function checkCycles(stages: readonly LinkedStage[], options: PlanOptions): void
     return undefined;
   };
   for (const stage of stages) {
-    const command = finished.has(stage) ? undefined : findCycle(stage);
-    if (command === undefined) continue;
-    throw errorAt(options, command.range, {
+    const edge = finished.has(stage) ? undefined : findCycle(stage);
+    if (edge === undefined) continue;
+    throw errorAt(options, rangeOfSource(edge.command, edge.index, options), {
       kind: 'invalid',
       message: `circular dependency detected on stage: ${stage.displayName}`,
       code: 'STAGE_CYCLE',
@@ -291,10 +296,17 @@ function checkCycles(stages: readonly LinkedStage[], options: PlanOptions): void
   }
 }
 
-function* stageEdges(stage: LinkedStage): Generator<{ command: Command; stage: LinkedStage }, undefined> {
+/** A command that reads from a stage, and which of its sources that is. */
+interface StageEdge {
+  command: Command;
+  index: number;
+  stage: LinkedStage;
+}
+
+function* stageEdges(stage: LinkedStage): Generator<StageEdge, undefined> {
   for (const command of stage.commands) {
-    for (const source of command.sources) {
-      if (source?.kind === 'stage') yield { command, stage: source.stage };
+    for (const [index, source] of command.sources.entries()) {
+      if (source?.kind === 'stage') yield { command, index, stage: source.stage };
     }
   }
 }

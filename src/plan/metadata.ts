@@ -116,9 +116,11 @@ export function applyVolume({ builder, state, command, instruction }: Step<Volum
   const volumes = instruction.words.map((word) =>
     expand(builder, state, { raw: word.text.trim(), range: word.range, command, env }),
   );
-  if (volumes.includes('')) {
+  const empty = volumes.indexOf('');
+  if (empty !== -1) {
     throw new SlipwayError('invalid', 'VOLUME specified can not be an empty string', {
       code: 'EMPTY_VOLUME',
+      subject: { part: 'word', index: empty },
       hint: 'A variable here is empty or not set.',
     });
   }
@@ -152,6 +154,7 @@ export function applyStopSignal({ builder, state, command, instruction }: Step<V
   if (parseSignal(signal) === undefined) {
     throw new SlipwayError('invalid', `invalid signal: ${signal}`, {
       code: 'SIGNAL_INVALID',
+      subject: { part: 'argument' },
       hint: 'Give a name like SIGTERM or a number.',
     });
   }

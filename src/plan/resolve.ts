@@ -14,6 +14,7 @@ import {
   type StageGraph,
 } from './link.ts';
 import type { PlanOptions, ResolvedImage } from './options.ts';
+import { rangeOfSource } from './source-range.ts';
 
 /** An image that the plan stands on. */
 export interface Base extends ResolvedImage {
@@ -128,7 +129,8 @@ async function lookUp(
     }
     want(stage.base, platformOf(stage, options), stage.from.image.range);
     for (const command of stage.commands) {
-      for (const source of command.sources) want(source, options.platform, command.range);
+      for (const [index, source] of command.sources.entries())
+        want(source, options.platform, rangeOfSource(command, index, options));
     }
   }
   const entries = [...requests];

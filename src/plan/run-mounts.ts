@@ -4,6 +4,7 @@ import { type MountSpec, parseMount } from '../dockerfile/mounts.ts';
 import { joinPath, resolveWorkdir } from '../dockerfile/paths.ts';
 import { flagValues } from '../dockerfile/validate.ts';
 import { SlipwayError } from '../errors/index.ts';
+import { aboutFlag } from '../errors/subject.ts';
 import { locating } from './fail.ts';
 import type { Source } from './link.ts';
 import type { Step } from './metadata.ts';
@@ -29,14 +30,15 @@ export function planMounts(step: Step<RunInstruction>): PlannedMounts {
   const planned: PlannedMounts = { mounts: [], dependencies: [], secretNames: new Set() };
   flagValues(instruction.flags, 'mount').forEach((flag, index) => {
     const range = command.isTrigger ? command.range : flag.range;
-    locating(builder.options, { range }, () => {
+    const plan = (): void => {
       const spec = parseMount(flag.value, (raw) =>
         expand(builder, state, { raw, range: flag.range, command, env }),
       );
       const mount = planMount(step, { spec, source: command.sources[index], planned });
       planned.mounts.push(mount);
       if (mount.type === 'secret' && mount.env !== undefined) planned.secretNames.add(mount.env);
-    });
+    };
+    locating(builder.options, { ...command, range }, () => aboutFlag('mount', index, plan));
   });
   return planned;
 }

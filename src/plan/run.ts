@@ -3,6 +3,7 @@ import { parseDevice } from '../dockerfile/devices.ts';
 import { resolveWorkdir } from '../dockerfile/paths.ts';
 import { argPrefix, type EnvList, proxyEnv, type StageScope } from '../dockerfile/scope.ts';
 import { flagValues, networkOf, securityOf } from '../dockerfile/validate.ts';
+import { SlipwayError } from '../errors/index.ts';
 import { errorAt } from './fail.ts';
 import { type Step, withShell } from './metadata.ts';
 import { noCacheReason } from './no-cache.ts';
@@ -91,7 +92,10 @@ function commandOf({ state, instruction }: Step<RunInstruction>): {
   scripts: { name: string; content: string }[];
   summary: string;
 } {
-  if (instruction.form === 'exec') return { args: [...instruction.args], scripts: [], summary: '' };
+  if (instruction.form === 'exec') {
+    if (instruction.args.length === 0) throw noProgram();
+    return { args: [...instruction.args], scripts: [], summary: '' };
+  }
   const { heredocs, text } = instruction;
   const [first] = heredocs;
   if (first === undefined) return { args: withShell(state, text), scripts: [], summary: '' };
@@ -111,6 +115,15 @@ function commandOf({ state, instruction }: Step<RunInstruction>): {
     scripts: [{ name: first.name, content }],
     summary,
   };
+}
+
+/** Refused by BuildKit before anything runs, in its words behind ours. */
+function noProgram(): SlipwayError {
+  const message = 'RUN [] names no program: failed to marshal LLB definition: arguments are required';
+  return new SlipwayError('invalid', message, {
+    code: 'RUN_EMPTY',
+    hint: 'Write RUN ["program", "argument"], or RUN with a command for the shell.',
+  });
 }
 
 /** The body with the tabs of `<<-` taken off. */

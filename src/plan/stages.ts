@@ -5,6 +5,7 @@ import { goQuote } from '../dockerfile/go-text.ts';
 import { automaticArgs, type EnvList } from '../dockerfile/scope.ts';
 import { didYouMean, suggest } from '../dockerfile/suggest.ts';
 import { flagValue } from '../dockerfile/validate.ts';
+import type { SourceRange } from '../errors/index.ts';
 import { parsePlatform } from '../image/platform.ts';
 import { isReference, parseReference } from '../image/reference.ts';
 import type { Platform } from '../image/types.ts';
@@ -102,7 +103,7 @@ function evaluateGlobals(
           ? undefined
           : locating(
               options,
-              arg,
+              value,
               () => expandWord(value.text, (name) => globals.get(name), dockerfile).value,
             ));
       if (given !== undefined) globals.set(key.text, given);
@@ -131,8 +132,8 @@ function evaluateFrom(
   from: FromInstruction,
   { globals, globalNames }: { globals: EnvList; globalNames: ReadonlySet<string> },
 ): Pick<Stage, 'baseName' | 'platform'> {
-  const expand = (text: string) =>
-    locating(options, from, () => expandWord(text, (name) => globals.get(name), dockerfile));
+  const expand = (text: string, range: SourceRange) =>
+    locating(options, { range }, () => expandWord(text, (name) => globals.get(name), dockerfile));
   const known = new Set([...globalNames, ...globals.keys()]);
   const reportUndeclared = (names: readonly string[]) => {
     for (const name of names) {
@@ -140,7 +141,7 @@ function evaluateFrom(
     }
   };
 
-  const image = expand(from.image.text);
+  const image = expand(from.image.text, from.image.range);
   reportUndeclared(image.undefinedNames);
   if (image.value !== '' && image.undefinedNames.length > 0 && !isReference(image.value)) {
     locating(
@@ -165,7 +166,7 @@ function evaluateFrom(
   const expression = flagValue(from.flags, 'platform');
   if (expression === undefined || expression === '') return { baseName: image.value, platform: undefined };
   const range = from.flags.find((flag) => flag.name === 'platform')!.range;
-  const platform = expand(expression);
+  const platform = expand(expression, range);
   reportUndeclared(platform.undefinedNames);
   const [onlyName] = platform.usedNames;
   if (

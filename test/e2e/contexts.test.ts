@@ -99,7 +99,7 @@ describeWith({ needs }, 'contexts from elsewhere', () => {
     web.file('/Dockerfile.tar.gz', 'FROM scratch\nADD <<E /x\ntext\nE\n');
     expect(await filesOf([`${web.url}/Dockerfile.tar.gz`])).toEqual(['x']);
     web.file('/copies', 'FROM scratch\nCOPY f /\n');
-    const expected = `ERROR: failed to build: failed to solve: "/f": not found in the build context
+    const expected = `ERROR: failed to build: failed to solve: "/f": not found in the build context (failed to compute cache key: failed to calculate checksum of ref build-context: "/f": not found)
 Hint: There is no build context: the Dockerfile came alone. Pass a directory, an archive or a git repository.
 `;
     expect(await errorOf([`${web.url}/copies`])).toBe(expected);

@@ -138,7 +138,7 @@ export function checkOutcome(outcome: Outcome, expected: Expectation): void {
   const { refused, image, result, events } = outcome;
   if (expected.fails !== undefined) {
     if (refused === undefined) throw new Error('it was built');
-    for (const text of expected.fails) expect(refused.text).toContain(text);
+    for (const text of [...expected.fails, ...(expected.hints ?? [])]) expect(refused.text).toContain(text);
     expect(refused.exitCode).toBe(1);
     return;
   }

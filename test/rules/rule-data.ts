@@ -39,6 +39,8 @@ export interface Expectation {
   reused?: number;
   /** The build is refused, and these texts are in what the command prints. */
   fails?: string[];
+  /** Texts of ours beside them, which no other builder prints. */
+  hints?: string[];
 }
 
 /** Settings of a build, named as the library has them. */

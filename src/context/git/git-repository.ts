@@ -89,7 +89,7 @@ export function checkChecksum(remote: GitRemote, found: { commit: string; object
   throw new SlipwayError(
     'invalid',
     `digest mismatch for ${redactUrl(address)}: expected checksum to match ${checksum}, got ${found.commit}`,
-    { code: 'GIT_CHECKSUM_MISMATCH' },
+    { code: 'GIT_CHECKSUM_MISMATCH', subject: { part: 'flag', name: 'checksum' } },
   );
 }
 

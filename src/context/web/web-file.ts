@@ -182,6 +182,10 @@ function checkDigest({ url }: WebFileRequest, found: string, wanted: string | un
   throw new SlipwayError(
     'invalid',
     `digest mismatch for ${redactUrl(url)}: sha256:${found} (expected: sha256:${wanted})`,
-    { code: 'HTTP_DIGEST_MISMATCH', hint: 'The content has changed, or the checksum is of something else.' },
+    {
+      code: 'HTTP_DIGEST_MISMATCH',
+      hint: 'The content has changed, or the checksum is of something else.',
+      subject: { part: 'flag', name: 'checksum' },
+    },
   );
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import path from 'node:path';
 import type { ContextSource } from '../../context/context-source.ts';
+import { about } from '../../errors/subject.ts';
 import type { SelectedSource, StepSource } from '../../execute/executor.ts';
 import type { CopyOperation, RemoteSource } from '../../plan/types.ts';
 import { bytesOf } from '../../sys/bytes.ts';
@@ -32,8 +33,8 @@ export async function selectAdd(work: AddWork): Promise<SelectedFiles> {
   const { operation, select } = work;
   const parts: SelectedFiles[] = [];
   let local: string[] = [];
-  const flush = async (): Promise<void> => {
-    if (local.length > 0) parts.push(await select(local));
+  const flush = async (end: number): Promise<void> => {
+    if (local.length > 0) parts.push(await withSubject(end - local.length, () => select(local)));
     local = [];
   };
   for (const [index, source] of operation.sources.entries()) {
@@ -42,14 +43,30 @@ export async function selectAdd(work: AddWork): Promise<SelectedFiles> {
       local.push(source);
       continue;
     }
-    await flush();
-    parts.push(remote.kind === 'http' ? await selectFile(remote, work) : await selectCommit(remote, work));
+    await flush(index);
+    parts.push(
+      await withSubject(index, () =>
+        remote.kind === 'http' ? selectFile(remote, work) : selectCommit(remote, work),
+      ),
+    );
   }
-  await flush();
+  await flush(operation.sources.length);
   return {
     digest: hash('sha256', JSON.stringify(parts.map((part) => part.digest)), 'hex'),
     source: async () => joined(await Promise.all(parts.map((part) => part.source()))),
   };
+}
+
+/** Errors of a part of the sources count from its first; what is fetched is wrong itself unless a flag is. */
+async function withSubject(first: number, select: () => Promise<SelectedFiles>): Promise<SelectedFiles> {
+  try {
+    return await select();
+  } catch (error) {
+    throw about(error, (known) => {
+      if (known?.part === 'flag') return known;
+      return { part: 'word', index: first + (known?.part === 'word' ? known.index : 0) };
+    });
+  }
 }
 
 async function selectFile(

@@ -1,4 +1,5 @@
 import { SlipwayError } from '../../errors/index.ts';
+import type { ErrorSubject } from '../../errors/subject.ts';
 
 /** Version of the protocol between front and worker; both sides come from one package, so it must be equal. */
 export const PROTOCOL_VERSION = 1;
@@ -28,6 +29,7 @@ export interface WireError {
   code: string;
   message: string;
   hint?: string | undefined;
+  subject?: ErrorSubject | undefined;
   exitCode?: number | undefined;
   stack?: string | undefined;
 }

@@ -10,6 +10,7 @@ export function toWireError(error: unknown): WireError {
       code: error.code,
       message: error.message,
       hint: error.hint,
+      subject: error.subject,
       exitCode: error.exitCode,
     };
   }
@@ -34,6 +35,7 @@ export function fromWireError(wire: WireError): SlipwayError {
   const error = new SlipwayError(wire.kind as ErrorKind, wire.message, {
     code: wire.code,
     hint: wire.hint,
+    subject: wire.subject,
     exitCode: wire.exitCode,
   });
   if (wire.stack !== undefined) error.stack = wire.stack;

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { SlipwayError } from '../../errors/index.ts';
+import { aboutFlag } from '../../errors/subject.ts';
 import type { RunDevice, RunOperation } from '../../plan/types.ts';
 import type { ContainerDevice, Mount } from '../../runtime/types.ts';
 import type { WorkerHost } from '../worker/host.ts';
@@ -28,8 +29,12 @@ export function prepareDevices(
   const { devices = [], allowedDevices = [] } = operation;
   if (devices.length === 0) return NONE;
   const { devices: known, unread } = readCdiDevices();
-  const found = new Set(devices.flatMap((device) => find(device, known, unread)));
-  const denied = [...found].filter(({ name }) => !isAllowed(name, allowedDevices)).map(({ name }) => name);
+  const byFlag = devices.map((device, index) =>
+    aboutFlag('device', index, () => find(device, known, unread)),
+  );
+  const found = new Set(byFlag.flat());
+  const isDenied = ({ name }: CdiDevice): boolean => !isAllowed(name, allowedDevices);
+  const denied = [...found].filter(isDenied).map(({ name }) => name);
   if (denied.length > 0) {
     const many = denied.length > 1;
     throw new SlipwayError(
@@ -37,6 +42,7 @@ export function prepareDevices(
       `${many ? 'devices' : 'device'} ${denied.join(', ')} ${many ? 'are' : 'is'} requested by the build but not allowed`,
       {
         code: 'DEVICE_NOT_ALLOWED',
+        subject: { part: 'flag', name: 'device', index: byFlag.findIndex((given) => given.some(isDenied)) },
         hint: `Build with --allow device=${denied[0]} if you trust this Dockerfile.`,
       },
     );

@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlipwayError } from '../../errors/index.ts';
+import type { ErrorSubject } from '../../errors/subject.ts';
 import type { RunMount, RunOperation } from '../../plan/types.ts';
 import type { Mount } from '../../runtime/types.ts';
 import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
@@ -201,12 +202,14 @@ function prepareSecret(
     if (!mount.required) return { mounts: [], env: [] };
     throw new SlipwayError('not-found', `secret ${mount.id}: not found`, {
       code: 'SECRET_NOT_FOUND',
+      subject: mountFlag(index),
       hint: `Pass it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME.`,
     });
   }
   if (mount.env !== undefined && value.includes(0)) {
     throw new SlipwayError('invalid', `secret ${mount.id} holds a NUL byte and cannot be a variable`, {
       code: 'SECRET_NUL',
+      subject: mountFlag(index),
       hint: 'Mount it as a file: leave out env=.',
     });
   }
@@ -228,6 +231,10 @@ function prepareSecret(
   return { mounts: [bind(file, mount.target, ['ro', 'noexec'])], env };
 }
 
+function mountFlag(index: number): ErrorSubject {
+  return { part: 'flag', name: 'mount', index };
+}
+
 /** The socket of an agent; without one for the id nothing is mounted, unless it is required (M11). */
 async function prepareSsh(
   mount: Extract<RunMount, { type: 'ssh' }>,
@@ -238,6 +245,7 @@ async function prepareSsh(
     if (!mount.required) return [];
     throw new SlipwayError('not-found', `unset ssh forward key ${mount.id}`, {
       code: 'SSH_NOT_FOUND',
+      subject: mountFlag(index),
       hint: `Pass an agent or a key with --ssh ${mount.id}${mount.id === 'default' ? '' : '=PATH'}.`,
     });
   }

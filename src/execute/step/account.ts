@@ -46,6 +46,7 @@ export function resolveUser(root: BytePath, text: string): Account {
   if (!entry && userPart !== '' && number === undefined) {
     throw new SlipwayError('invalid', `unable to find user ${userPart}: no matching entries in passwd file`, {
       code: 'USER_NOT_FOUND',
+      subject: { part: 'user' },
       hint: 'USER takes a name of /etc/passwd in this stage, or a number.',
     });
   }
@@ -59,6 +60,7 @@ export function resolveUser(root: BytePath, text: string): Account {
         `unable to find group ${groupPart}: no matching entries in group file`,
         {
           code: 'GROUP_NOT_FOUND',
+          subject: { part: 'user' },
           hint: 'The part after the colon is a name of /etc/group in this stage, or a number.',
         },
       );

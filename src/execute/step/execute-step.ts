@@ -1,3 +1,4 @@
+import { SlipwayError } from '../../errors/index.ts';
 import { layersPath } from '../../store/layout.ts';
 import { bytesOf } from '../../sys/bytes.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
@@ -37,9 +38,21 @@ export async function executeStep(
     const { layer } = request;
     recordOverrides(host, { parent, below, layer, root: bytesOf(snapshot.root), kept, committed });
     return { peakMemory, base: delta && { ...delta.base, hides: delta.plan.removed.length > 0 } };
+  } catch (error) {
+    throw aboutDestination(error, request.step, snapshot.root);
   } finally {
     snapshot.discard();
   }
+}
+
+const PATH_ERRORS = new Set(['NOT_A_DIRECTORY', 'LINK_LOOP', 'DIRECTORY_OVER_FILE', 'FILE_OVER_DIRECTORY']);
+
+/** A path that cannot be used here is a WORKDIR or a destination: sources were looked at before. It is shown as the image has it. */
+function aboutDestination(error: unknown, { kind }: ExecutableStep, root: string): unknown {
+  const isPath = error instanceof SlipwayError && PATH_ERRORS.has(error.code);
+  if (!isPath || (kind !== 'copy' && kind !== 'workdir')) return error;
+  const message = error.message.replace(`${root}/`, '/');
+  return new SlipwayError(error.kind, message, { ...error.details(), subject: { part: 'argument' } });
 }
 
 /** `COPY --link`: whatever its parent is, it gives one layer. */

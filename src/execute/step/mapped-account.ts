@@ -23,7 +23,7 @@ export function resolveMappedUser(host: Pick<WorkerHost, 'tier'>, root: BytePath
     throw new SlipwayError(
       'unsupported',
       `USER ${text} is ${account.uid}:${account.gid} here, an id that this user's namespace does not have`,
-      { code: 'USER_NOT_MAPPED', hint: SUBORDINATE_IDS_HINT },
+      { code: 'USER_NOT_MAPPED', hint: SUBORDINATE_IDS_HINT, subject: { part: 'user' } },
     );
   }
   const additionalGids = host.tier === 'single' ? [] : account.additionalGids.filter(hasGid);
