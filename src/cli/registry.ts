@@ -13,6 +13,8 @@ export const groups: readonly CommandGroup[] = [
   { name: 'cache', summary: 'Manage cache mounts' },
   { name: 'container', summary: 'Manage containers' },
   { name: 'image', summary: 'Manage images' },
+  { name: 'imagetools', summary: 'Look at images in registries, and make images of them there' },
+  { name: 'manifest', summary: 'Look at manifests in registries' },
   { name: 'system', summary: 'Manage Slipway' },
 ];
 
@@ -91,6 +93,26 @@ export const commands: readonly CommandEntry[] = [
     paths: ['image push', 'push'],
     summary: 'Upload an image to a registry',
     load: async () => loaded((await import('./commands/push.ts')).push),
+  },
+  {
+    paths: ['manifest inspect'],
+    summary: 'Display an image manifest, or manifest list',
+    load: async () => loaded((await import('./commands/manifest-inspect.ts')).manifestInspect),
+  },
+  {
+    paths: ['imagetools inspect'],
+    summary: 'Show details of an image in the registry',
+    load: async () => loaded((await import('./commands/imagetools-inspect.ts')).imagetoolsInspect),
+  },
+  {
+    paths: ['imagetools create'],
+    summary: 'Create a new image based on source images',
+    load: async () => loaded((await import('./commands/imagetools-create.ts')).imagetoolsCreate),
+  },
+  {
+    paths: ['search'],
+    summary: 'Search a registry for images',
+    load: async () => loaded((await import('./commands/search.ts')).search),
   },
   {
     paths: ['login'],
@@ -215,6 +237,8 @@ export type Resolved =
 /** Finds the command that `words` begin with. `candidates` are the names that would have been known there. */
 export function resolve(words: readonly string[]): Resolved {
   const [first = '', second] = words;
+  // `buildx imagetools create`
+  if (first === 'buildx' && second === 'imagetools') return resolve(words.slice(1));
   const group = groups.find(({ name }) => name === first);
   if (group === undefined) {
     const entry = commands.find(({ paths }) => paths.includes(first));

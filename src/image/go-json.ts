@@ -1,9 +1,10 @@
 /**
  * JSON as Go's encoding/json writes it: no spaces, and `<`, `>`, `&`, U+2028 and U+2029 escaped. Two builders that
- * write the same values in the same order then give the same digest. Members that are undefined are left out.
+ * write the same values in the same order then give the same digest. Members that are undefined are left out. `indent`: spaces
+ * of MarshalIndent.
  */
-export function goJson(value: unknown): string {
-  return JSON.stringify(value).replace(
+export function goJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(
     /[<>&\u2028\u2029]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

@@ -48,7 +48,7 @@ export function lastOverprint(text: string): string {
 }
 
 /** JSON of a value, with what a terminal would act on escaped. `indent` as JSON.stringify takes it. */
-export function safeJson(value: unknown, indent?: number): string {
+export function safeJson(value: unknown, indent?: number | string): string {
   const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return JSON.stringify(value, null, indent).replace(UNESCAPED, escaped);
 }

@@ -1,7 +1,7 @@
 import { evaluate } from './evaluate.ts';
-import { functions } from './functions.ts';
+import { functions, type TemplateFunction } from './functions.ts';
 import { parseTemplate, type Template } from './parse.ts';
-import type { GoValue } from './values.ts';
+import { type GoValue, toJson } from './values.ts';
 
 export { formatDocument } from './format-document.ts';
 export { structFromJson } from './typed.ts';
@@ -37,6 +37,16 @@ const headerFunctions = {
     ]),
   ),
 };
+
+/** As `render`, with JSON on several lines, as buildx has it. Errors as `render`. */
+export function renderIndented(template: Template, value: GoValue): string {
+  const json: TemplateFunction = {
+    least: 1,
+    most: 1,
+    call: ([one]) => JSON.stringify(toJson(one), undefined, 2),
+  };
+  return evaluate(template, value, { functions: { ...functions, json } });
+}
 
 /** The header of a table: the template on the names of its columns. */
 export function renderHeader(template: Template, headers: GoValue): string {

@@ -2,7 +2,7 @@ import { SlipwayError } from '../../errors/index.ts';
 import { pause, retryDelay } from '../../http/retry.ts';
 import type { Digest } from '../../image/types.ts';
 import { registryFailure } from '../registry-error.ts';
-import type { CallOptions, RegistryEndpoint, Upload } from '../types.ts';
+import type { CallOptions, RegistryEndpoint, Upload, UploadBody } from '../types.ts';
 import { fileBody } from './file-body.ts';
 
 /** A blob goes in one request up to this size; a larger one so that it can be gone on with where it broke off. */
@@ -16,8 +16,8 @@ const ATTEMPTS = 5;
 export interface LocalBlob {
   digest: Digest;
   size: number;
-  /** The bytes, or the path of a file that has them. */
-  content: Buffer | string;
+  /** The bytes, the path of a file that has them, or what gives a part of them, `to` exclusive. */
+  content: Buffer | string | ((from: number, to: number) => UploadBody);
 }
 
 export interface UploadOptions extends CallOptions {
@@ -102,8 +102,10 @@ async function send(
   begun: Upload,
   { signal, sent, chunkBytes }: UploadOptions,
 ): Promise<void> {
-  const bodyOf = (from: number, to: number) =>
-    typeof content === 'string' ? fileBody(content, { from, to, sent }) : content.subarray(from, to);
+  const bodyOf = (from: number, to: number): UploadBody => {
+    if (typeof content === 'string') return fileBody(content, { from, to, sent });
+    return typeof content === 'function' ? content(from, to) : content.subarray(from, to);
+  };
   let upload = begun;
   if (size <= MONOLITHIC_BYTES && upload.offset === 0)
     return client.putUpload(upload, digest, bodyOf(0, size), { signal });
