@@ -1,3 +1,4 @@
+import type { FetchProgress } from './fetch-progress.ts';
 import type { KeptSources } from './kept/kept-sources.ts';
 
 /** What fetching something from elsewhere may use. */
@@ -13,6 +14,8 @@ export interface RemoteAccess {
   sshAgent: () => Promise<string | undefined>;
   /** What one source may hold at most; see `RemoteLimits`. */
   limits?: Partial<RemoteLimits>;
+  /** Told of what is really fetched. */
+  progress?: FetchProgress | undefined;
   signal?: AbortSignal | undefined;
 }
 

@@ -96,11 +96,11 @@ async function buildInStore(task: BuildTask): Promise<BuildResult> {
 async function buildFromInput(
   task: BuildTask & { store: Store; recorder: BuildRecorder },
 ): Promise<BuildResult> {
-  const { options, env, signal, store } = task;
+  const { options, env, signal, store, emit } = task;
   const cwd = options.cwd ?? process.cwd();
   const secrets = await Secrets.open(options.secrets ?? {}, { env, cwd, signal });
   using agents = SshAgents.open(options.ssh ?? {}, { env, cwd });
-  const sources = new BuildSources({ options, store, env, secrets, agents, signal, build });
+  const sources = new BuildSources({ options, store, env, secrets, agents, emit, signal, build });
   let input: BuildInput | undefined;
   try {
     const opened = await sources.open();

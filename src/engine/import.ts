@@ -1,3 +1,4 @@
+import { redactUrl } from '../errors/redact-url.ts';
 import { registerLayer } from '../export/register.ts';
 import type { UnpackedLayer } from '../export/unpack-blob.ts';
 import { buildImageConfig } from '../image/build-config.ts';
@@ -7,12 +8,15 @@ import { formatTime, nowNs } from '../image/time.ts';
 import type { ContainerConfig, Digest, Platform } from '../image/types.ts';
 import { putImage } from '../store/images.ts';
 import { allocateLayer } from '../store/layers.ts';
+import type { Store } from '../store/store.ts';
 import { inputOf } from './load.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
 
 export interface ImportOptions extends StoreOptions {
-  /** Path of a tar of a root file system, compressed or not; `-` reads standard input. */
+  /** Path or URL (https, http) of a tar of a root file system, compressed or not; `-` reads standard input. */
   source: string;
+  /** Told of the bytes of a URL's content that have come, and how many there are, where that is known. */
+  onDownload?: ((bytes: number, total?: number) => void) | undefined;
   /** `name[:tag]`; undefined leaves the image without a name. */
   reference?: string | undefined;
   platform?: Platform | undefined;
@@ -29,11 +33,17 @@ export function importImage(options: ImportOptions): Promise<Digest> {
   return withSession({ ...options, inheritStdio: source === '-' }, async (store, session) => {
     const lease = session.lease();
     const { client } = await session.worker();
-    const request = { input: inputOf(source), id: allocateLayer(store, lease) };
-    const unpacked = await client.call<UnpackedLayer>('import', request, signal ? { signal } : {});
+    const file = await fileOf(options, store);
+    let unpacked: UnpackedLayer;
+    try {
+      const request = { input: inputOf(file.path), id: allocateLayer(store, lease) };
+      unpacked = await client.call<UnpackedLayer>('import', request, signal ? { signal } : {});
+    } finally {
+      file.release();
+    }
     const layer = registerLayer(store, lease, unpacked);
     const now = nowNs();
-    const comment = options.message || `Imported from ${/^https?:/.test(source) ? source : '-'}`;
+    const comment = options.message || `Imported from ${isUrl(source) ? redactUrl(source) : '-'}`;
     const config = buildImageConfig({
       platform,
       config: options.config ?? {},
@@ -43,4 +53,36 @@ export function importImage(options: ImportOptions): Promise<Digest> {
     });
     return putImage(store, { config: config.bytes, tags }).id;
   });
+}
+
+/** Whether `import` fetches its source. */
+export function isUrl(source: string): boolean {
+  return /^https?:\/\//i.test(source);
+}
+
+/** What is to be imported, on this machine. Errors as `openWebFile`. */
+async function fileOf(
+  { source, env = process.env, signal, onDownload }: ImportOptions,
+  store: Store,
+): Promise<{ path: string; release: () => void }> {
+  if (!isUrl(source)) return { path: source, release: () => {} };
+  const [{ openWebFile }, { plainAccess }] = await Promise.all([
+    import('../context/web/web-file.ts'),
+    import('./sources/plain-access.ts'),
+  ]);
+  const access = plainAccess({ store, env, signal });
+  try {
+    const report = { received: onDownload ?? (() => {}), ended: () => {} };
+    const file = await openWebFile({ url: source }, { ...access, progress: () => report });
+    return {
+      path: file.path,
+      release: () => {
+        file.release();
+        access.kept.close();
+      },
+    };
+  } catch (error) {
+    access.kept.close();
+    throw error;
+  }
 }

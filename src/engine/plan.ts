@@ -7,6 +7,8 @@ import { compilePlan } from '../plan/compile.ts';
 import type { ResolvedImage } from '../plan/options.ts';
 import type { Plan } from '../plan/types.ts';
 import { checkSyntax } from './foreign-syntax.ts';
+import { parseNamedContexts, type TargetContext } from './sources/named-context.ts';
+import { plannedContexts } from './sources/planned-contexts.ts';
 import { syntaxError } from './syntax-error.ts';
 
 /** What a plan is made for; everything has a usual value. */
@@ -17,6 +19,8 @@ export interface PlanRequest {
   buildArgs?: Readonly<Record<string, string>>;
   labels?: Readonly<Record<string, string>>;
   platform?: Platform;
+  /** Named contexts, as for a build; none is opened. */
+  buildContexts?: Readonly<Record<string, string | TargetContext>>;
   network?: 'default' | 'none' | 'host';
   /** How errors call the file. Default `Dockerfile`. */
   file?: string;
@@ -40,14 +44,17 @@ export async function plan(text: string, request: PlanRequest = {}): Promise<Pla
   const buildArgs = new Map(Object.entries(request.buildArgs ?? {}));
   const foreign = checkSyntax({ file, text, buildArgs, ignoreSyntax: request.ignoreSyntax });
   if (errors.length > 0) throw syntaxError(errors, { file, text });
+  const platform = request.platform ?? localPlatform();
   const compiled = await compilePlan(dockerfile, {
     target: request.target,
     allStages: request.allStages,
     buildArgs,
     labels: new Map(Object.entries(request.labels ?? {})),
-    platform: request.platform ?? localPlatform(),
+    platform,
     network: request.network ?? 'default',
+    namedContexts: plannedContexts(parseNamedContexts(request.buildContexts ?? {})),
     resolveImage: request.resolveImage ?? assumeImage,
+    resolveContext: (name) => assumeImage(name, platform),
     parseTrigger,
     file,
     text,

@@ -25,6 +25,8 @@ export interface DownloadRequest {
   /** How often a body that breaks off is asked for in all, and the first delay. Default 4, 250 ms. */
   attempts?: number;
   delayMs?: number;
+  /** Told of the bytes of the content so far, and how many there will be where that is known. */
+  received?: ((bytes: number, total?: number) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -83,8 +85,10 @@ async function ask(client: HttpClient, request: DownloadRequest): Promise<HttpRe
 
 async function save(answer: HttpResponse, request: DownloadRequest): Promise<Download> {
   const { headers } = answer;
-  const announced = Number(headers['content-length'] ?? 0);
-  if (announced > request.limit && headers['content-encoding'] === undefined) throw tooLarge(request);
+  // Of what is encoded on the way, the length is that of the code.
+  const length = headers['content-encoding'] === undefined ? headers['content-length'] : undefined;
+  const total = length === undefined ? undefined : Number(length);
+  if ((total ?? 0) > request.limit) throw tooLarge(request);
   const hash = createHash('sha256');
   let size = 0;
   const descriptor = fs.openSync(request.file, 'w', 0o600);
@@ -93,6 +97,7 @@ async function save(answer: HttpResponse, request: DownloadRequest): Promise<Dow
       size += chunk.length;
       if (size > request.limit) throw tooLarge(request);
       hash.update(chunk);
+      request.received?.(size, total);
       for (let at = 0; at < chunk.length; ) at += fs.writeSync(descriptor, chunk, at);
     }
   } finally {

@@ -8,6 +8,7 @@ import { leftovers } from '../support/leftovers.ts';
 import { describeWith, program } from '../support/need.ts';
 import { ended, startSlipway } from '../support/slipway.ts';
 import { suiteStore } from '../support/suite-store.ts';
+import { slipwayInTerminal } from '../support/terminal.ts';
 import { webServer } from '../support/web-server.ts';
 
 const needs = [program('git'), ...['bzip2', 'zstd'].map((name) => program(name)), program('xz', 'xz-utils')];
@@ -129,6 +130,83 @@ Hint: There is no build context: the Dockerfile came alone. Pass a directory, an
     expect(await errorOf(['--build-context', 'name', '.'])).toContain(
       'invalid context value: name, expected key=value',
     );
+  });
+
+  it('are fetched in the sight of the user, and not when nothing has changed', async () => {
+    web.file('/shown.tar', tars.get('plain')!);
+    const address = web.url.replace('://', '://user:pass@');
+    const plain = async (context: string): Promise<string> => {
+      const { stderr } = await store.run(['build', '--progress=plain', '-t', 'shown', context]);
+      return stderr
+        .slice(0, stderr.indexOf('#2 '))
+        .replaceAll(git.url.replace('http://', ''), 'GIT')
+        .replaceAll(web.url.replace('http://', ''), 'WEB')
+        .replaceAll(/ \d+\.\d+s/g, ' TIME')
+        .replaceAll(/(?:\d+\.)?\d+[kM]?B/g, 'BYTES')
+        .replaceAll(/(?:receiving objects|downloading) BYTES.* TIME(?= done)/g, (line) =>
+          line.replace(' TIME', ''),
+        )
+        .trim();
+    };
+    expect(await plain(`${address}/shown.tar`)).toMatchInlineSnapshot(`
+      "#1 http://WEB/shown.tar
+      #1 downloading BYTES / BYTES done
+      #1 DONE TIME"
+    `);
+    expect(await plain(`${address}/shown.tar`)).toMatchInlineSnapshot(`
+      "#1 http://WEB/shown.tar
+      #1 CACHED"
+    `);
+    rmSync(join(store.root, 'sources'), { recursive: true });
+    expect(await plain(`${git.url}/r.git#v1`)).toMatchInlineSnapshot(`
+      "#1 [internal] load git source http://GIT/r.git
+      #1 receiving objects BYTES done
+      #1 DONE TIME"
+    `);
+    rmSync(join(store.root, 'sources'), { recursive: true });
+    const onTerminal = await slipwayInTerminal(['build', `${web.url}/shown.tar`], { root: store.root });
+    expect(onTerminal.output).toMatch(
+      /=> http:\/\/\S+\/shown\.tar .*\r\n => => downloading [\d.]+[kM]?B \/ [\d.]+[kM]?B/,
+    );
+  });
+
+  it('import fetches a file system', async () => {
+    web.file('/rootfs', tars.get('gzip')!);
+    const url = `${web.url}/rootfs`;
+    const [said, id] = (await store.ok(['import', url.replace('://', '://user:pass@'), 'from/web:1'])).split(
+      '\n',
+    );
+    expect(said).toBe(`Downloading from ${url}`);
+    expect(await store.ok(['image', 'inspect', '-f', '{{.Id}} {{.Comment}}', 'from/web:1'])).toBe(
+      `${id} Imported from ${url}\n`,
+    );
+    const { exitCode, stderr } = await store.run(['import', `${web.url}/nothing`]);
+    expect([exitCode, stderr.replace(web.url, 'WEB')]).toMatchInlineSnapshot(`
+      [
+        1,
+        "Error: cannot fetch WEB/nothing: invalid response status 404
+      ",
+      ]
+    `);
+    const terminal = await slipwayInTerminal(['import', url], { root: store.root });
+    expect(terminal.output).toMatch(/^Downloading from http.*\r\n[\s\S]*sha256:[0-9a-f]{64}\r\n$/);
+  });
+
+  it('graph shows named contexts without opening them', async () => {
+    const contexts = ['made=target:/nowhere#x', 'repo=https://u:p@nowhere.invalid/r.git', 'dir=/nowhere'];
+    const flags = contexts.flatMap((text) => ['--build-context', text]);
+    const folder = store.context('drawn', {
+      Dockerfile: 'FROM made\nCOPY --from=repo g /\nCOPY --from=dir f /\n',
+    });
+    expect(await store.ok(['graph', ...flags, folder])).toMatchInlineSnapshot(`
+      "stage-0 (target)
+      ├─ n0 FROM target:/nowhere#x
+      ├─ n1 COPY --from=repo g /
+      │     ◀─ context repo: g → /
+      └─ n2 COPY --from=dir f /
+            ◀─ context dir: f → /
+      "
+    `);
   });
 
   it('says what is wrong without a credential', async () => {

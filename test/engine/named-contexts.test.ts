@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { contextName, parseNamedContext } from '../../src/engine/sources/named-context.ts';
@@ -186,6 +186,15 @@ COPY --from=made f /
     expect(tagsOf(store.root)).toEqual(before);
     const tagged = await store.build('FROM lay', { buildContexts: { lay: `oci-layout://${layout}:1` } });
     expect(tagged.config().config.Env).toContain('FROM_LAYOUT=yes');
+    const index = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')) as {
+      manifests: { digest: string }[];
+    };
+    const pinned = `oci-layout://${layout}@${index.manifests[0]!.digest}`;
+    const byDigest = await store.build('FROM lay', { buildContexts: { lay: pinned } });
+    expect(byDigest.imageId).toBe(tagged.imageId);
+    await expect(
+      store.build('FROM lay', { buildContexts: { lay: `oci-layout://${layout}@sha256:${'0'.repeat(64)}` } }),
+    ).rejects.toMatchObject({ code: 'LAYOUT_IMAGE_NOT_FOUND' });
     await expect(
       store.build('FROM lay', { buildContexts: { lay: `oci-layout://${layout}:none` } }),
     ).rejects.toMatchObject({ code: 'LAYOUT_IMAGE_NOT_FOUND' });
@@ -210,14 +219,17 @@ COPY --from=made f /
     expect([again.imageId, again.ran]).toEqual([built.imageId, 0]);
     writeFileSync(join(folder, 'f'), 'two');
     expect((await store.build(dockerfile, { buildContexts })).file(1, 'copy')).toBe('two');
-    const byLibrary = await store
+    const asData = { made: { build: { context: folder, target: 'first', buildArgs: { UNUSED: '1' } } } };
+    const sameTarget = await store.build(dockerfile, { buildContexts: asData });
+    expect([sameTarget.file(1, 'copy'), sameTarget.ran]).toEqual(['two', 0]);
+    const failed = await store
       .build(dockerfile, {
         buildContexts: {
           made: { build: { context: folder, dockerfile: 'FROM again\n', buildContexts: { again: folder } } },
         },
       })
       .catch((error: unknown) => error);
-    expect(byLibrary).toMatchObject({ code: 'SOURCE_NOT_FOUND' });
+    expect(failed).toMatchObject({ code: 'SOURCE_NOT_FOUND' });
   });
 
   it('that nothing reads are not opened', async () => {

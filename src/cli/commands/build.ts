@@ -2,6 +2,7 @@ import { SlipwayError } from '../../errors/index.ts';
 import { parseReference } from '../../image/reference.ts';
 import { isProgressMode } from '../../progress/create-sink.ts';
 import { readBuildArgFiles } from '../build-arg-file.ts';
+import { buildContexts } from '../build-contexts.ts';
 import type { BuildRequest } from '../build-request.ts';
 import { parseByteSize } from '../byte-size.ts';
 import { defineCommand } from '../command.ts';
@@ -124,15 +125,6 @@ function noCacheOf(flags: FlagValues<typeof buildFlags>): boolean | string[] {
 }
 
 /** The last of a name counts. Throws `usage` with buildx's words. */
-function buildContexts(texts: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const equals = text.indexOf('=');
-      if (equals > 0 && equals < text.length - 1) return [text.slice(0, equals), text.slice(equals + 1)];
-      throw usage('BUILD_CONTEXT_INVALID', `invalid context value: ${text}, expected key=value`);
-    }),
-  );
-}
 
 /** Docker says which tag is wrong, then why. */
 function checkTag(text: string): void {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { SlipwayError } from '../../errors/index.ts';
 import type { Measures } from '../../plan/draw/graph.ts';
 import type { Plan } from '../../plan/types.ts';
+import { buildContexts } from '../build-contexts.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import { keyValues } from '../key-values.ts';
 
@@ -14,6 +15,7 @@ export interface GraphRequest {
   file: string | undefined;
   target: string | undefined;
   buildArgs: Record<string, string>;
+  buildContexts: Record<string, string>;
   format: GraphFormat;
   /** Show what the last build of this Dockerfile measured. */
   measured: boolean;
@@ -29,6 +31,7 @@ export const graph = defineCommand({
   usage: '[OPTIONS] PATH | URL | -',
   flags: {
     'build-arg': { type: 'list', usage: 'Set build-time variables' },
+    'build-context': { type: 'list', usage: 'Additional build contexts (e.g., name=path)' },
     file: { type: 'string', short: 'f', usage: 'Name of the Dockerfile (default: "PATH/Dockerfile")' },
     format: {
       type: 'string',
@@ -51,6 +54,7 @@ export const graph = defineCommand({
         file: values.file || undefined,
         target: values.target || undefined,
         buildArgs: keyValues(values['build-arg'], { env: context.env }),
+        buildContexts: buildContexts(values['build-context']),
         format: formatOf(values.format),
         measured: values.measured,
         output: values.output || undefined,
@@ -86,6 +90,7 @@ async function perform(request: GraphRequest, context: CommandContext): Promise<
     file: input.dockerfile.name,
     target: request.target,
     buildArgs: request.buildArgs,
+    buildContexts: request.buildContexts,
   });
   const measures = request.measured ? await measured(request, planned, context) : undefined;
   const text = await draw(request.format, planned, measures);

@@ -1,5 +1,6 @@
 import { SlipwayError } from '../../errors/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
+import type { DownloadLine } from '../render/download-line.ts';
 
 /** What an `import` command line asks for. */
 export interface ImportRequest {
@@ -38,27 +39,37 @@ export const importCommand = defineCommand({
 
 /** Imports and prints the image id. */
 async function perform(request: ImportRequest, context: CommandContext): Promise<number> {
-  if (/^https?:\/\//.test(request.source))
-    throw refused('importing from a URL is not there yet', 'Fetch it and pass the file.');
   if (request.changes.length > 0)
     throw refused('--change is not there yet', 'Build FROM the imported image.');
-  const [{ importImage }, { parsePlatform }] = await Promise.all([
+  const [{ importImage, isUrl }, { parsePlatform }] = await Promise.all([
     import('../../engine/import.ts'),
     import('../../image/platform.ts'),
   ]);
   const { root, env, signal, stdout } = context;
   const { source, reference, message, platform } = request;
+  const lines = isUrl(source) ? await downloadLines(source, stdout) : undefined;
   const id = await importImage({
     source,
+    onDownload: lines?.received,
     reference,
     message,
     platform: platform === undefined ? undefined : parsePlatform(platform),
     root,
     env,
     signal,
-  });
+  }).finally(() => lines?.end());
   stdout.write(`${id}\n`);
   return 0;
+}
+
+/** Says what is fetched, as Docker does, and on a terminal how far it is. */
+async function downloadLines(source: string, stdout: NodeJS.WriteStream): Promise<DownloadLine> {
+  const [{ redactUrl }, { downloadLine }] = await Promise.all([
+    import('../../errors/redact-url.ts'),
+    import('../render/download-line.ts'),
+  ]);
+  stdout.write(`Downloading from ${redactUrl(source)}\n`);
+  return downloadLine(stdout);
 }
 
 function refused(message: string, hint: string): SlipwayError {

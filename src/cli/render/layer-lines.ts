@@ -1,5 +1,5 @@
 import type { LayerProgress } from '../../engine/pull/pull-layers.ts';
-import { humanSize } from './human.ts';
+import { progressBar } from './progress-bar.ts';
 
 const TEXTS: Readonly<Record<LayerProgress['state'], string>> = {
   exists: 'Already exists',
@@ -12,8 +12,6 @@ const TEXTS: Readonly<Record<LayerProgress['state'], string>> = {
   complete: 'Pull complete',
 };
 
-/** Cells of Docker's bar. */
-const BAR = 50;
 /** A terminal is drawn to no more often than this, but for states. */
 const REDRAW_MS = 100;
 
@@ -40,7 +38,7 @@ export class LayerLines {
     const now = performance.now();
     if (current !== undefined && current !== total && now - this.#drawn < REDRAW_MS) return;
     this.#drawn = now;
-    const bar = current === undefined ? ' ' : ` ${this.#bar(current, total!)}`;
+    const bar = current === undefined ? ' ' : ` ${progressBar(current, total!, this.#out.columns)}`;
     this.#draw(id, `${id}: ${TEXTS[state]}${bar}`);
   }
 
@@ -57,13 +55,5 @@ export class LayerLines {
     }
     const up = this.#rows.length - row;
     this.#out.write(`\x1b[${up}A\x1b[2K\r${text}\r\x1b[${up}B`);
-  }
-
-  #bar(current: number, total: number): string {
-    const numbers = `${humanSize(current, 4)}/${humanSize(total, 4)}`;
-    if (this.#out.columns <= 110) return numbers.padStart(20);
-    const filled = Math.min(BAR, Math.floor((current / Math.max(1, total)) * BAR));
-    const bar = `${'='.repeat(Math.max(0, filled - 1))}${filled > 0 ? '>' : ''}`.padEnd(BAR);
-    return `[${bar}]  ${numbers}`;
   }
 }

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { SlipwayError } from '../../errors/index.ts';
 import { redactUrl } from '../../errors/redact-url.ts';
+import type { FetchReport } from '../fetch-progress.ts';
 import { REMOTE_LIMITS, type RemoteAccess } from '../remote-access.ts';
 import { type GitRun, runGit } from './git-program.ts';
 import type { ResolvedRef } from './git-refs.ts';
@@ -59,8 +60,7 @@ export async function fetchCommit(
     });
   try {
     await prepare(directory, format, run);
-    const fetcher = { remote, directory, run, limit: access.limits?.bytes ?? REMOTE_LIMITS.bytes };
-    const object = await obtain(fetcher, resolved);
+    const object = await obtainShown({ remote, directory, run }, resolved, access);
     const commit = await commitOf(run, object);
     if (commit === undefined)
       throw new SlipwayError('invalid', `${object} of ${redactUrl(location.remote)} is not a commit`, {
@@ -119,6 +119,30 @@ interface Fetcher {
   directory: string;
   run: GitRepository['run'];
   limit: number;
+  /** Called when something is really fetched. */
+  report: () => FetchReport | undefined;
+}
+
+/** As `obtain`, and tells of it: one way that a server does not go is no failure yet. */
+async function obtainShown(
+  fetcher: Omit<Fetcher, 'limit' | 'report'>,
+  resolved: ResolvedRef,
+  { limits, progress }: RemoteAccess,
+): Promise<string> {
+  let shown: FetchReport | undefined;
+  const report = (): FetchReport | undefined => {
+    shown ??= progress?.({ kind: 'git', address: redactUrl(fetcher.remote.location.remote) });
+    return shown;
+  };
+  try {
+    const limit = limits?.bytes ?? REMOTE_LIMITS.bytes;
+    const object = await obtain({ ...fetcher, limit, report }, resolved);
+    shown?.ended('done');
+    return object;
+  } catch (error) {
+    shown?.ended('failed', error);
+    throw error;
+  }
 }
 
 /** The id of the object that the ref names, which is in the repository then. */
@@ -159,22 +183,32 @@ async function fetchRefs(
   refspecs: readonly string[],
 ): Promise<void> {
   const { remote, directory, limit } = fetcher;
+  const before = sizeOfPacks(directory);
+  const report = fetcher.report();
   try {
     await remote.run(['fetch', '--quiet', '--force', ...options, '--', remote.location.remote, ...refspecs], {
       gitDir: directory,
-      watch: () => checkSize(remote, directory, limit),
+      watch: () => {
+        const size = sizeOfPacks(directory);
+        report?.received(Math.max(0, size - before));
+        checkSize(remote, size, limit);
+      },
     });
   } finally {
     fs.rmSync(path.join(directory, 'FETCH_HEAD'), { force: true });
   }
 }
 
-function checkSize(remote: GitRemote, directory: string, limit: number): void {
+function sizeOfPacks(directory: string): number {
   const packs = path.join(directory, 'objects', 'pack');
   let sum = 0;
   for (const name of fs.readdirSync(packs))
     sum += fs.statSync(path.join(packs, name), { throwIfNoEntry: false })?.size ?? 0;
-  if (sum <= limit) return;
+  return sum;
+}
+
+function checkSize(remote: GitRemote, size: number, limit: number): void {
+  if (size <= limit) return;
   throw new SlipwayError(
     'exhausted',
     `the repository ${redactUrl(remote.location.remote)} is larger than ${limit} bytes`,

@@ -5,6 +5,7 @@ import { SlipwayError } from '../../errors/index.ts';
 import { redactUrl } from '../../errors/redact-url.ts';
 import { type Download, download, type Validators } from '../../http/download.ts';
 import { openHttpClient } from '../../http/http-client.ts';
+import { reportFetch } from '../fetch-progress.ts';
 import { firstSecret, REMOTE_LIMITS, type RemoteAccess } from '../remote-access.ts';
 import { fileNameOf } from './file-name.ts';
 
@@ -81,17 +82,17 @@ async function fetchBody(
   { body, known }: { body: string; known: AddressRecord | undefined },
   access: RemoteAccess,
 ): Promise<Download> {
-  const { env, signal, limits } = access;
+  const { env, signal, limits, progress } = access;
+  const authorization = await authorizationFor(url, access);
   const client = await openHttpClient({ env });
+  const limit = limits?.bytes ?? REMOTE_LIMITS.bytes;
   try {
-    return await download(client, {
-      url,
-      file: body,
-      known,
-      authorization: await authorizationFor(url, access),
-      limit: limits?.bytes ?? REMOTE_LIMITS.bytes,
-      signal,
-    });
+    return await reportFetch(
+      progress,
+      { kind: 'web', address: redactUrl(url) },
+      (received) => download(client, { url, file: body, known, authorization, limit, received, signal }),
+      ({ changed }) => !changed,
+    );
   } finally {
     await client.close();
   }

@@ -3,6 +3,7 @@ import type { ContextSource } from '../../context/context-source.ts';
 import type { RemoteAccess } from '../../context/remote-access.ts';
 import { localPlatform } from '../../image/platform.ts';
 import type { TimeSource } from '../../plan/options.ts';
+import type { BuildEvent } from '../../progress/events.ts';
 import type { Store } from '../../store/store.ts';
 import type { BuildOptions, BuildResult } from '../options.ts';
 import type { Secrets } from '../secrets.ts';
@@ -18,6 +19,7 @@ export interface BuildSourcesOptions {
   env: NodeJS.ProcessEnv;
   secrets: Secrets;
   agents: SshAgents;
+  emit: (event: BuildEvent) => void;
   /** Builds another target, for named contexts that are one. */
   build: (options: BuildOptions) => Promise<BuildResult>;
   signal: AbortSignal;

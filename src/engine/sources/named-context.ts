@@ -64,6 +64,15 @@ export function parseNamedContext(name: string, value: string | TargetContext): 
   return { kind: 'files', argument: value };
 }
 
+/** All of them, by the names under which they are looked for. Errors as `parseNamedContext`. */
+export function parseNamedContexts(
+  contexts: Readonly<Record<string, string | TargetContext>>,
+): Map<string, NamedContextSpec> {
+  return new Map(
+    Object.entries(contexts).map(([name, value]) => [contextName(name), parseNamedContext(name, value)]),
+  );
+}
+
 function parseLayout(text: string): NamedContextSpec {
   const at = text.indexOf('@');
   const digest = at < 0 ? undefined : text.slice(at + 1);

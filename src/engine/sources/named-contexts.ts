@@ -2,17 +2,12 @@ import { resolve } from 'node:path';
 import type { ContextSource } from '../../context/context-source.ts';
 import type { RemoteAccess } from '../../context/remote-access.ts';
 import { SlipwayError } from '../../errors/index.ts';
-import { redactUrl } from '../../errors/redact-url.ts';
 import type { Digest, Platform } from '../../image/types.ts';
 import type { NamedContext, ResolvedImage } from '../../plan/options.ts';
 import { imageDocuments } from '../../store/images.ts';
 import type { Store } from '../../store/store.ts';
-import {
-  contextName,
-  type NamedContextSpec,
-  parseNamedContext,
-  type TargetContext,
-} from './named-context.ts';
+import { type NamedContextSpec, parseNamedContexts, type TargetContext } from './named-context.ts';
+import { plannedContexts } from './planned-contexts.ts';
 import { readXattrs } from './read-xattrs.ts';
 
 export interface NamedContextsOptions {
@@ -37,17 +32,12 @@ export class NamedContexts {
 
   constructor(options: NamedContextsOptions) {
     this.#options = options;
-    this.#specs = new Map(
-      Object.entries(options.contexts).map(([name, value]) => [
-        contextName(name),
-        parseNamedContext(name, value),
-      ]),
-    );
+    this.#specs = parseNamedContexts(options.contexts);
   }
 
   /** For the plan: what each name stands for. */
   planned(): Map<string, NamedContext> {
-    return new Map([...this.#specs].map(([name, spec]) => [name, plannedAs(spec)]));
+    return plannedContexts(this.#specs);
   }
 
   /** The files of a context of files. Throws as `openRemoteContext` and `openDirectoryContext`. */
@@ -126,25 +116,4 @@ function badScheme(name: string, argument: string): SlipwayError {
     code: 'CONTEXT_SCHEME',
     hint: 'It may be a directory, a git repository, an archive (https, http), docker-image://, oci-layout:// or target:.',
   });
-}
-
-function plannedAs(spec: NamedContextSpec): NamedContext {
-  switch (spec.kind) {
-    case 'files':
-      return { kind: 'files', description: redactUrl(spec.argument) };
-    case 'scratch':
-      return { kind: 'scratch' };
-    case 'image':
-      return { kind: 'image', reference: spec.reference };
-    case 'layout': {
-      const tag = spec.tag === undefined ? '' : `:${spec.tag}`;
-      const digest = spec.digest === undefined ? '' : `@${spec.digest}`;
-      return { kind: 'result', description: `oci-layout://${spec.path}${tag}${digest}` };
-    }
-    case 'target': {
-      const { context, target } = spec.build;
-      const stage = target === undefined ? '' : `#${target}`;
-      return { kind: 'result', description: `target:${redactUrl(context)}${stage}` };
-    }
-  }
 }
