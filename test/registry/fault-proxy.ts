@@ -1,5 +1,12 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import {
+  type ClientRequest,
+  createServer,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PASSWORD, USER } from './users.ts';
@@ -19,7 +26,13 @@ export type Fault =
   /** All tokens that were given out are good no more. */
   | 'expire'
   /** The content is had from another host. */
-  | 'redirect';
+  | 'redirect'
+  /** As a server before the registry says it that limits the size of requests. */
+  | 'too-large'
+  /** What is sent to the registry ends in its middle, with the connection. */
+  | 'cut-upload'
+  /** One byte of what is sent to the registry is another. */
+  | 'spoil-upload';
 
 export interface FaultProxy {
   /** `127.0.0.1:PORT`, the beginning of images' names. */
@@ -32,6 +45,8 @@ export interface FaultProxy {
   readonly log: string[];
   /** Bytes of blobs that were sent on. */
   blobBytes: number;
+  /** Bytes of blobs that were taken. */
+  uploadBytes: number;
   /** Credentials that came to the host to which blobs are redirected. */
   readonly leaked: string[];
   close(): Promise<void>;
@@ -55,6 +70,7 @@ export async function startFaultProxy(target: () => string): Promise<FaultProxy>
     auth: false,
     log: [],
     blobBytes: 0,
+    uploadBytes: 0,
     leaked: [],
     async close() {
       await Promise.all([end(server), end(elsewhere)]);
@@ -79,6 +95,10 @@ export async function startFaultProxy(target: () => string): Promise<FaultProxy>
         return;
       case 'error':
         outgoing.writeHead(503).end('try later');
+        return;
+      case 'too-large':
+        incoming.resume();
+        outgoing.writeHead(413).end();
         return;
       case 'busy':
         outgoing.writeHead(429, { 'retry-after': '0' }).end();
@@ -110,7 +130,31 @@ export async function startFaultProxy(target: () => string): Promise<FaultProxy>
       },
     );
     outer.on('error', () => outgoing.destroy());
-    incoming.pipe(outer);
+    void passUpload(incoming, outer, fault);
+  }
+
+  async function passUpload(incoming: IncomingMessage, outer: ClientRequest, fault: Fault): Promise<void> {
+    const half = Math.floor(Number(incoming.headers['content-length'] ?? 0) / 2);
+    const isBlob = incoming.url!.includes('/blobs/uploads/');
+    let sent = 0;
+    try {
+      for await (const chunk of incoming as AsyncIterable<Buffer>) {
+        const over = sent + chunk.length > half;
+        const part = fault === 'cut-upload' && over ? chunk.subarray(0, half - sent) : chunk;
+        if (fault === 'spoil-upload' && sent <= half && over) part[half - sent]! ^= 0x5a;
+        sent += part.length;
+        if (isBlob) state.uploadBytes += part.length;
+        if (!outer.write(part)) await drained(outer);
+        if (fault === 'cut-upload' && over) {
+          outer.destroy();
+          incoming.socket.destroy();
+          return;
+        }
+      }
+      outer.end();
+    } catch {
+      outer.destroy();
+    }
   }
 
   /** Uploads go on through here. */
@@ -153,6 +197,17 @@ export async function startFaultProxy(target: () => string): Promise<FaultProxy>
   }
 
   return state;
+}
+
+/** The other side takes more, or is gone. */
+function drained(stream: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.on('drain', done).on('close', done);
+  });
 }
 
 function scopeOf(url: string): string {

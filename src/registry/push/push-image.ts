@@ -86,13 +86,13 @@ export async function pushImage(request: PushRequest): Promise<Descriptor> {
     });
   };
   const sending = layers.map(sendLayer);
+  const configSent = hasConfig ? undefined : uploadBlob(endpoint, configBlob, { ...upload, signal: signals });
   let descriptors: Descriptor[];
   try {
-    if (!hasConfig) await uploadBlob(endpoint, configBlob, { ...upload, signal: signals });
-    descriptors = await Promise.all(sending);
+    [descriptors] = await Promise.all([Promise.all(sending), configSent]);
   } catch (error) {
     stop.abort();
-    await Promise.allSettled(sending);
+    await Promise.allSettled([...sending, configSent]);
     throw error;
   }
   const { manifest } = request.documents(descriptors);
