@@ -11,7 +11,8 @@ export default defineConfig({
     // On two cores: suites wait for processes a good part of their time.
     maxWorkers: 3,
     sequence: { sequencer: SlowFirst },
-    testTimeout: 120_000,
+    // A test that hangs is found by it; on a busy machine everything takes many times as long.
+    testTimeout: 300_000,
     hookTimeout: 300_000,
   },
 });

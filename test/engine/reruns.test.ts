@@ -1,7 +1,8 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { BASE, type LibraryBuild, libraryStore } from '../support/library-store.ts';
+import { describeWith, severalIds } from '../support/need.ts';
 
 interface Case {
   name: string;
@@ -30,7 +31,7 @@ const { dockerfile, files, cases } = JSON.parse(
 
 const TEXT = `${dockerfile.join('\n')}\n`;
 
-describe('which steps run again after a change', () => {
+describeWith({ needs: [severalIds()] }, 'which steps run again after a change', () => {
   const store = libraryStore();
 
   /** Builds all stages; the steps that ran and those that were found. */

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { describe, test } from 'vitest';
 import { findProgram } from '../../tools/base/programs.ts';
 import { findPeer, type Peer } from '../../tools/peers.ts';
@@ -14,6 +16,18 @@ export function program(name: string, packageName = name): Need {
 /** The tests act as root. */
 export function root(): Need {
   return () => (process.getuid?.() === 0 ? undefined : 'needs root');
+}
+
+/** Whoever runs the tests can make files of other owners and be other users in a container. */
+export function severalIds(): Need {
+  return () => {
+    if (process.getuid?.() === 0) return undefined;
+    const { username } = userInfo();
+    const named = ['/etc/subuid', '/etc/subgid'].every(
+      (file) => existsSync(file) && readFileSync(file, 'utf8').includes(`${username}:`),
+    );
+    return named ? program('newuidmap', 'uidmap')() : 'needs root, or a user with subordinate ids';
+  };
 }
 
 /** A running engine or another builder; suites with this need belong on the list of allowed skips. */

@@ -1,6 +1,7 @@
 import type { ExportImage, ExportLayer, ImageEncoding, LayerEncoding, Output } from '../../export/types.ts';
 import { encodeOverrides } from '../../layer/listing.ts';
 import { temporaryPath } from '../../store/layout.ts';
+import type { BytePath } from '../../sys/bytes.ts';
 import type { OperationContext } from '../protocol/server.ts';
 import { mergedOverrides } from '../step/layer-overrides.ts';
 import type { WorkerHost } from './host.ts';
@@ -14,7 +15,8 @@ export type ExportRequest =
   /** One layer's blob, a file of tmp/; several at once. Gives its descriptor. */
   | { format: 'layer-blob'; layer: ExportLayer; path: string; encoding: LayerEncoding }
   | { format: 'rootfs-tar'; layers: string[]; output: Output; clampMtime?: number }
-  | { format: 'rootfs-directory'; layers: string[]; directory: string; mirror: boolean };
+  | { format: 'rootfs-directory'; layers: string[]; directory: string; mirror: boolean }
+  | { format: 'rootfs-file'; layers: string[]; path: BytePath; output: Output };
 
 /** Writes in a thread, since packing is one long loop; errors as the writers'. */
 export async function exportImages(
@@ -32,7 +34,7 @@ export async function exportImages(
   const view = host.snapshotter.view(request.layers);
   try {
     const { root } = view;
-    if (request.format === 'rootfs-directory') return await runHeavy('export', { ...request, root }, signal);
+    if (request.format !== 'rootfs-tar') return await runHeavy('export', { ...request, root }, signal);
     const overrides = encodeOverrides(mergedOverrides(host, request.layers));
     return await runHeavy('export', { ...request, root, overrides }, signal);
   } finally {

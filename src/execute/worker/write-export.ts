@@ -3,6 +3,7 @@ import { writeDockerArchive } from '../../export/docker-archive.ts';
 import type { Exporter } from '../../export/exporter.ts';
 import { writeOciArchive, writeOciDirectory } from '../../export/oci-layout.ts';
 import { writeRootfsDirectory } from '../../export/rootfs-directory.ts';
+import { writeRootfsFile } from '../../export/rootfs-file.ts';
 import { writeRootfsTar } from '../../export/rootfs-tar.ts';
 import type {
   Aborted,
@@ -13,6 +14,7 @@ import type {
   Output,
 } from '../../export/types.ts';
 import { decodeOverrides } from '../../layer/listing.ts';
+import type { BytePath } from '../../sys/bytes.ts';
 
 /** What can be written: a root file system is mounted already. */
 interface WriteTasks {
@@ -22,6 +24,7 @@ interface WriteTasks {
   'layer-blob': { layer: ExportLayer; path: string; encoding: LayerEncoding; scratch: string };
   'rootfs-tar': { root: string; output: Output; clampMtime?: number; overrides: Uint8Array };
   'rootfs-directory': { root: string; directory: string; mirror: boolean };
+  'rootfs-file': { root: string; path: BytePath; output: Output };
 }
 
 type Format = keyof WriteTasks;
@@ -50,6 +53,8 @@ const exporters: { [F in Format]: Exporter<WriteTasks[F]> } = {
 
   'rootfs-directory': ({ root, directory, mirror }, aborted) =>
     writeRootfsDirectory(root, directory, { mirror, aborted }),
+
+  'rootfs-file': ({ root, path, output }, aborted) => writeRootfsFile(root, path, output, aborted),
 };
 
 /** Writes images or a root file system to where a user wants them; errors as the exporters'. */
