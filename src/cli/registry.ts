@@ -75,6 +75,26 @@ export const commands: readonly CommandEntry[] = [
     load: async () => loaded((await import('./commands/pull.ts')).pull),
   },
   {
+    paths: ['image layers'],
+    summary: 'Show what each layer of an image adds and wastes',
+    load: async () => loaded((await import('./commands/image-layers.ts')).imageLayersCommand),
+  },
+  {
+    paths: ['image diff'],
+    summary: 'Show in what two images differ: configuration, layers, files',
+    load: async () => loaded((await import('./commands/image-diff.ts')).imageDiff),
+  },
+  {
+    paths: ['image ls-files'],
+    summary: 'List the files of an image',
+    load: async () => loaded((await import('./commands/image-files.ts')).imageLsFiles),
+  },
+  {
+    paths: ['image cat'],
+    summary: 'Print a file of an image',
+    load: async () => loaded((await import('./commands/image-files.ts')).imageCat),
+  },
+  {
     paths: ['image save', 'save'],
     summary: 'Save one or more images to a tar archive (streamed to STDOUT by default)',
     load: async () => loaded((await import('./commands/save.ts')).save),

@@ -37,7 +37,8 @@ export async function writeRootfsFile(
 function copy(file: number, write: (bytes: Uint8Array) => void, path: BytePath, aborted: Aborted): void {
   const buffer = Buffer.allocUnsafeSlow(CHUNK);
   for (;;) {
-    if (aborted()) throw new SlipwayError('canceled', `canceled while reading /${textOf(path)}`, { code: 'CANCELED' });
+    if (aborted())
+      throw new SlipwayError('canceled', `canceled while reading /${textOf(path)}`, { code: 'CANCELED' });
     const bytes = readSync(file, buffer);
     if (bytes === 0) return;
     write(buffer.subarray(0, bytes));

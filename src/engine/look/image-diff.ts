@@ -82,7 +82,10 @@ function configValues({ config, rootfs: _, history: __, ...rest }: ImageConfig):
   for (const [name, value] of Object.entries(labels ?? {})) put(`Labels.${name}`, value);
   for (const variable of env ?? []) {
     const equals = variable.indexOf('=');
-    put(`Env.${variable.slice(0, equals < 0 ? undefined : equals)}`, equals < 0 ? '' : variable.slice(equals + 1));
+    put(
+      `Env.${variable.slice(0, equals < 0 ? undefined : equals)}`,
+      equals < 0 ? '' : variable.slice(equals + 1),
+    );
   }
   return values;
 }

@@ -1,5 +1,5 @@
-import type { FileNode } from '../../context/file-tree.ts';
 import { cleanPath } from '../../context/clean-path.ts';
+import type { FileNode } from '../../context/file-tree.ts';
 import { resolvePath } from '../../context/resolve-path.ts';
 import { SlipwayError } from '../../errors/index.ts';
 import type { ExportRequest } from '../../execute/worker/export-operations.ts';
@@ -22,7 +22,11 @@ export interface ImageFile {
  * @throws SlipwayError `IMAGE_NOT_FOUND`, `PATH_NOT_FOUND`
  */
 export function listImageFiles(
-  options: StoreOptions & { image: string; paths?: readonly string[]; /** From 1: of that layer alone. */ layer?: number },
+  options: StoreOptions & {
+    image: string;
+    paths?: readonly string[] /** From 1: of that layer alone. */;
+    layer?: number;
+  },
 ): Promise<ImageFile[]> {
   return withSession(options, async (store, session) => {
     const { listings } = await imageContent(store, session, options.image);
@@ -34,7 +38,8 @@ export function listImageFiles(
       for (const name of tree.readdir(path)) visit(joinPath(path, name));
     };
     const paths = options.paths ?? [];
-    for (const path of paths.length === 0 ? ['/'] : paths) visit(found(tree, path, false, options.image).path);
+    for (const path of paths.length === 0 ? ['/'] : paths)
+      visit(found(tree, path, false, options.image).path);
     return files;
   });
 }

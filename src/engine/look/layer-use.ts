@@ -54,7 +54,8 @@ export function layersUse(listings: readonly (readonly LayerEntry[])[]): LayersU
   const remove = (path: BytePath, node: Node): number => {
     if (node.file !== undefined) waste(path, node.file);
     let files = node.file === undefined ? 0 : 1;
-    for (const [name, child] of node.children ?? []) files += remove(path === '' ? name : `${path}/${name}`, child);
+    for (const [name, child] of node.children ?? [])
+      files += remove(path === '' ? name : `${path}/${name}`, child);
     return files;
   };
 
