@@ -13,6 +13,9 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     // A test that hangs is found by it; on a busy machine everything takes many times as long.
     testTimeout: 300_000,
+    // What a test names and its store does not have is not there, with a network and without; suites with registries
+    // of their own say otherwise.
+    env: { SLIPWAY_PULL: process.env.SLIPWAY_PULL ?? 'never' },
     hookTimeout: 300_000,
   },
 });

@@ -12,12 +12,12 @@ import { BuildRecorder } from '../record/recorder.ts';
 import { buildsAreDue, tidyBuilds } from '../record/retention.ts';
 import { inputsOf } from '../solve/priorities.ts';
 import { type Solved, solve } from '../solve/solve.ts';
-import type { Snapshot } from '../solve/types.ts';
+import { fetched, type Snapshot } from '../solve/types.ts';
 import { getContent, putContent } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
 import { assembleImage } from './assemble-image.ts';
 import { buildSubject } from './build-subject.ts';
-import { deliverTarget, type TargetResult } from './deliver-target.ts';
+import { deliverTarget, isStored, type TargetResult } from './deliver-target.ts';
 import type { LineImages } from './line-images.ts';
 import { checkPlatform, makePlan, type PlanSource } from './make-plan.ts';
 import { openStoreForWork } from './open-store.ts';
@@ -119,6 +119,11 @@ async function buildFromInput(
 /** Results that nobody holds may be collected while a build looks at them, until it has a lease. */
 const ATTEMPTS = 3;
 
+/** Whether the layers of a target's image are read or put into the store. */
+function keepsLayers(options: BuildOptions, { tags, outputs }: WantedTarget): boolean {
+  return options.squash !== undefined || outputs.length > 0 || isStored(options, { tags, outputs });
+}
+
 /** A build that lost a race against a collection begins again; what it has run by then is found. */
 async function whileLayersStay(signal: AbortSignal, run: () => Promise<BuildResult>): Promise<BuildResult> {
   for (let attempt = 1; ; attempt++) {
@@ -200,9 +205,10 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
         signal: job.signal,
       }),
       executor,
+      fetchImage: (operation, vertex) => job.sources.bases(emit).fetch(operation, { vertex, session }),
       onEvent: emit,
       observer: job.recorder,
-      onSnapshot: lineImages && ((node, snapshot) => lineImages.snapshot(node, snapshot)),
+      onSnapshot: lineImages && ((node, snapshot) => lineImages.snapshot(node, fetched(snapshot))),
       askAgent: (id, message) => job.agents.request(id, message),
       signal: job.signal,
       jobs: options.jobs ?? availableParallelism(),
@@ -215,6 +221,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       const stageIndex = plan.targets?.[index] ?? plan.target;
       const stage = plan.stages[stageIndex]!;
       const snapshot = solved.snapshots.get(stage.result)!;
+      if (keepsLayers(options, target)) await fetched(snapshot);
       const kind = options.squash;
       const work = { plan, stage, snapshot, cache, executor, clampMtime, signal: job.signal };
       const squashed = kind && (await (await import('./squash.ts')).squashStage({ ...work, kind }));
@@ -257,6 +264,7 @@ async function planOf(job: BuildJob): Promise<Plan> {
   const host = localPlatform();
   const platform = options.platform ?? host;
   checkPlatform(platform, host);
+  const bases = job.sources.bases(job.emit);
   const epoch = env.SOURCE_DATE_EPOCH;
   const buildArgs = new Map(Object.entries(options.buildArgs ?? {}));
   if (epoch !== undefined && !buildArgs.has('SOURCE_DATE_EPOCH')) buildArgs.set('SOURCE_DATE_EPOCH', epoch);
@@ -272,6 +280,8 @@ async function planOf(job: BuildJob): Promise<Plan> {
     allow: options.allow ?? [],
     namedContexts: named?.planned() ?? new Map(),
     resolveContext: (name) => named!.image(name),
+    resolveImage: (reference, wanted) => bases.resolve(reference, wanted),
+    asksRegistries: bases.asks,
     timeOf: (source) => job.sources.timeOf(source),
     unsetEnv: options.unsetEnv ?? [],
     unsetLabels: options.unsetLabels ?? [],

@@ -24,6 +24,14 @@ export interface Delivery {
   session: StoreSession;
 }
 
+/** Whether a target's image is put into the store. */
+export function isStored(
+  { store }: BuildOptions,
+  { tags, outputs }: Pick<WantedTarget, 'tags' | 'outputs'>,
+): boolean {
+  return store ?? (tags.length > 0 || outputs.length === 0);
+}
+
 /**
  * Puts the image of a target into the store under its names, and wherever else it is wanted. Gives the manifest of the
  * first archive that it was written to.
@@ -43,7 +51,7 @@ export async function deliverTarget(
     const time = Date.now();
     emit({ type: 'status', vertex, id, current: 0, unit: 'items', time, done: true });
   };
-  if (options.store ?? (tags.length > 0 || outputs.length === 0)) {
+  if (isStored(options, result)) {
     putImage(store, { config: image.config.bytes, tags });
     if (options.annotations !== undefined || annotationsOf(store, image.config.digest) !== undefined) {
       putAnnotations(store, image.config.digest, options.annotations);

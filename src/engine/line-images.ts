@@ -57,7 +57,7 @@ export class LineImages {
   }
 
   /** To be told of every snapshot of the build. */
-  snapshot(node: NodeId, snapshot: Snapshot): void {
+  snapshot(node: NodeId, snapshot: Snapshot | Promise<Snapshot>): void {
     this.#of(node).resolve(snapshot);
   }
 

@@ -3,7 +3,6 @@ import { SlipwayError } from '../errors/index.ts';
 import type { Platform } from '../image/types.ts';
 import type { NamedContext, ResolvedImage, TimeSource } from '../plan/options.ts';
 import { PLAN_FORMAT, type Plan } from '../plan/types.ts';
-import { imageByName, imageDocuments } from '../store/images.ts';
 import { getPlan, putPlan } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
 
@@ -24,6 +23,9 @@ export interface PlanSource {
   /** Named contexts, and what gives those that are images without a name. */
   namedContexts: ReadonlyMap<string, NamedContext>;
   resolveContext: (name: string) => Promise<ResolvedImage>;
+  /** The image that a reference stands for now, wherever that is said. */
+  resolveImage: (reference: string, platform: Platform) => Promise<ResolvedImage | undefined>;
+  asksRegistries: boolean;
   timeOf: (source: TimeSource) => Promise<number | undefined>;
   unsetEnv?: readonly string[];
   unsetLabels?: readonly string[];
@@ -43,7 +45,7 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
   const kept = getPlan(store, key);
   if (kept !== undefined) {
     const plan = JSON.parse(kept) as Plan;
-    if (await isFresh(plan, store, source)) return plan;
+    if (await isFresh(plan, source)) return plan;
   }
   const [{ parse, parseTrigger }, { compilePlan }, { syntaxError }, { checkSyntax }] = await Promise.all([
     import('../../grammar/parse.ts'),
@@ -56,7 +58,6 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
   if (errors.length > 0) throw syntaxError(errors, source);
   const plan = await compilePlan(dockerfile, {
     ...source,
-    resolveImage: async (reference) => resolveImage(store, reference),
     parseTrigger,
   });
   if (foreign !== undefined) plan.warnings.unshift(foreign);
@@ -65,13 +66,12 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
 }
 
 /** The images that a kept plan stands on are still what they were. */
-async function isFresh(plan: Plan, store: Store, source: PlanSource): Promise<boolean> {
-  for (const { reference, imageId, context } of plan.bases) {
-    const now =
-      context === undefined
-        ? imageByName(store, reference)?.id
-        : (await source.resolveContext(context)).imageId;
-    if (now !== imageId) return false;
+async function isFresh(plan: Plan, source: PlanSource): Promise<boolean> {
+  for (const { reference, imageId, context, remote } of plan.bases) {
+    const now = await (context === undefined
+      ? source.resolveImage(reference, remote ?? plan.platform)
+      : source.resolveContext(context));
+    if (now?.imageId !== imageId || (now.remote === undefined) !== (remote === undefined)) return false;
   }
   return true;
 }
@@ -100,14 +100,6 @@ function planKey(source: PlanSource): string {
     source.withLines ?? false,
   ];
   return hash('sha256', JSON.stringify(parts), 'hex');
-}
-
-/** An image of the store by its normalised reference. */
-function resolveImage(store: Store, reference: string): ResolvedImage | undefined {
-  const record = imageByName(store, reference);
-  const documents = record && imageDocuments(store, record.id);
-  if (!record || !documents) return undefined;
-  return { imageId: record.id, config: documents.parsed, diffIds: documents.parsed.rootfs.diff_ids };
 }
 
 /** Guards against a plan for another machine: nothing here emulates yet. */

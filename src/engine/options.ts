@@ -5,8 +5,10 @@ import type { BuildWarning } from '../plan/types.ts';
 import type { ProgressSink } from '../progress/sink.ts';
 import type { ImageOptions } from './image-options.ts';
 import type { BuildOutput } from './output-options.ts';
+import type { RegistryAccess } from './registry-access.ts';
 import type { SecretSource } from './secrets.ts';
 import type { TargetContext } from './sources/named-context.ts';
+import type { PullPolicy } from './sources/remote-bases.ts';
 import type { SshSource } from './ssh/agents.ts';
 
 /** One of several stages to build. */
@@ -75,6 +77,13 @@ export interface BuildOptions extends ImageOptions {
   /** What every RUN gets beside what its line says: hosts, limits, a cgroup. */
   steps?: RunSettings;
   platform?: Platform;
+  /**
+   * When registries are asked for the images that the Dockerfile names: for all of them, for those that the store does
+   * not have, or never. Default: what SLIPWAY_PULL says, else `missing`.
+   */
+  pull?: PullPolicy | undefined;
+  /** Who reaches registries. Default: as this user has configured Docker or Podman. */
+  registries?: Pick<RegistryAccess, 'credentials' | 'insecure'> | undefined;
   /**
    * COPY and ADD give files of the context 0644 or 0755 and directories 0755, as git knows modes: the umask of a
    * checkout neither shows in the image nor makes a step run again. Default: modes as they are, as in Docker.

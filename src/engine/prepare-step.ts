@@ -10,7 +10,7 @@ import { isErrno, SlipwayError } from '../errors/index.ts';
 import { about } from '../errors/subject.ts';
 import type { RunSettings, SecretValue, SelectedFile, SelectedSource } from '../execute/executor.ts';
 import type { CopyOperation, FileSource, PlanNode, RunOperation } from '../plan/types.ts';
-import { layerNames, type PreparedStep, type PrepareStep, type Snapshot } from '../solve/types.ts';
+import { fetched, layerNames, type PreparedStep, type PrepareStep, type Snapshot } from '../solve/types.ts';
 import type { BytePath } from '../sys/bytes.ts';
 import type { FetchedSources } from './sources/fetched-sources.ts';
 import type { AddWork, SelectedFiles } from './sources/prepare-add.ts';
@@ -205,7 +205,7 @@ async function selectFromSnapshot(snapshot: Snapshot, work: SelectWork): Promise
   let chosen: { tree: FileTree; selection: Selection } | undefined;
   const choose = async (): Promise<{ tree: FileTree; selection: Selection }> => {
     if (!chosen) {
-      const tree = await options.treeOf(snapshot);
+      const tree = await options.treeOf(await fetched(snapshot));
       const selection = await select(tree, { ...request, where: 'the stage', signal: options.signal });
       chosen = { tree, selection };
     }

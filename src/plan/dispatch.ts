@@ -203,7 +203,7 @@ function startFromImage(builder: Builder, state: StageState, base: Base): void {
       ? addRoot(builder, state)
       : addNode(builder, {
           stage: state.planIndex,
-          operation: { kind: 'image', reference, imageId, diffIds },
+          operation: { kind: 'image', reference, imageId, diffIds, ...(base.remote && { remote: true }) },
           title: `FROM ${reference}`,
           label: nextLabel(builder, state),
           range: state.stage.from.range,

@@ -7,6 +7,8 @@ export interface ResolvedImage {
   imageId: Digest;
   config: ImageConfig;
   diffIds: Digest[];
+  /** It is in a registry and not in the store: the platform that it was asked for. */
+  remote?: Platform;
 }
 
 /**
@@ -59,6 +61,8 @@ export interface PlanOptions {
   namedContexts: ReadonlyMap<string, NamedContext>;
   /** Looks up a normalised reference; undefined when there is no such image. */
   resolveImage: (reference: string, platform: Platform) => Promise<ResolvedImage | undefined>;
+  /** `resolveImage` asks registries too. */
+  asksRegistries: boolean;
   /** The image of a named context of the kind `result`. */
   resolveContext: (name: string) => Promise<ResolvedImage>;
   /** Seconds since 1970; undefined for what has no time, like a directory. */
@@ -86,6 +90,7 @@ export function withPlanDefaults(input: PlanInput): PlanOptions {
     noCache: false,
     allow: [],
     namedContexts: new Map(),
+    asksRegistries: false,
     timeOf: async () => undefined,
     resolveContext: (name) => Promise.reject(new Error(`no context ${name}`)),
     file: 'Dockerfile',

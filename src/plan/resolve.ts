@@ -1,7 +1,7 @@
 import { goQuote } from '../dockerfile/go-text.ts';
 import { didYouMean, suggest } from '../dockerfile/suggest.ts';
 import { validateInstruction } from '../dockerfile/validate.ts';
-import type { SourceRange } from '../errors/index.ts';
+import { SlipwayError, type SourceRange } from '../errors/index.ts';
 import { normalizeReference } from '../image/reference.ts';
 import type { Platform } from '../image/types.ts';
 import { errorAt, locating } from './fail.ts';
@@ -152,7 +152,12 @@ async function resolveOne(request: Request, graph: StageGraph, options: PlanOpti
   }
   const { image: name } = wanted;
   const reference = normalizeReference(name);
-  const found = await options.resolveImage(reference, request.platform);
+  const found = await options.resolveImage(reference, request.platform).catch((error: unknown) => {
+    if (!(error instanceof SlipwayError) || error.kind === 'canceled' || error.location) throw error;
+    const message = `${name}: failed to resolve source metadata for ${reference}: ${error.message}`;
+    const { kind, code, hint } = error;
+    throw errorAt(options, request.range, { kind, code, hint, message });
+  });
   if (found !== undefined) return { reference, ...found };
   const stageNames = graph.stages.map((stage) => stage.displayName);
   const near = suggest(name, [...stageNames, ...COMMON_IMAGES.flatMap((name) => [name, `${name}:latest`])]);
@@ -162,7 +167,7 @@ async function resolveOne(request: Request, graph: StageGraph, options: PlanOpti
     code: 'IMAGE_NOT_FOUND',
     hint: isStageBelow(graph, name)
       ? `The stage ${name} stands further below; move it above its use.`
-      : `There is no image ${reference} in the store.`,
+      : `There is no image ${reference} in the store${options.asksRegistries ? ' and none in its registry' : ''}.`,
   });
 }
 

@@ -3,6 +3,7 @@ import { type Expansion, expandHeredoc, expandWord } from '../dockerfile/expand.
 import { type EnvList, isDeclared, type StageScope } from '../dockerfile/scope.ts';
 import { suggest } from '../dockerfile/suggest.ts';
 import { SlipwayError, type SourceRange } from '../errors/index.ts';
+import { formatPlatform } from '../image/platform.ts';
 import type { ContainerConfig, Platform } from '../image/types.ts';
 import { locating } from './fail.ts';
 import type { Command, LinkedStage, Source } from './link.ts';
@@ -238,10 +239,10 @@ const SCRATCH: OutsideNode = { key: 'scratch', operation: { kind: 'scratch' }, t
 function imageNode(builder: Builder, state: StageState, source: Source): NodeId {
   const base = builder.resolution.imageOf(source, builder.options.platform);
   noteBase(builder, base);
-  const { reference, imageId, diffIds } = base;
+  const { reference, imageId, diffIds, remote } = base;
   return outsideNode(builder, state, {
     key: reference,
-    operation: { kind: 'image', reference, imageId, diffIds },
+    operation: { kind: 'image', reference, imageId, diffIds, ...(remote && { remote: true }) },
     title: `FROM ${reference}`,
   });
 }
@@ -268,9 +269,15 @@ function outsideNode(builder: Builder, state: StageState, node: OutsideNode): No
 
 /** Notes that the plan stands on an image. */
 export function noteBase(builder: Builder, base: PlannedBase): void {
-  const { reference, imageId, context } = base;
-  const key = context === undefined ? reference : `context ${context}`;
-  builder.bases.set(key, { reference, imageId, ...(context === undefined ? {} : { context }) });
+  const { reference, imageId, context, remote } = base;
+  const name = context === undefined ? reference : `context ${context}`;
+  const key = remote === undefined ? name : `${name} ${formatPlatform(remote)}`;
+  builder.bases.set(key, {
+    reference,
+    imageId,
+    ...(context === undefined ? {} : { context }),
+    ...(remote === undefined ? {} : { remote }),
+  });
 }
 
 /** Notes that the plan reads a named context. */

@@ -43,6 +43,8 @@ export interface PlannedBase {
   imageId: Digest;
   /** The named context that stands for it, when that has no name in the store (a layout, another build). */
   context?: string;
+  /** It was not in the store: the platform that its registry was asked for. */
+  remote?: Platform;
 }
 
 /** A named context that a plan reads. */
@@ -125,12 +127,14 @@ export interface ScratchOperation {
   kind: 'scratch';
 }
 
-/** An image of the store, as `FROM` or `COPY --from` names it. */
+/** An image of the store or of a registry, as `FROM` or `COPY --from` names it. */
 export interface ImageOperation {
   kind: 'image';
   reference: string;
   imageId: Digest;
   diffIds: Digest[];
+  /** It was in a registry when the plan was made. */
+  remote?: true;
 }
 
 /** `USER` as it stands: names are looked up in the stage's own /etc/passwd when the step runs. Empty is root. */

@@ -1,14 +1,23 @@
 import { definitionDigest } from '../cache/keys.ts';
 import { SlipwayError } from '../errors/index.ts';
-import type { NodeId, Plan, PlanNode } from '../plan/types.ts';
+import type { ImageOperation, NodeId, Plan, PlanNode } from '../plan/types.ts';
 import { markFailed } from './failed-node.ts';
 import { inputsOf, remainingTimes } from './priorities.ts';
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts';
-import { diffIdsOf, type PreparedStep, type PrepareStep, type Snapshot, solvedLayer } from './types.ts';
+import {
+  diffIdsOf,
+  type PreparedStep,
+  type PrepareStep,
+  type Snapshot,
+  type SolvedLayer,
+  solvedLayer,
+} from './types.ts';
 
 export interface SolveOptions extends Omit<StepRunnerOptions, 'priorities'> {
   plan: Plan;
   prepare: PrepareStep;
+  /** Brings the layers of an image that is not in the store into it; their snapshot is used before that. */
+  fetchImage?: ((operation: ImageOperation, node: NodeId) => Promise<void>) | undefined;
   /** Told of every node's snapshot as soon as it is there; its digests may still be on their way. */
   onSnapshot?: ((node: NodeId, snapshot: Snapshot) => void) | undefined;
 }
@@ -37,6 +46,7 @@ export async function solve(options: SolveOptions): Promise<Solved> {
   const runner = new StepRunner({ ...options, signal, priorities });
   const nodes = new Map(plan.nodes.map((node) => [node.id, node]));
   const snapshots = new Map<NodeId, Promise<Snapshot>>();
+  const unused = new Set<NodeId>();
 
   const snapshotOf = (id: NodeId): Promise<Snapshot> => {
     let promise = snapshots.get(id);
@@ -56,6 +66,7 @@ export async function solve(options: SolveOptions): Promise<Solved> {
     if (operation.kind === 'scratch') return { layers: [] };
     if (operation.kind === 'image') {
       const stored = cache.layersOf(operation.diffIds);
+      if (!stored && operation.remote === true) return remoteSnapshot(node, operation);
       if (!stored) throw missingLayers(operation.reference);
       onEvent({ type: 'ended', vertex: node.id, time: Date.now(), outcome: 'cached' });
       return { layers: stored.map((layer) => solvedLayer(layer)) };
@@ -79,6 +90,33 @@ export async function solve(options: SolveOptions): Promise<Solved> {
     return { layers: [...(await parentSnapshot).layers, layer] };
   };
 
+  /** Layers that nobody may ever need: their digests are known, and that is enough to find results over them. */
+  const remoteSnapshot = (node: PlanNode, operation: ImageOperation): Snapshot => {
+    let fetching: Promise<void> | undefined;
+    const fetch = async (): Promise<void> => {
+      await options.fetchImage!(operation, node.id).catch((error: unknown) => {
+        throw markFailed(error, node);
+      });
+      const stored = cache.layersOf(operation.diffIds);
+      if (!stored) throw missingLayers(operation.reference);
+      for (const [index, layer] of stored.entries()) {
+        Object.assign(layers[index]!, { ...solvedLayer(layer), fetch: undefined });
+      }
+    };
+    unused.add(node.id);
+    const layers = operation.diffIds.map(
+      (diffId): SolvedLayer => ({
+        ...solvedLayer({ stack: [], diffId, size: 0 }),
+        fetch: () => {
+          unused.delete(node.id);
+          fetching ??= fetch();
+          return fetching;
+        },
+      }),
+    );
+    return { layers };
+  };
+
   const prepare = async (node: PlanNode, inputs: Map<string, Snapshot>): Promise<PreparedStep> => {
     try {
       return await options.prepare(node, inputs);
@@ -99,6 +137,7 @@ export async function solve(options: SolveOptions): Promise<Solved> {
     throw cause;
   }
   await runner.recorded();
+  for (const vertex of unused) onEvent({ type: 'ended', vertex, time: Date.now(), outcome: 'cached' });
   const entries = await Promise.all(
     [...snapshots].map(async ([id, promise]) => [id, await promise] as const),
   );

@@ -12,6 +12,7 @@ import { Slots } from './slots.ts';
 import type { StepIdentity, StepObserver } from './step-observer.ts';
 import {
   diffIdsOf,
+  fetched,
   knownDiffIds,
   layerNames,
   type PreparedStep,
@@ -76,7 +77,7 @@ export class StepRunner {
     const found = await this.#lookup(work);
     if (found) return found;
     // Two identical steps of one build, also of two platforms or targets, are one.
-    const name = `${work.definition}:${layerNames(work.parent).join(',')}`;
+    const name = `${work.definition}:${layerKeys(work.parent).join(',')}`;
     const same = this.#running.get(name);
     if (same !== undefined) {
       const layer = await same.layer;
@@ -175,6 +176,7 @@ export class StepRunner {
     const { cache, onEvent, signal, clampMtime, askAgent } = this.#options;
     const { node, parent, prepared } = work;
     const executor = await this.#options.executor();
+    await fetched(parent);
     const step = await prepared.step().catch((error: unknown) => {
       this.#end(node, 'failed', error);
       throw markFailed(error, node);
@@ -273,4 +275,9 @@ function identityOf({ definition, parent }: StepWork): StepIdentity | undefined 
 
 function keyOf(work: StepWork): string | undefined {
   return identityOf(work)?.key;
+}
+
+/** What tells the layers of a snapshot from others: those that are in no directory yet have a digest. */
+function layerKeys({ layers }: Snapshot): string[] {
+  return layers.map(({ stack, stored }) => (stack.length > 0 ? stack.join(',') : stored!.diffId));
 }

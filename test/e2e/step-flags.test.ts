@@ -144,9 +144,8 @@ describe('flags of build that hold for every RUN', () => {
     const said = async (...flags: string[]): Promise<string> =>
       (await store.run(['build', '-q', ...flags, context])).stderr;
     expect(await said('--pull=false', '--push=false', '--provenance=false')).toBe('');
-    expect(await said('--pull', '--security-opt', 'seccomp=unconfined')).toBe(
-      `WARNING: --pull has no effect: base images are those of the store, there is no registry client in this version
-WARNING: --security-opt has no effect: write "RUN --security=insecure" and give --allow security.insecure
+    expect(await said('--security-opt', 'seccomp=unconfined')).toBe(
+      `WARNING: --security-opt has no effect: write "RUN --security=insecure" and give --allow security.insecure
 `,
     );
   });

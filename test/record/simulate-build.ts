@@ -10,6 +10,7 @@ import type { ExecuteRequest, Executor } from '../../src/execute/executor.ts';
 import { localPlatform } from '../../src/image/platform.ts';
 import { BuildRecorder } from '../../src/record/recorder.ts';
 import { solve } from '../../src/solve/solve.ts';
+import { imageByName, imageDocuments } from '../../src/store/images.ts';
 import { endLease, startLease } from '../../src/store/leases.ts';
 import { openStore } from '../../src/store/store.ts';
 
@@ -62,6 +63,12 @@ export async function simulateBuild(input: SimulatedBuild): Promise<string> {
       namedContexts: new Map(),
       resolveContext: () => Promise.reject(new Error('there are no named contexts')),
       timeOf: async () => undefined,
+      asksRegistries: false,
+      resolveImage: async (reference) => {
+        const image = imageByName(store, reference);
+        const config = image && imageDocuments(store, image.id)?.parsed;
+        return config && { imageId: image.id, config, diffIds: config.rootfs.diff_ids };
+      },
       ignoreSyntax: true,
     });
     recorder.plan(plan);

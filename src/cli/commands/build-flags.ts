@@ -78,8 +78,6 @@ export const buildFlags = {
   pull: {
     type: 'bool',
     usage: 'Always attempt to pull all referenced images',
-    ineffective: 'base images are those of the store, there is no registry client in this version',
-    unless: isFalse,
   },
   quiet: { type: 'bool', short: 'q', usage: 'Suppress the build output and print image ID on success' },
   runtime: {

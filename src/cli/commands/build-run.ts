@@ -55,6 +55,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     allStages: request.allStages,
     normalizeModes: request.normalizeModes,
     buildContexts: request.buildContexts,
+    ...(request.pull && { pull: 'always' as const }),
     buildArgs: request.buildArgs,
     ...request.image,
     ...rewritesTimestamps(specs),

@@ -12,6 +12,7 @@ import { type BuildInput, openBuildInput } from './build-input.ts';
 import type { FetchedSources } from './fetched-sources.ts';
 import { contextName } from './named-context.ts';
 import type { NamedContexts } from './named-contexts.ts';
+import { RemoteBases } from './remote-bases.ts';
 
 export interface BuildSourcesOptions {
   options: BuildOptions;
@@ -36,6 +37,7 @@ export class BuildSources {
   #named: Promise<NamedContexts> | undefined;
   #fetched: Promise<FetchedSources> | undefined;
   #input: BuildInput | undefined;
+  #bases: RemoteBases | undefined;
 
   constructor(options: BuildSourcesOptions) {
     this.#options = options;
@@ -87,6 +89,20 @@ export class BuildSources {
     return typeof value === 'string' ? value : undefined;
   }
 
+  /** The images that the Dockerfile names. */
+  bases(emit: (event: BuildEvent) => void): RemoteBases {
+    const { options, store, env, signal } = this.#options;
+    this.#bases ??= new RemoteBases({
+      store,
+      env,
+      signal,
+      policy: options.pull,
+      access: options.registries,
+      emit,
+    });
+    return this.#bases;
+  }
+
   /** What ADD fetches. */
   async fetched(): Promise<FetchedSources> {
     this.#fetched ??= (async () => {
@@ -103,6 +119,7 @@ export class BuildSources {
 
   async close(): Promise<void> {
     this.#input?.context.close();
+    await this.#bases?.close();
     await (await this.#named?.catch(() => undefined))?.close();
     (await this.#fetched?.catch(() => undefined))?.close();
     (await this.#access?.catch(() => undefined))?.kept.close();
