@@ -2,6 +2,7 @@ import { buildIndex, buildManifest, type Document } from '../image/build-manifes
 import { digestOf } from '../image/digest.ts';
 import { goJson } from '../image/go-json.ts';
 import { OCI } from '../image/media-types.ts';
+import { parseManifest } from '../image/parse-manifest.ts';
 import { parseReference } from '../image/reference.ts';
 import type { Descriptor } from '../image/types.ts';
 import type { ExportImage } from './types.ts';
@@ -26,17 +27,18 @@ export interface LayoutImage {
 
 /** Makes the manifest of an image whose layer blobs are known. */
 export function layoutImage(
-  image: Pick<ExportImage, 'config' | 'names' | 'annotations'>,
+  image: Pick<ExportImage, 'config' | 'names' | 'annotations' | 'original'>,
   layers: readonly Descriptor[],
   family: 'oci' | 'docker' = 'oci',
 ): LayoutImage {
   const bytes = Buffer.from(image.config, 'utf8');
   const config: Document = { bytes, digest: digestOf(bytes) };
   const { manifest: annotations, manifestDescriptor } = image.annotations ?? {};
-  const manifest = buildManifest({ digest: config.digest, size: bytes.length }, layers, {
+  const built = buildManifest({ digest: config.digest, size: bytes.length }, layers, {
     family,
     ...(annotations === undefined ? {} : { annotations }),
   });
+  const manifest = (image.original && originalManifest(image.original, layers)) || built;
   return {
     config,
     manifest,
@@ -46,9 +48,17 @@ export function layoutImage(
   };
 }
 
-/** The descriptor of an image's manifest. */
+function originalManifest(text: string, layers: readonly Descriptor[]): Document | undefined {
+  const bytes = Buffer.from(text, 'utf8');
+  const named = parseManifest(bytes).layers;
+  const same =
+    named.length === layers.length && named.every(({ digest }, index) => digest === layers[index]!.digest);
+  return same ? { bytes, digest: digestOf(bytes) } : undefined;
+}
+
+/** The descriptor of an image's manifest. Old OCI manifests do not say what they are. */
 export function manifestDescriptor({ manifest }: LayoutImage): Descriptor {
-  const { mediaType } = JSON.parse(manifest.bytes.toString('utf8')) as { mediaType: string };
+  const { mediaType = OCI.manifest } = parseManifest(manifest.bytes);
   return { mediaType, digest: manifest.digest, size: manifest.bytes.length };
 }
 

@@ -93,8 +93,12 @@ async function archiveImages(
   files: ArchiveFiles,
   { platform, select }: LoadRequest,
 ): Promise<ArchiveImage[]> {
-  const docker = select === undefined ? files.find('manifest.json') : undefined;
-  if (docker !== undefined) return await dockerImages(files, await readDocument(docker));
+  const docker = select === undefined || select.docker ? files.find('manifest.json') : undefined;
+  if (docker !== undefined) {
+    const images = await dockerImages(files, await readDocument(docker));
+    const { name } = select ?? {};
+    return name === undefined ? images : images.filter(({ names }) => names.includes(name));
+  }
   const index = files.find('index.json');
   if (index !== undefined) return await ociImages(files, await readDocument(index), { platform, select });
   throw badArchive('it has neither manifest.json nor index.json');

@@ -18,6 +18,9 @@ const MAX_NESTING = 4;
 export interface LayoutSelect {
   tag?: string;
   digest?: string;
+  /** Of a docker archive: the image that has this normalised name, or the only one. */
+  name?: string | undefined;
+  docker?: boolean;
 }
 
 /**

@@ -28,6 +28,8 @@ export interface ExportImage {
   /** Bottom first. */
   layers: ExportLayer[];
   annotations?: ImageAnnotations;
+  /** The manifest that it came with, kept where the layers' blobs are still those that it names. UTF-8. */
+  original?: string;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -277,6 +277,49 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('skopeo'), program('umoci')] }
     expect(nameless.stderr).toBe(
       'ERROR: tag is needed when pushing to registry\nHint: Name the image with -t.\n',
     );
+  });
+
+  test('layouts and archives, as skopeo writes and reads them', async () => {
+    const name = `${plain.host}/team/app:1`;
+    const { config } = await manifestOf(name);
+    const layout = join(folder.path, 'written');
+    const places = [
+      `oci:${layout}:one`,
+      `oci-archive:${layout}.tar:one`,
+      `docker-archive:${layout}-docker.tar:some/name:1`,
+    ];
+    for (const place of places) {
+      await store.ok(['push', '-q', name, place], quiet());
+      const raw = await skopeo('inspect', '--config', '--raw', place);
+      expect(`sha256:${createHash('sha256').update(raw).digest('hex')}`).toBe(config.digest);
+    }
+    // The same manifest as in the registry, and a second image beside the first.
+    await skopeo('copy', '--src-tls-verify=false', `docker://${name}`, `oci:${layout}-skopeo:one`);
+    const digest = (place: string): Promise<string> => skopeo('inspect', '--format={{.Digest}}', place);
+    expect(await digest(places[0]!)).toBe(await digest(`oci:${layout}-skopeo:one`));
+    await store.ok(['push', '-q', BASE_IMAGE, `oci:${layout}:two`], quiet());
+    expect(await digest(`oci:${layout}:two`)).not.toBe(await digest(`oci:${layout}:one`));
+
+    const other = join(store.root, '../store-of-places');
+    const load = (place: string): Promise<string> =>
+      store.ok(['--root', other, 'load', '-i', place], quiet());
+    await skopeo('copy', `oci:${layout}:one`, `oci-archive:${layout}-s.tar:two`);
+    await skopeo('copy', `oci:${layout}:one`, `docker-archive:${layout}-s-docker.tar:other/name:2`);
+    expect(await load(`oci:${layout}:one`)).toBe(`Loaded image ID: ${config.digest}\n`);
+    expect(await load(`oci-archive:${layout}-s.tar:two`)).toBe(`Loaded image ID: ${config.digest}\n`);
+    expect(await load(`docker-archive:${layout}-s-docker.tar:other/name:2`)).toBe(
+      'Loaded image: other/name:2\n',
+    );
+    const missing = await store.run(['load', '-i', `oci:${layout}:three`], quiet());
+    expect(missing.stderr).toMatch(/^Error: there is no such image in oci:/);
+    const refused = await store.run(['push', BASE_IMAGE, 'docker-daemon:x'], quiet());
+    expect(refused.stderr).toBe(
+      'Error: the transport docker-daemon: is not supported\nHint: Instead write docker-archive:FILE and load that.\n',
+    );
+    expect(
+      (await store.ok(['push', '-q', name, `docker://${plain.host}/elsewhere/app:9`], quiet())).trim(),
+    ).toBe(`docker://${plain.host}/elsewhere/app:9`);
+    expect(await manifestOf(`${plain.host}/elsewhere/app:9`)).toEqual(await manifestOf(name));
   });
 
   test('what cannot be pushed', async () => {

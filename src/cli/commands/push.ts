@@ -3,7 +3,7 @@ import { defineCommand } from '../command.ts';
 
 /** `slipway push` */
 export const push = defineCommand({
-  usage: '[OPTIONS] NAME[:TAG]',
+  usage: '[OPTIONS] NAME[:TAG] [DESTINATION]',
   flags: {
     'all-tags': { type: 'bool', short: 'a', usage: 'Push all tags of an image to the repository' },
     'disable-content-trust': {
@@ -15,12 +15,18 @@ export const push = defineCommand({
     },
     quiet: { type: 'bool', short: 'q', usage: 'Suppress verbose output' },
   },
-  args: { least: 1, most: 1 },
+  args: { least: 1, most: 2 },
   async run({ root, env, signal, stdout }, { values, args }) {
-    const [image] = args as [string];
+    const [image, destination] = args as [string, string | undefined];
     const { push } = await import('../../engine/push/push.ts');
     const { parseReference, familiarReference, withDefaultTag } = await import('../../image/reference.ts');
     const allTags = values['all-tags'];
+    if (destination !== undefined) {
+      const onEvent = values.quiet ? undefined : pushLines((line) => stdout.write(line));
+      await push({ image, allTags, destination, root, env, signal, ...(onEvent && { onEvent }) });
+      if (values.quiet) stdout.write(`${destination}\n`);
+      return 0;
+    }
     const reference = parseReference(image);
     const needsTag = !allTags && reference.tag === undefined && reference.digest === undefined;
     if (needsTag && !values.quiet) stdout.write('Using default tag: latest\n');

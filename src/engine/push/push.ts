@@ -6,9 +6,11 @@ import {
   parseReference,
   withDefaultTag,
 } from '../../image/reference.ts';
+import { parseTransport } from '../../image/transport.ts';
 import type { Descriptor, Digest } from '../../image/types.ts';
 import type { LayerState } from '../../registry/push/push-image.ts';
 import type { RegistryPool } from '../../registry/types.ts';
+import { findImage } from '../../store/find-image.ts';
 import { annotationsOf } from '../../store/image-annotations.ts';
 import { imageByName, imageDocuments, imageLayers, listImages } from '../../store/images.ts';
 import type { Store } from '../../store/store.ts';
@@ -30,6 +32,10 @@ export interface PushOptions extends StoreOptions {
   image: string;
   /** All tags of the repository. */
   allTags?: boolean;
+  /** Another place than the image's name says: `docker://NAME`, `oci:DIRECTORY:TAG`, … (`parseTransport`). */
+  destination?: string | undefined;
+  /** What relative paths are relative to. Default: the process's directory. */
+  cwd?: string;
   onEvent?: (event: PushEvent) => void;
 }
 
@@ -46,6 +52,7 @@ export interface Pushed {
  * @throws SlipwayError `usage` PUSH_DIGEST, PUSH_ALL_TAGS; `not-found` PUSH_NO_IMAGE; those of the registry's client
  */
 export async function push(options: PushOptions): Promise<Pushed[]> {
+  if (options.destination !== undefined) return pushElsewhere(options, options.destination);
   const reference = pushable(options);
   const { env = process.env, signal, onEvent } = options;
   return withSession(options, async (store, session) => {
@@ -57,6 +64,33 @@ export async function push(options: PushOptions): Promise<Pushed[]> {
       for (const { id, name } of images)
         done.push({ name, manifest: await pushOne({ id, name, store, session, pool, options, env }) });
       return done;
+    } finally {
+      await pool.close();
+    }
+  });
+}
+
+async function pushElsewhere(options: PushOptions, destination: string): Promise<Pushed[]> {
+  const to = parseTransport(destination) ?? { kind: 'registry', name: destination };
+  const { env = process.env, signal, image, cwd = process.cwd() } = options;
+  if (options.allTags === true)
+    throw new SlipwayError('usage', '--all-tags does not go with a destination', { code: 'PUSH_ALL_TAGS' });
+  return withSession(options, async (store, session) => {
+    const found = findImage(store, image);
+    if (to.kind !== 'registry') {
+      const { pushToFile } = await import('./push-to-file.ts');
+      const manifest = await pushToFile({ store, session, image: found, to, cwd, signal });
+      if (manifest === undefined) return [];
+      options.onEvent?.({ type: 'pushed', tag: destination, manifest });
+      return [{ name: destination, manifest }];
+    }
+    const reference = pushable({ image: to.name });
+    options.onEvent?.({ type: 'repository', name: familiarName(reference) });
+    const pool = openRegistries({ env, signal });
+    try {
+      const name = formatReference(reference);
+      const manifest = await pushOne({ id: found.image.id, name, store, session, pool, options, env });
+      return [{ name, manifest }];
     } finally {
       await pool.close();
     }

@@ -34,7 +34,7 @@ export function contextName(name: string): string {
 
 /**
  * Reads the value of a `--build-context`: a directory, a git repository, an archive's URL, `docker-image://NAME`,
- * `oci-layout://PATH[:TAG][@DIGEST]`, or `target:DIRECTORY[#STAGE]`, a stage of the Dockerfile in that directory.
+ * `oci-layout://PATH[:TAG][@DIGEST]` (or `oci:PATH…`), or `target:DIRECTORY[#STAGE]`, a stage of the Dockerfile in that directory.
  *
  * @throws SlipwayError `usage` BUILD_CONTEXT_INVALID, `syntax` REFERENCE_INVALID
  */
@@ -45,12 +45,12 @@ export function parseNamedContext(name: string, value: string | TargetContext): 
       code: 'BUILD_CONTEXT_INVALID',
     });
   }
-  const image = after(value, 'docker-image://');
+  const image = after(value, 'docker-image://') ?? after(value, 'docker://');
   if (image !== undefined)
     return image === 'scratch'
       ? { kind: 'scratch' }
       : { kind: 'image', reference: normalizeReference(image) };
-  const layout = after(value, 'oci-layout://');
+  const layout = after(value, 'oci-layout://') ?? after(value, 'oci:');
   if (layout !== undefined) return parseLayout(layout);
   const target = after(value, 'target:');
   if (target !== undefined) {
