@@ -2,10 +2,10 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { isErrno } from '../errors/index.ts';
 import type { BytePath } from '../sys/bytes.ts';
-import { joinPath } from './clean-path.ts';
+import { joinPath, parentOf } from './clean-path.ts';
 import { contextChanged, contextUnreadable } from './context-changed.ts';
 import { nodeOf } from './disk-node.ts';
-import { isLasting, nowNs, openFileClock } from './file-clock.ts';
+import { type FileClock, isLasting, nowNs, openFileClock } from './file-clock.ts';
 import type { NamedNode } from './file-tree.ts';
 import type { FingerprintIndex } from './fingerprint-index.ts';
 import { type Fingerprint, FingerprintList, sameFingerprint } from './fingerprint-list.ts';
@@ -41,19 +41,23 @@ export interface ContentHasherOptions {
   root: BytePath;
   index: FingerprintIndex;
   readXattrs?: ((path: BytePath) => Map<string, Buffer> | undefined) | undefined;
+  /** By default what the kernel says of the file systems. */
+  clock?: FileClock | undefined;
 }
 
 export function createContentHasher(options: ContentHasherOptions): ContentHasher {
   const { root, index, readXattrs } = options;
   const prints = new FingerprintList();
   const opener = new InsideOpener(root);
-  let clock: ((dev: bigint) => bigint) | undefined;
+  const clock = options.clock ?? openFileClock();
   let buffer: Buffer | undefined;
 
-  const remember = ({ row, known, readAtNs }: DiskEntry): void => {
-    clock ??= openFileClock(root);
+  const remember = (path: BytePath, { node, row, known, readAtNs }: DiskEntry): void => {
     const print = prints.get(row);
-    index.remember({ print, known }, isLasting(print, readAtNs, clock(print.dev)));
+    // Through a link the kernel would tell of another file system.
+    const place = node.type === 'file' || node.type === 'directory' ? path : parentOf(path);
+    const tick = clock(print.dev, joinPath(root, place));
+    if (tick !== undefined) index.remember({ print, known }, isLasting(print, readAtNs, tick));
   };
 
   const describe = (path: BytePath, name: BytePath, stat: fs.BigIntStats): DiskEntry => {
@@ -73,7 +77,7 @@ export function createContentHasher(options: ContentHasherOptions): ContentHashe
     if (xattrs !== undefined && xattrs.size > 0) node.xattrs = xattrs;
     const entry = { name, node, row, known: { sha256: undefined, xattrs }, readAtNs: nowNs() };
     // A file is remembered with its digest, once that is known.
-    if (readXattrs !== undefined && node.type !== 'file' && path !== '') remember(entry);
+    if (readXattrs !== undefined && node.type !== 'file' && path !== '') remember(path, entry);
     return entry;
   };
 
@@ -85,7 +89,7 @@ export function createContentHasher(options: ContentHasherOptions): ContentHashe
     const sha256 = yield* hashFile(opener, path, { print: prints.get(entry.row), buffer });
     entry.known = { sha256, xattrs: entry.known.xattrs };
     entry.node.known = entry.known;
-    remember(entry);
+    remember(path, entry);
     return sha256;
   }
 

@@ -5,6 +5,7 @@ import { isErrno, SlipwayError } from '../errors/index.ts';
 import { bytesOf } from '../sys/bytes.ts';
 import type { ContextSource, IgnoreFile } from './context-source.ts';
 import { openDirectoryTree } from './directory-tree.ts';
+import type { FileClock } from './file-clock.ts';
 import { openFingerprintIndex } from './fingerprint-index.ts';
 import { gitIgnoreRules } from './git-ignore-rules.ts';
 import { type ParsedIgnoreFile, parseIgnoreFile } from './ignore-file.ts';
@@ -36,6 +37,8 @@ export interface DirectoryContextOptions {
    * system calls beyond Node's. Without it, attributes count as absent.
    */
   readXattrs?: ((path: string) => Map<string, Buffer> | undefined) | undefined;
+  /** What is to be expected of times and inode numbers; by default by the type of the file system. */
+  clock?: FileClock | undefined;
 }
 
 /**
@@ -54,6 +57,7 @@ export function openDirectoryContext(options: DirectoryContextOptions): ContextS
     rules: ignore?.parsed.matcher,
     index,
     readXattrs: options.readXattrs,
+    clock: options.clock,
   });
   return {
     description,

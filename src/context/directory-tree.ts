@@ -4,6 +4,7 @@ import type { BytePath } from '../sys/bytes.ts';
 import { baseName, joinPath, parentOf } from './clean-path.ts';
 import { type ContentHasher, createContentHasher, type DiskEntry } from './content-hasher.ts';
 import { contextChanged, contextUnreadable } from './context-changed.ts';
+import type { FileClock } from './file-clock.ts';
 import type { FileNode, FileTree, NamedNode } from './file-tree.ts';
 import type { FingerprintIndex } from './fingerprint-index.ts';
 import { createIgnoreRules, type IgnoreRules, type ParentState } from './ignore-rules.ts';
@@ -20,6 +21,7 @@ export interface DirectoryTreeOptions {
    * does not know: an attribute cannot change without the ctime. Without it, attributes count as absent.
    */
   readXattrs?: ((path: BytePath) => Map<string, Buffer> | undefined) | undefined;
+  clock?: FileClock | undefined;
 }
 
 /** One directory as it was when it was first looked at. */

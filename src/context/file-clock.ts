@@ -29,17 +29,39 @@ const LOCAL_FILE_SYSTEMS = new Set([
 ]);
 
 /**
- * Granularity of file times in a directory, nanoseconds, by device: a file system mounted inside may keep coarser
- * times than the one it is mounted on, so only the directory's own is known.
+ * Those that number a file anew whenever they forget it (MSDOS and exFAT), or may (FUSE, SMB): a number says nothing
+ * about which file it is, and times in steps of two seconds say little more. Files there are read at every build.
  */
-export function openFileClock(directory: BytePath): (dev: bigint) => bigint {
+const UNSTABLE_INODES = new Set([0x4d44, 0x2011bab0, 0x65735546, 0x517b, 0xff534d42, 0xfe534d42]);
+
+/**
+ * Granularity of file times, nanoseconds, by device; undefined where inode numbers are not to be relied on.
+ * `directory` is one that lies on the device, or a file.
+ */
+export type FileClock = (dev: bigint, directory: BytePath) => bigint | undefined;
+
+/** @param typeOf the number by which statfs(2) tells file systems apart; throws where it cannot be had */
+export function openFileClock(
+  typeOf: (path: BytePath) => number = (path) => fs.statfsSync(fsPath(path)).type,
+): FileClock {
+  const known = new Map<bigint, bigint | undefined>();
+  return (dev, directory) => {
+    if (!known.has(dev))
+      known.set(
+        dev,
+        tickOf(() => typeOf(directory) >>> 0),
+      );
+    return known.get(dev);
+  };
+}
+
+function tickOf(type: () => number): bigint | undefined {
   try {
-    const path = fsPath(directory);
-    const own = fs.statSync(path, { bigint: true }).dev;
-    const tick = LOCAL_FILE_SYSTEMS.has(fs.statfsSync(path).type >>> 0) ? LOCAL_TICK : UNKNOWN_TICK;
-    return (dev) => (dev === own ? tick : UNKNOWN_TICK);
+    const number = type();
+    if (UNSTABLE_INODES.has(number)) return undefined;
+    return LOCAL_FILE_SYSTEMS.has(number) ? LOCAL_TICK : UNKNOWN_TICK;
   } catch {
-    return () => UNKNOWN_TICK;
+    return UNKNOWN_TICK;
   }
 }
 

@@ -1,9 +1,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { digestSelection } from '../../src/cache/content-digest.ts';
 import type { ContextSource } from '../../src/context/context-source.ts';
 import { openDirectoryContext } from '../../src/context/directory-context.ts';
+import { type FileClock, openFileClock } from '../../src/context/file-clock.ts';
 import { selectSources } from '../../src/context/select.ts';
 import { readXattrs } from '../../src/engine/sources/read-xattrs.ts';
 import { SlipwayError } from '../../src/errors/index.ts';
@@ -96,4 +98,55 @@ it('says so when a file changes, vanishes or becomes another while it is read', 
     expect(error, name).toBeInstanceOf(SlipwayError);
     expect((error as SlipwayError).code, name).toBe('CONTEXT_CHANGED');
   }
+});
+
+it('relies on no inode number where they may change', async () => {
+  const root = path.join(folder.path, 'unstable');
+  fs.mkdirSync(root);
+  fs.writeFileSync(path.join(root, 'f'), 'content');
+  fs.utimesSync(path.join(root, 'f'), 1_500_000_000, 1_500_000_000);
+  /** Files of which the index knew nothing, build by build. */
+  const learned = async (clock: FileClock, indexDirectory: string): Promise<number[]> => {
+    const counts: number[] = [];
+    for (let build = 0; build < 2; build++) {
+      let count = 0;
+      const context = openDirectoryContext({
+        root,
+        indexDirectory,
+        clock,
+        readXattrs: () => {
+          count++;
+          return undefined;
+        },
+      });
+      await digest(context);
+      context.close();
+      counts.push(count);
+    }
+    return counts;
+  };
+  // Files that have just changed are remembered nowhere.
+  while (Date.now() - fs.statSync(path.join(root, 'f')).ctimeMs < 30) await setImmediate();
+  const stable = openFileClock(() => 0xef53);
+  expect(await learned(stable, path.join(folder.path, 'stable-index'))).toEqual([1, 0]);
+  for (const type of [0x65735546, 0x4d44, 0x2011bab0, 0xfe534d42, 0xfe534d42 | 0]) {
+    const clock = openFileClock(() => type);
+    expect(await learned(clock, path.join(folder.path, `index-${type}`))).toEqual([1, 1]);
+  }
+});
+
+it('asks each file system once what it is, and for links the one that they are on', async () => {
+  const root = path.join(folder.path, 'mixed');
+  fs.mkdirSync(path.join(root, 'd'), { recursive: true });
+  fs.writeFileSync(path.join(root, 'd/f'), 'content');
+  fs.symlinkSync('/proc/self/status', path.join(root, 'd/link'));
+  const asked: string[] = [];
+  const clock = openFileClock((place) => {
+    asked.push(path.relative(root, place));
+    return 0xef53;
+  });
+  const context = openDirectoryContext({ root, clock, readXattrs });
+  await digest(context);
+  context.close();
+  expect(asked).toEqual(['d']);
 });

@@ -87,6 +87,7 @@ export function copyTree(request: CopyTreeRequest): void {
         { sha256, size },
         {
           aborted: request.aborted,
+          share: (output, input) => sys.reflink(output, input),
           finish: (fd) => {
             applyAttributes(request, { file, target, existing: false, fd });
             sys.futimens(fd, stat.mtimeNs);
