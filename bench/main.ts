@@ -10,6 +10,7 @@ import { cachedRebuild } from './cases/cached-rebuild.ts';
 import { codec } from './cases/codec.ts';
 import { copyTree } from './cases/copy-tree.ts';
 import { growth } from './cases/growth.ts';
+import { largeTree } from './cases/large-tree.ts';
 import { parseSpeed } from './cases/parse.ts';
 import { runSteps } from './cases/run-steps.ts';
 import { runWrites } from './cases/run-writes.ts';
@@ -25,6 +26,7 @@ const BENCHES: readonly Bench[] = [
   runWrites,
   growth,
   copyTree,
+  largeTree,
   parseSpeed,
   codec,
 ];

@@ -1,7 +1,7 @@
 /** What one benchmark has found: measured values, bounds that they are held to, and who could not take part. */
 export interface Report {
   title: string;
-  values: { name: string; value: number; unit: 'ms' | 'ms per step' | 'MB/s' }[];
+  values: { name: string; value: number; unit: 'ms' | 'ms per step' | 'MB/s' | 'MiB' }[];
   bounds: Bound[];
   missing: { name: string; reason: string }[];
 }

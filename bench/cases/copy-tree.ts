@@ -74,8 +74,8 @@ function firstBuild({
       prepare: () => {
         writeFileSync(dockerfile, `FROM ${BASE_IMAGE}\nCOPY . /first-${edition++}\n`);
         writeFileSync(`${dockerfile}.dockerignore`, '.git\n');
-        rmSync(join(memory, 'store/cache'), { recursive: true, force: true });
-        mkdirSync(join(memory, 'store/cache'));
+        rmSync(join(memory, 'store/contexts'), { recursive: true, force: true });
+        mkdirSync(join(memory, 'store/contexts'));
       },
       run: () => runProgram([...slipway, 'build', '-f', dockerfile, context]),
     },

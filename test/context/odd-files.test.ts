@@ -7,6 +7,17 @@ import { SlipwayError } from '../../src/errors/index.ts';
 import { BASE, libraryStore } from '../support/library-store.ts';
 import { describeWith, root } from '../support/need.ts';
 
+/** 5 GiB take half a minute or more of hashing: `SLIPWAY_TEST_SPARSE=5368709120` has them. */
+const SPARSE_BYTES = Number(process.env.SLIPWAY_TEST_SPARSE ?? 192 << 20);
+
+/** Makes so many directories more, one in the other, beyond what a path can name. */
+const DEEPER = `
+import os, sys
+os.chdir(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    os.mkdir('c' * 200); os.chdir('c' * 200)
+`;
+
 describeWith({ needs: [root()] }, 'a directory with odd files as context', () => {
   const store = libraryStore();
 
@@ -90,5 +101,80 @@ describeWith({ needs: [root()] }, 'a directory with odd files as context', () =>
     if (result instanceof SlipwayError) expect(['SOURCE_CHANGED', 'CONTEXT_CHANGED']).toContain(result.code);
     const built = await store.build(`${text}RUN cat /tree/f7\n`, { context });
     expect(built.log('RUN cat')).toBe('other 7\n');
+  });
+
+  it('that vanish during the build, or become something else, give an error', async () => {
+    const deeds: [name: string, deed: (file: string) => void][] = [
+      ['is removed', (file) => fs.rmSync(file)],
+      [
+        'becomes a link to the same content',
+        (file) => {
+          fs.renameSync(file, `${file}-moved`);
+          fs.symlinkSync(`${file}-moved`, file);
+        },
+      ],
+      [
+        'becomes a FIFO',
+        (file) => {
+          fs.rmSync(file);
+          execFileSync('mkfifo', [file]);
+        },
+      ],
+      [
+        'becomes a directory',
+        (file) => {
+          fs.rmSync(file);
+          fs.mkdirSync(file);
+        },
+      ],
+    ];
+    for (const [name, deed] of deeds) {
+      const context = store.files({ 'd/f': name });
+      let vertex: string | undefined;
+      const error = await store
+        .build('FROM scratch\nCOPY d /d\n', { context }, (event) => {
+          if (event.type === 'announced' && event.name.includes('COPY d')) vertex = event.vertex;
+          // The key is made by now.
+          if (event.type === 'started' && event.vertex === vertex) deed(path.join(context, 'd/f'));
+        })
+        .catch((thrown: unknown) => thrown);
+      expect(error, name).toMatchObject({ kind: 'changed' });
+    }
+  });
+
+  it('may lie as deep as the kernel reaches; beyond it says so', async () => {
+    const context = store.empty();
+    const name = `${'a'.repeat(199)}/`;
+    const levels = Math.floor((4095 - context.length - 400) / name.length);
+    fs.mkdirSync(path.join(context, name.repeat(levels)), { recursive: true });
+    fs.writeFileSync(path.join(context, name.repeat(levels), 'f'), 'deep');
+    fs.mkdirSync(path.join(context, 'b/'.repeat(300)), { recursive: true });
+    const built = await store.build('FROM scratch\nCOPY . /t/\n', { context });
+    expect(built.file(0, `t/${name.repeat(levels)}f`)).toBe('deep');
+    expect(built.layer(0)).toContain(`t/${'b/'.repeat(300)}`);
+    execFileSync('python3', ['-c', DEEPER, path.join(context, name.repeat(levels)), '5']);
+    try {
+      await expect(store.build('FROM scratch\nCOPY . /t/\n', { context })).rejects.toMatchObject({
+        code: 'PATH_TOO_LONG',
+      });
+    } finally {
+      execFileSync('rm', ['-rf', context]);
+    }
+  });
+
+  it('a file of holes takes no room in the store, and is what it was', async () => {
+    const context = store.files({ start: 'start' });
+    fs.renameSync(path.join(context, 'start'), path.join(context, 'sparse'));
+    const file = fs.openSync(path.join(context, 'sparse'), 'r+');
+    fs.writeSync(file, 'middle', SPARSE_BYTES / 2);
+    fs.ftruncateSync(file, SPARSE_BYTES);
+    fs.closeSync(file);
+    const script = `stat -c %s /sparse; head -c 5 /sparse; tail -c +${SPARSE_BYTES / 2 + 1} /sparse | head -c 6; tail -c 3 /sparse | od -An -tx1`;
+    const built = await store.build(`FROM ${BASE}\nCOPY sparse /\nRUN ${script}\n`, { context, outputs: [] });
+    expect(built.log('RUN stat')).toBe(`${SPARSE_BYTES}\nstartmiddle 00 00 00\n`);
+    const blocks = execFileSync('sh', ['-c', `find ${store.root}/layers -name sparse -exec stat -c %b {} +`]);
+    expect(Number(blocks) * 512).toBeLessThan(4 << 20);
+    const again = await store.build(`FROM ${BASE}\nCOPY sparse /\nRUN ${script}\n`, { context, outputs: [] });
+    expect([again.ran, again.imageId]).toEqual([0, built.imageId]);
   });
 });
