@@ -2,6 +2,7 @@ import { SlipwayError } from '../errors/index.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import { networkError, registryError } from './registry-error.ts';
+import { type RetrySettings, readBody, retrying } from './retrying.ts';
 import { mergeScopes, type Scope } from './scopes.ts';
 import type { Credential } from './types.ts';
 
@@ -21,6 +22,7 @@ interface Token {
 
 export interface AuthorizerOptions {
   http: HttpClient;
+  retry?: RetrySettings | undefined;
   /** Of the one host that this is for; asked for once, when the host wants it. */
   credential: () => Promise<Credential | undefined>;
   /** The host is reached over TLS whose certificates are looked at, so no credential may go elsewhere in clear. */
@@ -151,7 +153,7 @@ export class Authorizer {
       credential?.kind === 'identity-token'
         ? await this.#exchange(url, { service, scopes, refresh: credential.token, signal })
         : await this.#ask(url, { service, scopes, credential, signal });
-    return tokenOf(await documentOf(answer), (header) => this.#remember(header));
+    return tokenOf(documentOf(answer), (header) => this.#remember(header));
   }
 
   async #ask(
@@ -162,7 +164,7 @@ export class Authorizer {
       credential: Credential | undefined;
       signal: AbortSignal | undefined;
     },
-  ): Promise<HttpResponse> {
+  ): Promise<Buffer> {
     const { service, scopes, credential, signal } = request;
     const url = new URL(realm);
     if (service !== undefined) url.searchParams.set('service', service);
@@ -183,7 +185,7 @@ export class Authorizer {
       refresh: string;
       signal: AbortSignal | undefined;
     },
-  ): Promise<HttpResponse> {
+  ): Promise<Buffer> {
     const { service, scopes, refresh, signal } = request;
     const form = new URLSearchParams({
       grant_type: 'refresh_token',
@@ -201,8 +203,8 @@ export class Authorizer {
     authorization?: string | undefined;
     body?: Buffer;
     signal: AbortSignal | undefined;
-  }): Promise<HttpResponse> {
-    const { body } = request;
+  }): Promise<Buffer> {
+    const { body, signal } = request;
     const headers = {
       accept: 'application/json',
       ...(body && {
@@ -210,14 +212,19 @@ export class Authorizer {
         'content-length': String(body.length),
       }),
     };
-    let answer: HttpResponse;
-    try {
-      answer = await this.#options.http.request({ ...request, headers });
-    } catch (error) {
-      throw networkError(request, error);
-    }
-    if (answer.status !== 200) throw await registryError(request, answer, this.secrets);
-    return answer;
+    return retrying(
+      async () => {
+        let answer: HttpResponse;
+        try {
+          answer = await this.#options.http.request({ ...request, headers });
+        } catch (error) {
+          throw networkError(request, error);
+        }
+        if (answer.status !== 200) throw await registryError(request, answer, this.secrets);
+        return readBody(answer, { limit: MAX_ANSWER, tooLarge: badToken, signal });
+      },
+      { ...this.#options.retry, signal },
+    );
   }
 
   #remember(header: string): string {
@@ -230,22 +237,12 @@ function basic({ username, password }: Extract<Credential, { kind: 'password' }>
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-async function documentOf(answer: HttpResponse): Promise<Record<string, unknown>> {
-  const chunks: Buffer[] = [];
-  let size = 0;
+function documentOf(bytes: Buffer): Record<string, unknown> {
   try {
-    for await (const chunk of answer.body) {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size > MAX_ANSWER) throw badToken();
-    }
-    const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    const value: unknown = JSON.parse(bytes.toString('utf8'));
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
-  } catch (cause) {
-    if (cause instanceof SyntaxError) throw badToken();
-    throw cause;
-  } finally {
-    answer.body.destroy();
+  } catch {
+    // Said below.
   }
   throw badToken();
 }

@@ -6,7 +6,7 @@ export interface PagesRequest {
   path: string;
   /** The list in each page's document. */
   field: string;
-  send: (path: string) => Promise<HttpResponse>;
+  read: (path: string, limit: number) => Promise<{ answer: HttpResponse; bytes: Buffer }>;
 }
 
 /** A page of names is no larger. */
@@ -15,31 +15,20 @@ const MAX_PAGE = 16 << 20;
 const MAX_PAGES = 10_000;
 
 /** The entries of a list that comes in pages, each with a `Link` to the next (RFC 8288; distribution-spec, end-8b). */
-export async function* documentPages({ path, field, send }: PagesRequest): AsyncGenerator<string> {
+export async function* documentPages({ path, field, read }: PagesRequest): AsyncGenerator<string> {
   let next: string | undefined = path;
   for (let page = 0; next !== undefined; page++) {
     if (page === MAX_PAGES) throw badPage('there are too many pages');
-    const answer: HttpResponse = await send(next);
-    yield* await namesOf(answer, field);
+    const { answer, bytes }: { answer: HttpResponse; bytes: Buffer } = await read(next, MAX_PAGE);
+    yield* namesOf(bytes, field);
     next = nextPage(answer, path);
   }
 }
 
-async function namesOf({ body }: HttpResponse, field: string): Promise<string[]> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of body) {
-      size += chunk.length;
-      if (size > MAX_PAGE) throw badPage('a page is too large');
-      chunks.push(chunk);
-    }
-  } finally {
-    body.destroy();
-  }
+function namesOf(bytes: Buffer, field: string): string[] {
   let document: Record<string, unknown>;
   try {
-    document = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>;
+    document = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>;
   } catch {
     throw badPage('it is not JSON');
   }

@@ -53,26 +53,29 @@ export async function openRegistryClient(options: RegistryClientOptions): Promis
 
 type Reading = Pick<
   RegistryClient,
-  'ping' | 'getManifest' | 'headManifest' | 'headBlob' | 'getBlob' | 'listTags' | 'catalog'
+  'ping' | 'getManifest' | 'headManifest' | 'headBlob' | 'getBlob' | 'readBlob' | 'listTags' | 'catalog'
 >;
 
-function reading({ send, pullScope }: Transport): Reading {
+function reading({ send, read, pullScope }: Transport): Reading {
   async function getManifest(
     repository: string,
     reference: string,
     { signal }: CallOptions = {},
   ): Promise<FetchedManifest | undefined> {
-    const answer = await send({
-      path: `${repository}/manifests/${reference}`,
-      headers: { accept: ACCEPT },
-      scopes: pullScope(repository),
-      ok: [200, 404],
-      signal,
-    });
-    if (answer.status === 404) return missing(answer);
-    const bytes = await readDocument(answer);
+    const { answer, bytes } = await read(
+      {
+        path: `${repository}/manifests/${reference}`,
+        headers: { accept: ACCEPT },
+        scopes: pullScope(repository),
+        ok: [200, 404],
+        signal,
+      },
+      MAX_DOCUMENT_SIZE,
+    );
+    if (answer.status === 404) return undefined;
     const digest = digestOf(bytes);
-    if (isDigest(reference) && reference !== digest) throw mismatch(reference, digest);
+    const said = isDigest(reference) ? reference : (answer.headers['docker-content-digest'] ?? '');
+    if (isDigest(said) && said !== digest) throw mismatch('manifest', said, digest);
     return { mediaType: mediaTypeOf(answer, bytes), digest, bytes };
   }
   return {
@@ -121,17 +124,26 @@ function reading({ send, pullScope }: Transport): Reading {
       });
       return blobStream(answer, from);
     },
+    async readBlob(repository, { digest, size }, { signal } = {}) {
+      const { bytes } = await read(
+        { path: `${repository}/blobs/${checked(digest)}`, scopes: pullScope(repository), ok: [200], signal },
+        MAX_DOCUMENT_SIZE,
+      );
+      const found = digestOf(bytes);
+      if (found !== digest || bytes.length !== size) throw mismatch('blob', digest, found);
+      return bytes;
+    },
     listTags: (repository, { signal } = {}) =>
       documentPages({
         path: `${repository}/tags/list`,
         field: 'tags',
-        send: (path) => send({ path, scopes: pullScope(repository), ok: [200], signal }),
+        read: (path, limit) => read({ path, scopes: pullScope(repository), ok: [200], signal }, limit),
       }),
     catalog: ({ signal } = {}) =>
       documentPages({
         path: '_catalog',
         field: 'repositories',
-        send: (path) => send({ path, scopes: ['registry:catalog:*'], ok: [200], signal }),
+        read: (path, limit) => read({ path, scopes: ['registry:catalog:*'], ok: [200], signal }, limit),
       }),
   };
 }
@@ -291,30 +303,6 @@ function blobStream(answer: HttpResponse, from: number): BlobStream {
   return { body, start: from, ...(range[2] === '*' ? {} : { size: Number(range[2]) }) };
 }
 
-/** A document whole, up to the size that any document may have. */
-async function readDocument(answer: HttpResponse): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of answer.body) {
-      size += chunk.length;
-      if (size > MAX_DOCUMENT_SIZE) {
-        throw new SlipwayError(
-          'exhausted',
-          `a manifest is larger than the limit of ${MAX_DOCUMENT_SIZE} bytes`,
-          {
-            code: 'DOCUMENT_TOO_LARGE',
-          },
-        );
-      }
-      chunks.push(chunk);
-    }
-  } finally {
-    answer.body.destroy();
-  }
-  return Buffer.concat(chunks);
-}
-
 /** What the document says of itself comes first: it is what the digest covers. */
 function mediaTypeOf(answer: HttpResponse, bytes: Buffer): string {
   const header = contentTypeOf(answer) ?? '';
@@ -353,8 +341,8 @@ function checked(digest: Digest): Digest {
   });
 }
 
-function mismatch(expected: string, found: Digest): SlipwayError {
-  return new SlipwayError('corrupt', `manifest ${expected} has the digest ${found}`, {
+function mismatch(what: string, expected: string, found: Digest): SlipwayError {
+  return new SlipwayError('corrupt', `${what} ${expected} has the digest ${found}`, {
     code: 'DIGEST_MISMATCH',
   });
 }

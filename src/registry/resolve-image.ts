@@ -95,10 +95,9 @@ class Documents {
     const { mediaType, digest, size } = descriptor;
     if (!CONFIG_TYPES.has(mediaType)) throw notAnImage(this.#reference, mediaType);
     if (size > MAX_DOCUMENT_SIZE) throw tooLarge(digest);
-    const bytes = await askEndpoints(this.#endpoints, async ({ client, repository }) => {
-      const { body } = await client.getBlob(repository, digest, this.#options);
-      return verified(await readUpTo(body, size), descriptor);
-    });
+    const bytes = await askEndpoints(this.#endpoints, ({ client, repository }) =>
+      client.readBlob(repository, descriptor, this.#options),
+    );
     return bytes!;
   }
 
@@ -199,21 +198,6 @@ function checkLayers(manifest: ImageManifest, config: ImageConfig): void {
       code: 'DOCUMENT_INVALID',
     },
   );
-}
-
-async function readUpTo(body: AsyncIterable<Buffer> & { destroy(): unknown }, size: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let left = size;
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      left -= chunk.length;
-      if (left < 0) break;
-    }
-  } finally {
-    body.destroy();
-  }
-  return Buffer.concat(chunks);
 }
 
 function verified(bytes: Buffer, { digest, size }: Descriptor): Buffer {

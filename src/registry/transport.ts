@@ -1,8 +1,8 @@
 import { SlipwayError } from '../errors/index.ts';
-import type { HttpClient, HttpClientOptions, HttpRequest, HttpResponse } from '../http/http-client.ts';
-import { pause, retryDelay } from '../http/retry.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../http/http-client.ts';
 import { Authorizer } from './authorizer.ts';
-import { networkError, registryError, registryFailure } from './registry-error.ts';
+import { networkError, registryError } from './registry-error.ts';
+import { type RetrySettings, readBody, retrying } from './retrying.ts';
 import { repositoryScope, type Scope } from './scopes.ts';
 import type { Credential, RegistryHost, UploadBody } from './types.ts';
 
@@ -24,6 +24,8 @@ export interface TransportRequest {
 /** Sends requests with what the host wants to know of us. */
 export interface Transport {
   send(request: TransportRequest): Promise<HttpResponse>;
+  /** A GET whose answer is read whole, again from the start where it breaks off. */
+  read(request: TransportRequest, limit: number): Promise<{ answer: HttpResponse; bytes: Buffer }>;
   pullScope(repository: string): Scope[];
   pushScope(repository: string): Scope[];
 }
@@ -43,13 +45,11 @@ const MAX_CHALLENGES = 3;
  * The way to one host. Credentials and tokens go to this host's origin (and the token server that it names) and to no
  * other, whatever addresses it sends us to.
  */
-export function openTransport(
-  options: TransportOptions & { retry?: Pick<HttpClientOptions, 'attempts' | 'delayMs'> },
-): Transport {
+export function openTransport(options: TransportOptions & { retry?: RetrySettings }): Transport {
   const { host, intent, http, retry = {} } = options;
-  const { attempts = 4, delayMs = 250 } = retry;
   const authorizer = new Authorizer({
     http,
+    retry,
     credential: options.credential,
     secure: host.scheme === 'https' && !host.insecure,
   });
@@ -117,17 +117,22 @@ export function openTransport(
   }
 
   return {
-    async send(request) {
-      const most = request.repeat === true ? attempts : 1;
-      for (let count = 1; ; count++) {
-        try {
-          return await once(request);
-        } catch (error) {
-          if (count >= most || !mayPass(error)) throw error;
-        }
-        await pause(retryDelay(count, delayMs), request.signal);
-      }
-    },
+    send: (request) =>
+      request.repeat === true
+        ? retrying(() => once(request), { ...retry, signal: request.signal })
+        : once(request),
+    read: (request, limit) =>
+      retrying(
+        async () => {
+          const answer = await once(request);
+          const { signal } = request;
+          return {
+            answer,
+            bytes: await readBody(answer, { limit, tooLarge: () => tooLarge(limit), signal }),
+          };
+        },
+        { ...retry, signal: request.signal },
+      ),
     pullScope: (repository) => [repositoryScope(repository, intent === 'push' ? 'pull,push' : 'pull')],
     pushScope: (repository) => [repositoryScope(repository, 'pull,push')],
   };
@@ -138,11 +143,14 @@ function lengthOf(body: UploadBody | undefined): Record<string, string> {
   return { 'content-length': String(Buffer.isBuffer(body) ? body.length : body.size) };
 }
 
-/** True for what another attempt may not meet. */
-function mayPass(error: unknown): boolean {
-  const status = registryFailure(error)?.status;
-  if (status !== undefined) return status === 429 || status >= 500;
-  return error instanceof SlipwayError && /^(?:HTTP|REGISTRY)_UNREACHABLE$/.test(error.code);
+function tooLarge(limit: number): SlipwayError {
+  return new SlipwayError(
+    'exhausted',
+    `a document of the registry is larger than the limit of ${limit} bytes`,
+    {
+      code: 'DOCUMENT_TOO_LARGE',
+    },
+  );
 }
 
 /**

@@ -114,6 +114,12 @@ export interface RegistryClient {
   headBlob(repository: string, digest: Digest, options?: CallOptions): Promise<number | undefined>;
   /** end-2, from byte `from` on. Neither digest nor size is verified. Throws `not-found` when it is not there. */
   getBlob(repository: string, digest: Digest, options?: CallOptions & { from?: number }): Promise<BlobStream>;
+  /** end-2: a document, whole. Verified. */
+  readBlob(
+    repository: string,
+    blob: Pick<Descriptor, 'digest' | 'size'>,
+    options?: CallOptions,
+  ): Promise<Buffer>;
   /** end-4a. */
   startUpload(repository: string, options?: CallOptions): Promise<Upload>;
   /** end-11. Undefined: the blob is there now. Otherwise the upload that the server began instead. */
