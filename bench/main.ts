@@ -12,6 +12,7 @@ import { copyTree } from './cases/copy-tree.ts';
 import { growth } from './cases/growth.ts';
 import { largeTree } from './cases/large-tree.ts';
 import { parseSpeed } from './cases/parse.ts';
+import { push } from './cases/push.ts';
 import { runSteps } from './cases/run-steps.ts';
 import { runWrites } from './cases/run-writes.ts';
 import { parallelStages, schedule } from './cases/schedule.ts';
@@ -27,6 +28,7 @@ const BENCHES: readonly Bench[] = [
   growth,
   copyTree,
   largeTree,
+  push,
   parseSpeed,
   codec,
 ];
