@@ -21,7 +21,7 @@ export const push: Bench = {
     const missing: Report['missing'] = ['docker-registry', 'skopeo']
       .filter((name) => findProgram(name) === undefined)
       .map((name) => ({ name, reason: 'it is not installed' }));
-    const title = `An image of ${MEGABYTES} MB in ${LAYERS} layers, gzip at its usual level, to a registry`;
+    const title = `An image of ${MEGABYTES} MB in ${LAYERS} layers, gzip (ours at level 4, the others at theirs), to a registry`;
     if (missing.length > 0) return { title, values: [], bounds: [], missing };
     await using registry = await startRegistry(environment.memory);
     const name = `127.0.0.1:${registry.port}/slipway-bench/push:1`;

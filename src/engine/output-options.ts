@@ -7,7 +7,7 @@ export type BuildOutput = FileOutput | RegistryOutput;
 export interface OutputEncoding {
   /** Of layers that are not compressed. Default: `uncompressed` in files, `gzip` for a registry. */
   compression?: 'uncompressed' | 'gzip' | 'zstd';
-  /** gzip 0 to 9, zstd 0 to 22. */
+  /** gzip 0 to 9 (default 4), zstd 0 to 22. */
   compressionLevel?: number;
   /** Layers that came in another form are compressed again. */
   forceCompression?: boolean;

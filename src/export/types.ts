@@ -43,7 +43,7 @@ export type Aborted = () => boolean;
 
 export interface LayerEncoding {
   compression: LayerCompression;
-  /** gzip 0 to 9, zstd 1 to 22 (0 is its default); the library's default otherwise. */
+  /** gzip 0 to 9 (default 4), zstd 1 to 22 (0 is its default; otherwise the library's). */
   level?: number;
   /** Compress again what is compressed in another way. */
   force?: boolean;

@@ -257,6 +257,19 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('skopeo')] }, 'images in regis
     );
   });
 
+  test('image inspect of a name in a registry', async () => {
+    const format = '{{.RepoTags}} {{.RepoDigests}} {{.Architecture}} {{.Comment}} {{len .RootFS.Layers}}';
+    const name = `docker://${one.host}/team/amd64:1`;
+    expect(await ok('image', 'inspect', '-f', format, name)).toBe(
+      '[<one>/team/amd64:1] [<one>/team/amd64@<digest 2>] amd64 amd64 1\n',
+    );
+    const [here] = JSON.parse(await store.ok(['image', 'inspect', `${one.host}/team/amd64:1`], env())) as {
+      Id: string;
+    }[];
+    const [there] = JSON.parse(await store.ok(['image', 'inspect', name], env())) as { Id: string }[];
+    expect(there!.Id).toBe(here!.Id);
+  });
+
   test('what cannot be done', async () => {
     expect(await failed('imagetools', 'inspect', `${one.host}/none:1`)).toMatchInlineSnapshot(`
       "Error: <one>/none:1: not found

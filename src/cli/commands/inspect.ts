@@ -39,12 +39,15 @@ export const imageInspect = defineCommand({
   usage: '[OPTIONS] IMAGE [IMAGE...]',
   flags: documentFormatFlag,
   args: { least: 1 },
-  run: async (context, { values, args }) =>
-    printAll(context, args, {
+  async run(context, { values, args }) {
+    const remote = await remoteImages(context, args);
+    return printAll(context, args, {
       format: values.format,
       missing: (name) => `No such image: ${name}`,
       find: describe,
-    }),
+      remote,
+    });
+  },
 });
 
 const TYPES = [
@@ -70,10 +73,28 @@ interface Printing {
   format: string;
   missing: (name: string) => string;
   find: (store: Store, name: string) => Record<string, unknown> | undefined;
+  /** What is known already, by name. */
+  remote?: ReadonlyMap<string, Record<string, unknown>>;
 }
 
+/** Images that are named as being in a registry (`docker://NAME`), looked at without pulling them. */
+async function remoteImages(
+  { env, signal }: CommandContext,
+  names: readonly string[],
+): Promise<Map<string, Record<string, unknown>>> {
+  const found = new Map<string, Record<string, unknown>>();
+  for (const name of names.filter((one) => one.startsWith(REMOTE))) {
+    const { describeRemote } = await import('../../engine/imagetools/describe-remote.ts');
+    found.set(name, await describeRemote(name.slice(REMOTE.length), { env, signal }));
+  }
+  return found;
+}
+
+const REMOTE = 'docker://';
+
 /** What is there goes to standard output, as one array or each by the template; what is not is said after it. */
-function printAll(context: CommandContext, names: string[], { format, missing, find }: Printing): number {
+function printAll(context: CommandContext, names: string[], printing: Printing): number {
+  const { format, missing, find, remote } = printing;
   const { stdout, stderr, root } = context;
   let template: ReturnType<typeof parseFormat> | undefined;
   try {
@@ -87,7 +108,7 @@ function printAll(context: CommandContext, names: string[], { format, missing, f
   const documents = withExistingStore(root, (store) =>
     names.flatMap((name) => {
       try {
-        const document = store && find(store, name);
+        const document = remote?.get(name) ?? (store && find(store, name));
         if (document === undefined) problems.push(missing(name));
         return document ?? [];
       } catch (error) {
