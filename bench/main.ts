@@ -13,6 +13,7 @@ import { growth } from './cases/growth.ts';
 import { largeTree } from './cases/large-tree.ts';
 import { parseSpeed } from './cases/parse.ts';
 import { push } from './cases/push.ts';
+import { pullBench } from './cases/registry.ts';
 import { runSteps } from './cases/run-steps.ts';
 import { runWrites } from './cases/run-writes.ts';
 import { parallelStages, schedule } from './cases/schedule.ts';
@@ -31,6 +32,7 @@ const BENCHES: readonly Bench[] = [
   push,
   parseSpeed,
   codec,
+  pullBench,
 ];
 
 const { values, positionals } = parseArgs({

@@ -1,5 +1,6 @@
 /**
- * `npm run demo`: makes a base image out of what this machine has, builds the Dockerfile beside this file and runs the
+ * `npm run demo`: pulls a small base image where a registry can be reached, else makes one out of what this machine has,
+ * builds the Dockerfile beside this file and runs the
  * result. The second time every step says CACHED. With `--expect-cached` the exit code is 1 when one does not.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -8,6 +9,12 @@ import { join, relative } from 'node:path';
 import { makeBaseRootfs } from '../../tools/base/base.ts';
 
 const BASE = 'slipway-demo/base:latest';
+/** Small, static, and with a shell; or another image with a shell, in full. */
+const OWN_BASE = process.env.SLIPWAY_DEMO_BASE;
+const REMOTE_BASE = OWN_BASE ?? 'docker.io/library/busybox:musl';
+/** A registry that does not answer by then is taken for none. */
+const REACHABLE_MS = 1500;
+const PULL_MS = 30_000;
 const IMAGE = 'slipway-demo/hello';
 const BUILD_STAGE = 'slipway-demo/hello-build';
 const LAUNCHER = join(import.meta.dirname, '../../bin/slipway.js');
@@ -17,7 +24,7 @@ const CONTEXT = relative(process.cwd(), import.meta.dirname) || '.';
 const STEP = /^#(\d+) \[\S+ +\d+\/\d+\] /;
 const CACHED = /^#(\d+) CACHED/;
 
-await importBase();
+if (!hasPulledBase() && !pullBase()) await importBase();
 const log = await build('-t', IMAGE);
 await build('-t', BUILD_STAGE, '--target', 'build', '-q');
 say(`Size of stage build: ${sizeOf(BUILD_STAGE)}, of the result: ${sizeOf(IMAGE)}`);
@@ -31,11 +38,44 @@ const fresh = stepsNotCached(log);
 say(fresh.length === 0 ? '\nEvery step was CACHED.' : '\nRun it again: every step will say CACHED.');
 if (process.argv.includes('--expect-cached') && fresh.length > 0) fail(`not cached:\n${fresh.join('\n')}`);
 
+/** It is a pulled one from an earlier run: the same image has the registry's name, too. */
+function hasPulledBase(): boolean {
+  const known = spawnSync(process.execPath, [LAUNCHER, 'inspect', BASE], { encoding: 'utf8' });
+  const pulled = known.status === 0 && known.stdout.includes(REMOTE_BASE.replace('docker.io/library/', ''));
+  if (pulled) say(`Base image ${BASE}: ${REMOTE_BASE}, pulled earlier`);
+  return pulled;
+}
+
+/** Pulls the base image; false, without much waiting, where no registry can be reached. */
+function pullBase(): boolean {
+  if (process.env.SLIPWAY_PULL === 'never' || !isReachable()) return false;
+  show('pull', REMOTE_BASE);
+  const pull = spawnSync(process.execPath, [LAUNCHER, 'pull', REMOTE_BASE], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+    timeout: PULL_MS,
+  });
+  if (pull.status !== 0) {
+    say(`It cannot be pulled here: ${`${pull.stderr}`.split('\n')[0] || 'it takes too long'}`);
+    return false;
+  }
+  const tag = spawnSync(process.execPath, [LAUNCHER, 'tag', REMOTE_BASE, BASE], { stdio: 'inherit' });
+  if (tag.status !== 0) fail('the base image got no name');
+  say(`Base image ${BASE}: ${REMOTE_BASE}`);
+  return true;
+}
+
+/** In a process of its own: a look-up of a name cannot be stopped. Through a proxy only a pull can tell. */
+function isReachable(): boolean {
+  if (OWN_BASE !== undefined || process.env.HTTPS_PROXY || process.env.https_proxy) return true;
+  const connect = `net.connect(443, 'registry-1.docker.io').on('connect', () => process.exit(0)).on('error', () => process.exit(1))`;
+  return spawnSync(process.execPath, ['-e', connect], { timeout: REACHABLE_MS }).status === 0;
+}
+
 /** Imports the base image, unless the store has it: its only layer is the tar, and goes by the tar's digest. */
 async function importBase(): Promise<void> {
   const { tar, origin } = await makeBaseRootfs();
   const digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
-  say(`Base image ${BASE}: ${origin}`);
+  say(`No registry can be reached. Base image ${BASE}: ${origin}`);
   const known = spawnSync(process.execPath, [LAUNCHER, 'inspect', BASE]);
   if (known.status === 0 && known.stdout.includes(digest)) return;
   show('import', '-', BASE);
