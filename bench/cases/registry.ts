@@ -45,10 +45,18 @@ export const pullBench: Bench = {
     } finally {
       registry.child.kill('SIGKILL');
       await once(registry.child, 'close');
+      unmountStorage(folder);
       rmSync(folder, { recursive: true, force: true });
     }
   },
 };
+
+/** Where skopeo unpacks; its library leaves a mount over a part of it. */
+const STORAGE = 'storage-of-skopeo';
+
+function unmountStorage(folder: string): void {
+  spawnSync('umount', [join(folder, STORAGE, 'graph/overlay')], { stdio: 'ignore' });
+}
 
 interface Place {
   folder: string;
@@ -118,7 +126,7 @@ function pullers(
     return { path, prepare: () => rmSync(path, { recursive: true, force: true }) };
   };
   const store = emptied('store');
-  const storage = emptied('storage-of-skopeo');
+  const storage = emptied(STORAGE);
   const directory = emptied('directory');
   const found: Candidate[] = [
     {
@@ -128,7 +136,10 @@ function pullers(
     },
     {
       name: 'skopeo, into containers-storage',
-      prepare: storage.prepare,
+      prepare: () => {
+        unmountStorage(folder);
+        storage.prepare();
+      },
       run: () =>
         void runProgram([
           ...skopeo,
