@@ -17,7 +17,7 @@ import { type Fault, type FaultProxy, startFaultProxy } from '../fault-proxy.ts'
 import { REGISTRY_NEEDS, testRegistry } from '../servers.ts';
 import { PASSWORD, USER } from '../users.ts';
 
-const RUNS = Number(process.env.SLIPWAY_TEST_PUSH_RUNS ?? 40);
+const RUNS = Number(process.env.SLIPWAY_TEST_PUSH_RUNS ?? 25);
 /** Of those that can meet a push, and nothing as often as all of them. */
 const FAULTS: readonly Fault[] = [
   'cut',
