@@ -1,6 +1,7 @@
 import type { CopyOperation, RunOperation, WorkdirOperation } from '../plan/types.ts';
 import type { ProcessLimit, ResourceLimits } from '../runtime/resources.ts';
 import type { BytePath } from '../sys/bytes.ts';
+import type { PackedFiles } from './protocol/packed-files.ts';
 import type { HashedLayer } from './step/digest-layer.ts';
 
 /** Names a layer directory of the store: handed out by the index, a short base-36 number. */
@@ -53,6 +54,8 @@ export interface SelectedSource {
    * first, with an empty path.
    */
   files: SelectedFile[];
+  /** Stands in place of `files` on the way through the worker. */
+  packed?: PackedFiles;
 }
 
 /** Files a step reads: a directory of the machine (the build context), or a root file system of layers. */

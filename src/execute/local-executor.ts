@@ -1,4 +1,5 @@
 import type { AgentQuestion, ExecuteHooks, ExecuteRequest, ExecuteResult, Executor } from './executor.ts';
+import { packStep } from './protocol/packed-files.ts';
 import type { DigestRequest, HashedLayer } from './step/digest-layer.ts';
 import type { StepOutcome } from './step/execute-step.ts';
 import type { WorkerProcess } from './worker-process.ts';
@@ -16,18 +17,24 @@ export function localExecutor(worker: WorkerProcess): Executor {
     hooks: ExecuteHooks,
     signal: AbortSignal,
   ): Promise<ExecuteResult> => {
-    const outcome = await worker.client.call<StepOutcome>('execute', request, {
-      signal,
-      onEvent: (event, data) => {
-        const { stream, warning } = event as StepEvent;
-        if (warning !== undefined) hooks.onWarning?.(warning.code, warning.message);
-        else if (stream !== undefined) void hooks.onLog(stream, data);
+    const { step, payload } = packStep(request.step);
+    const outcome = await worker.client.call<StepOutcome>(
+      'execute',
+      { ...request, step },
+      {
+        ...(payload && { payload }),
+        signal,
+        onEvent: (event, data) => {
+          const { stream, warning } = event as StepEvent;
+          if (warning !== undefined) hooks.onWarning?.(warning.code, warning.message);
+          else if (stream !== undefined) void hooks.onLog(stream, data);
+        },
+        onAsk: async ({ agent, base64 }: AgentQuestion) => {
+          const answer = await hooks.askAgent?.(agent, Buffer.from(base64, 'base64'));
+          return Buffer.from(answer ?? []).toString('base64');
+        },
       },
-      onAsk: async ({ agent, base64 }: AgentQuestion) => {
-        const answer = await hooks.askAgent?.(agent, Buffer.from(base64, 'base64'));
-        return Buffer.from(answer ?? []).toString('base64');
-      },
-    });
+    );
     const digest: DigestRequest = {
       layer: request.layer,
       base: outcome.base,

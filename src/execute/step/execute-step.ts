@@ -4,6 +4,7 @@ import { bytesOf } from '../../sys/bytes.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
 import { type DeltaCopy, deltaCopy, findDelta } from '../copy/delta-copy.ts';
 import type { ExecutableStep, ExecuteHooks, ExecuteRequest, ExecuteResult } from '../executor.ts';
+import { amountOf, unpackSources } from '../protocol/packed-files.ts';
 import { runStep } from '../run/run-step.ts';
 import { plainSnapshot } from '../snapshot/plain.ts';
 import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
@@ -74,7 +75,7 @@ function deltaOf(
       store: host.store,
       operation,
       root: bytesOf(view.root),
-      sources: source.sources,
+      sources: unpackSources(source.sources),
       keepOwner: source.kind === 'layers',
       bases,
       clampMtime,
@@ -155,9 +156,9 @@ async function copy(
     const isSmall = plan.work <= SMALL_FILES && plan.bytes <= SMALL_BYTES;
     return isSmall ? deltaCopy(host.sys, task) : runHeavy('delta', task, signal);
   }
-  const files = request.sources.flatMap((source) => source.files);
-  const bytes = files.reduce((sum, file) => sum + file.size, 0);
-  const small =
-    files.length <= SMALL_FILES && bytes <= SMALL_BYTES && request.operation.instruction === 'COPY';
-  return small ? copyStep(host.sys, request) : runHeavy('copy', request, signal);
+  const { count, bytes } = amountOf(request.sources);
+  const small = count <= SMALL_FILES && bytes <= SMALL_BYTES && request.operation.instruction === 'COPY';
+  return small
+    ? copyStep(host.sys, { ...request, sources: unpackSources(request.sources) })
+    : runHeavy('copy', request, signal);
 }

@@ -2,6 +2,7 @@ import type { Aborted } from '../../layer/abort.ts';
 import { loadSys } from '../../sys/linux.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
 import { type DeltaCopyRequest, deltaCopy } from '../copy/delta-copy.ts';
+import { unpackSources } from '../protocol/packed-files.ts';
 import { type HashTask, hashToListing } from '../step/hash-layer.ts';
 import { type WriteTask, writeExport } from './write-export.ts';
 
@@ -11,7 +12,8 @@ import { type WriteTask, writeExport } from './write-export.ts';
  */
 export const heavyTasks = {
   hash: async (task: HashTask, aborted: Aborted) => hashToListing(task, aborted),
-  copy: async (request: CopyStepRequest, aborted: Aborted) => copyStep(loadSys(), request, aborted),
+  copy: async (request: CopyStepRequest, aborted: Aborted) =>
+    copyStep(loadSys(), { ...request, sources: unpackSources(request.sources) }, aborted),
   delta: async (request: DeltaCopyRequest, aborted: Aborted) => deltaCopy(loadSys(), request, aborted),
   export: async (task: WriteTask, aborted: Aborted) => writeExport(task, aborted),
 };

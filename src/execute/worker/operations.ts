@@ -13,6 +13,7 @@ import { type MeasuredLayer, measureLayers } from '../../store/gc/measure.ts';
 import { layersPath } from '../../store/layout.ts';
 import type { AgentQuestion, ExecuteRequest } from '../executor.ts';
 import type { StepEvent } from '../local-executor.ts';
+import { attachPayload } from '../protocol/packed-files.ts';
 import type { OperationContext, OperationHandler } from '../protocol/server.ts';
 import { type CacheUsage, type CacheWork, listCaches, removeCache } from '../run/cache-usage.ts';
 import { type DigestRequest, digestLayer, type HashedLayer } from '../step/digest-layer.ts';
@@ -34,8 +35,9 @@ export const operations: Record<string, OperationHandler> = {
 
   describe: async (): Promise<HostDescription> => describeHost(workerHost()),
 
-  execute: async (request: ExecuteRequest, context: OperationContext): Promise<StepOutcome> =>
-    executeStep(
+  execute: async (request: ExecuteRequest, context: OperationContext): Promise<StepOutcome> => {
+    attachPayload(request.step, context.payload);
+    return executeStep(
       workerHost(),
       request,
       {
@@ -47,7 +49,8 @@ export const operations: Record<string, OperationHandler> = {
         onWarning: (code, message) => void context.emit({ warning: { code, message } } satisfies StepEvent),
       },
       context.signal,
-    ),
+    );
+  },
 
   digest: async (request: DigestRequest): Promise<HashedLayer> => digestLayer(workerHost(), request),
 
