@@ -30,7 +30,7 @@ export interface PackedFiles {
   length: number;
 }
 
-export function packFiles(files: readonly SelectedFile[]): PackedFiles {
+function packFiles(files: readonly SelectedFile[]): PackedFiles {
   const out = new ByteWriter(64 + files.length * 80);
   let before = '';
   let bytes = 0;
@@ -73,7 +73,7 @@ export function packFiles(files: readonly SelectedFile[]): PackedFiles {
 }
 
 /** What `packFiles` was given. Throws `corrupt` LISTING_CORRUPT for anything shorter. */
-export function unpackFiles({ count, data }: PackedFiles): SelectedFile[] {
+function unpackFiles({ count, data }: PackedFiles): SelectedFile[] {
   const input = new ByteReader(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
   const files: SelectedFile[] = [];
   let path: BytePath = '';
