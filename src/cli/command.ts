@@ -49,6 +49,8 @@ export interface CommandEntry {
   summary: string;
   /** Listed first in `slipway --help`, in this order. */
   common?: number;
+  /** For programs: no help lists it. */
+  hidden?: boolean;
   load(): Promise<Command>;
 }
 

@@ -42,7 +42,9 @@ export function groupHelp(group: CommandGroup): string {
 export function rootHelp(columns: number): string {
   const top = commands.flatMap((entry) => {
     const name = entry.paths.find((path) => !path.includes(' '));
-    return name === undefined ? [] : [{ name, summary: entry.summary, common: entry.common }];
+    return name === undefined || entry.hidden === true
+      ? []
+      : [{ name, summary: entry.summary, common: entry.common }];
   });
   const common = top
     .filter((row) => row.common !== undefined)

@@ -241,6 +241,17 @@ export const commands: readonly CommandEntry[] = [
     load: async () => loaded((await import('./commands/info.ts')).info),
   },
   {
+    paths: ['completion'],
+    summary: 'Generate the autocompletion script for a shell',
+    load: async () => loaded((await import('./commands/completion.ts')).completion),
+  },
+  {
+    paths: ['__complete'],
+    summary: 'List what may stand at the end of a command line',
+    hidden: true,
+    load: async () => loaded((await import('./commands/completion.ts')).completeWords),
+  },
+  {
     paths: ['version'],
     summary: 'Show the Slipway version information',
     common: 3,

@@ -114,9 +114,9 @@ describe('records of builds', () => {
     // Both streams of a process are read on their own: which of two lines came first may not be known.
     expect(raw.replace('err\n', '').slice(-6)).toBe('x\nend\n');
     const logs = await store.ok(['builds', 'logs']);
-    expect(logs).toMatch(/^#2 \d+\.\d{3} err$/m);
+    expect(logs).toMatch(/^#2 \d+\.\d+ err$/m);
     const rest = logs.replace(/^#2 .* err\n/m, '').replace(/x{100,}/g, 'xxx');
-    expect(rest.replace(/ \d+\.\d{3} /g, ' 0.000 ')).toMatchInlineSnapshot(`
+    expect(rest.replace(/ \d+\.\d+ /g, ' 0.000 ')).toMatchInlineSnapshot(`
       "#2 [made 2/2] RUN echo out; echo err >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end (cached)
       #2 0.000 out
       #2 0.000 xxx
@@ -125,7 +125,7 @@ describe('records of builds', () => {
       #6 0.000 two
       "
     `);
-    expect(await store.ok(['builds', 'logs', '--step=6', first])).toMatch(/^#6 .*\n#6 \d+\.\d{3} one\n$/);
+    expect(await store.ok(['builds', 'logs', '--step=6', first])).toMatch(/^#6 .*\n#6 \d+\.\d+ one\n$/);
     const none = await store.run(['builds', 'logs', '--step=nonsense']);
     expect(none).toMatchObject({ exitCode: 1, stdout: '' });
   });

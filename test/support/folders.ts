@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,9 +23,7 @@ export function suiteFolder(kind: 'big' | 'shared'): SuiteFolder {
   });
   afterAll(() => {
     if (path === undefined) return;
-    // Images have directories that their owner may not write to, which only root removes as they are.
-    if (process.getuid?.() !== 0) execFileSync('chmod', ['-R', 'u+rwX', path]);
-    rmSync(path, { recursive: true, force: true });
+    removeFolder(path);
   });
   return {
     get path() {
@@ -33,4 +31,14 @@ export function suiteFolder(kind: 'big' | 'shared'): SuiteFolder {
       return path;
     },
   };
+}
+
+/** An ordinary user's store has files of subordinate ids and folders without rights, which only root of a namespace removes. */
+function removeFolder(path: string): void {
+  if (process.getuid?.() === 0) rmSync(path, { recursive: true, force: true });
+  else {
+    const remove = ['rm', '-rf', '--', path];
+    const inNamespace = spawnSync('unshare', ['--user', '--map-root-user', '--map-auto', ...remove]);
+    if (inNamespace.status !== 0) execFileSync('unshare', ['--user', '--map-root-user', ...remove]);
+  }
 }

@@ -49,13 +49,21 @@ export async function slipwayInTerminal(
 /** The same, with what happened piece by piece, from which a terminal's screen can be made. */
 export async function slipwayOnTerminal(
   args: readonly string[],
+  options: TerminalOptions,
+): Promise<TerminalResult & { pieces: TerminalPiece[] }> {
+  return programOnTerminal(slipwayCommand(args), options);
+}
+
+/** As `slipwayOnTerminal`, for any program. */
+export async function programOnTerminal(
+  args: readonly string[],
   { root, steps = [], rows = 30, columns = 100, redraws = false, env }: TerminalOptions,
 ): Promise<TerminalResult & { pieces: TerminalPiece[] }> {
   const child = spawn('python3', [join(import.meta.dirname, 'on-terminal.py')], {
     env: { ...process.env, SLIPWAY_ROOT: root, NO_COLOR: '1', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  child.stdin.end(JSON.stringify({ rows, columns, redraws, args: slipwayCommand(args), steps }));
+  child.stdin.end(JSON.stringify({ rows, columns, redraws, args, steps }));
   const { stdout, stderr } = await ended(child);
   if (stdout === '') throw new Error(`the terminal did not come up: ${stderr}`);
   const { pieces: recorded, ...result } = JSON.parse(stdout) as Omit<TerminalResult, 'output'> & {

@@ -26,9 +26,21 @@ const WANTED: readonly Wanted[] = [
     ['docker-registry', 'docker-registry'],
     ['openssl', 'openssl'],
     ['qemu-user-static', 'qemu-aarch64-static'],
-    ...['tar', 'python3', 'bzip2', 'zstd', 'git', 'crun', 'runc', 'skopeo', 'umoci', 'mmdebstrap', 'gcc'].map(
-      (name) => [name, name],
-    ),
+    ...[
+      'tar',
+      'python3',
+      'bzip2',
+      'zstd',
+      'git',
+      'crun',
+      'runc',
+      'skopeo',
+      'umoci',
+      'mmdebstrap',
+      'gcc',
+      'zsh',
+      'fish',
+    ].map((name) => [name, name]),
   ].map(
     ([name, programName]): Wanted => ({
       name: name!,
