@@ -38,7 +38,8 @@ export function listedDirectories(
   const children = new Map<BytePath, NamedNode[]>();
   for (const { path, node } of entries) {
     if (path === '') continue;
-    const parent = joinPath(root, parentOf(path));
+    const above = parentOf(path);
+    const parent = above === '' ? root : joinPath(root, above);
     const siblings = children.get(parent);
     if (siblings === undefined) children.set(parent, [{ name: baseName(path), node }]);
     else siblings.push({ name: baseName(path), node });

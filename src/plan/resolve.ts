@@ -152,14 +152,16 @@ async function resolveOne(request: Request, graph: StageGraph, options: PlanOpti
   }
   const { image: name } = wanted;
   const reference = normalizeReference(name);
+  const stageNames = graph.stages.map((stage) => stage.displayName);
   const found = await options.resolveImage(reference, request.platform).catch((error: unknown) => {
     if (!(error instanceof SlipwayError) || error.kind === 'canceled' || error.location) throw error;
-    const message = `${name}: failed to resolve source metadata for ${reference}: ${error.message}`;
+    // Whoever mistypes a stage asks a registry for it.
+    const near = didYouMean(suggest(name, stageNames));
+    const message = `${name}: failed to resolve source metadata for ${reference}: ${error.message}${near}`;
     const { kind, code, hint } = error;
     throw errorAt(options, request.range, { kind, code, hint, message });
   });
   if (found !== undefined) return { reference, ...found };
-  const stageNames = graph.stages.map((stage) => stage.displayName);
   const near = suggest(name, [...stageNames, ...COMMON_IMAGES.flatMap((name) => [name, `${name}:latest`])]);
   throw errorAt(options, request.range, {
     kind: 'not-found',

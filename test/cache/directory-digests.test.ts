@@ -50,6 +50,17 @@ test('a selection that leaves out nothing is that of the whole', async () => {
   );
 });
 
+test('what is left out of a folder counts, wherever the folder lies', async () => {
+  for (const source of ['a', 'a/b', '.']) {
+    const left = ['nothing', '**/y', '**/z', '**/x'].map((pattern) =>
+      digestOf(memoryTree(FILES), [source], { exclude: [pattern] }),
+    );
+    const inside = source === 'a/b' ? left.slice(0, 3) : left;
+    expect(new Set(await Promise.all(inside)).size, source).toBe(inside.length);
+    expect(await left[0]).toBe(await digestOf(memoryTree(FILES), [source]));
+  }
+});
+
 test('COPY of a subtree looks at nothing else', async () => {
   const root = folder.path;
   for (const [path, content] of Object.entries(FILES)) {
