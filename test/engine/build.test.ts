@@ -124,7 +124,7 @@ describeWith({ needs: [root()] }, 'build as a library', () => {
     const { location } = error as SlipwayError;
     expect(error).toMatchObject({ kind, location: { file: 'Dockerfile', text: dockerfile } });
     const wrong =
-      dockerfile.split('\n').findIndex((line) => /RNU|--from=b|no\/such|missing|RUN/.test(line)) + 1;
+      dockerfile.split('\n').findIndex((line) => /RNU|--from=b|no\/such|missing|USER|RUN/.test(line)) + 1;
     expect(location?.range.start.line).toBe(wrong);
   });
 

@@ -8,7 +8,7 @@ import { BASE_IMAGE, suiteStore } from '../support/suite-store.ts';
 const LONG = 3_000_000;
 
 const DOCKERFILE = `FROM ${BASE_IMAGE} AS made
-RUN echo out; echo err >&2; head -c ${LONG} /dev/zero | tr '\\0' x; echo; echo end
+RUN echo out; echo err >&2; sleep 0.3; head -c ${LONG} /dev/zero | tr '\\0' x; echo; echo end
 FROM ${BASE_IMAGE}
 COPY --from=made /etc/passwd /copied
 COPY a /a
@@ -89,7 +89,7 @@ describe('records of builds', () => {
 
       RESULT    TIME      SIZE      LOG       STEP
       cached    -         -         -         [made 1/2] FROM docker.io/test/base:latest
-      done      ____s   0B        3MB       [made 2/2] RUN echo out; echo err >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end
+      done      ____s   0B        3MB       [made 2/2] RUN echo out; echo err >&2; sleep 0.3; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end
       cached    -         -         -         [stage-1 1/4] FROM docker.io/test/base:latest
       done      ____s   146B      -         [stage-1 2/4] COPY --from=made /etc/passwd /copied
       done      ____s   4B        -         [stage-1 3/4] COPY a /a
@@ -117,7 +117,7 @@ describe('records of builds', () => {
     expect(logs).toMatch(/^#2 \d+\.\d+ err$/m);
     const rest = logs.replace(/^#2 .* err\n/m, '').replace(/x{100,}/g, 'xxx');
     expect(rest.replace(/ \d+\.\d+ /g, ' 0.000 ')).toMatchInlineSnapshot(`
-      "#2 [made 2/2] RUN echo out; echo err >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end (cached)
+      "#2 [made 2/2] RUN echo out; echo err >&2; sleep 0.3; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end (cached)
       #2 0.000 out
       #2 0.000 xxx
       #2 0.000 end
@@ -134,7 +134,7 @@ describe('records of builds', () => {
     expect(plain(await store.ok(['builds', 'compare', '^1', '^0']), first, second)).toMatchInlineSnapshot(`
       "<build-id-0>   <build-id-1>   CHANGE    STEP
       cached         cached                   [made 1/2] FROM docker.io/test/base:latest
-      ____s           cached                   [made 2/2] RUN echo out; echo err >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end
+      ____s           cached                   [made 2/2] RUN echo out; echo err >&2; sleep 0.3; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end
       cached         cached                   [stage-1 1/4] FROM docker.io/test/base:latest
       ____s           cached                   [stage-1 2/4] COPY --from=made /etc/passwd /copied
       ____s           ____s           ____s     [stage-1 3/4] COPY a /a
@@ -184,11 +184,11 @@ describe('records of builds', () => {
       [
         "task: build <build-id-0>",
         "task: exporting to image",
-        "step: [made 2/2] RUN echo out; echo err >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end",
+        "step: [made 2/2] RUN echo out; echo err >&2; sleep 0.3; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end",
         "step: [stage-1 2/4] COPY --from=made /etc/passwd /copied",
         "step: [stage-1 3/4] COPY a /a",
         "step: [stage-1 4/4] RUN cat /a",
-        "digest: digest of [made 2/2] RUN echo out; echo err >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end",
+        "digest: digest of [made 2/2] RUN echo out; echo err >&2; sleep 0.3; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end",
         "digest: digest of [stage-1 2/4] COPY --from=made /etc/passwd /copied",
         "digest: digest of [stage-1 3/4] COPY a /a",
         "digest: digest of [stage-1 4/4] RUN cat /a",
@@ -244,12 +244,12 @@ describe('records of builds', () => {
           "-",
         ],
         [
-          "[made 2/2] RUN echo out; echo err >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end",
+          "[made 2/2] RUN echo out; echo err >&2; sleep 0.3; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end",
           "slipway build",
         ],
         [
-          "digest of [made 2/2] RUN echo out; echo err >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end",
-          "[made 2/2] RUN echo out; echo err >&2; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end",
+          "digest of [made 2/2] RUN echo out; echo err >&2; sleep 0.3; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end",
+          "[made 2/2] RUN echo out; echo err >&2; sleep 0.3; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end",
         ],
         [
           "[stage-1 2/4] COPY --from=made /etc/passwd /copied",

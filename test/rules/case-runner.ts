@@ -77,7 +77,7 @@ export async function buildCase(
       cwd: context,
       root: join(folder, 'store'),
       runtime: 'embedded',
-      env: { PATH: process.env.PATH, ...settings.env },
+      env: { PATH: process.env.PATH, SLIPWAY_PULL: 'never', ...settings.env },
       ...chosen,
       tags: settings.tag === undefined ? [] : [settings.tag],
       store: true,
@@ -114,7 +114,13 @@ export async function commandCase(
   ];
   try {
     const child = spawn(process.execPath, [MAIN, 'build', ...words, context], {
-      env: { PATH: process.env.PATH, NO_COLOR: '1', SLIPWAY_ROOT: join(folder, 'store'), ...settings.env },
+      env: {
+        PATH: process.env.PATH,
+        NO_COLOR: '1',
+        SLIPWAY_PULL: 'never',
+        SLIPWAY_ROOT: join(folder, 'store'),
+        ...settings.env,
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     child.stdin.end(textOf(settings.dockerfile ?? []));
