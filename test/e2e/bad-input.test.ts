@@ -141,7 +141,7 @@ const CASES: readonly Case[] = [
     name: 'a RUN of a user who is not there',
     dockerfile: `${FROM}USER nowhere\nRUN true\n`,
     exitCode: 1,
-    says: ['Dockerfile:3', 'nowhere'],
+    says: ['Dockerfile:2', 'nowhere'],
   },
   {
     name: 'an unknown flag of the command',

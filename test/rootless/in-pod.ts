@@ -16,6 +16,7 @@ export function startInPod(
       HOME: folder,
       NO_COLOR: '1',
       SLIPWAY_ROOT: root,
+      SLIPWAY_PULL: 'never',
       ...env,
     },
     stdio: ['pipe', 'pipe', 'pipe'],

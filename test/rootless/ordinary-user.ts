@@ -73,7 +73,13 @@ export function ordinaryUser(ranges: Ranges): OrdinaryUser {
       ];
       return spawn(first, rest, {
         cwd: cwd ?? folder,
-        env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home(), NO_COLOR: '1', ...env },
+        env: {
+          PATH: '/usr/local/bin:/usr/bin:/bin',
+          HOME: home(),
+          NO_COLOR: '1',
+          SLIPWAY_PULL: 'never',
+          ...env,
+        },
         stdio: ['pipe', 'pipe', 'pipe'],
       });
     },
