@@ -73,7 +73,7 @@ export function describeContextSource(name: string, open: () => Promise<OpenedFo
       const { source } = await sourceOf();
       const selection = await select(source, 'dir', 'a.txt', 'run.sh', 'with blank');
       expect(await digestSelection(source.tree, selection)).toBe(
-        'e7c420d4c5651b5575c9bfa1e22a515386601767669249df133d575eb257e5d7',
+        '0b989fcc84826a586d0737b50747a08cc7fbc3aa7abc8e806fa77a62b4bcbc2b',
       );
     });
 

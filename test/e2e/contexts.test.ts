@@ -137,16 +137,23 @@ Hint: There is no build context: the Dockerfile came alone. Pass a directory, an
     const address = web.url.replace('://', '://user:pass@');
     const plain = async (context: string): Promise<string> => {
       const { stderr } = await store.run(['build', '--progress=plain', '-t', 'shown', context]);
-      return stderr
-        .slice(0, stderr.indexOf('#2 '))
-        .replaceAll(git.url.replace('http://', ''), 'GIT')
-        .replaceAll(web.url.replace('http://', ''), 'WEB')
-        .replaceAll(/ \d+\.\d+s/g, ' TIME')
-        .replaceAll(/(?:\d+\.)?\d+[kM]?B/g, 'BYTES')
-        .replaceAll(/(?:receiving objects|downloading) BYTES.* TIME(?= done)/g, (line) =>
-          line.replace(' TIME', ''),
-        )
-        .trim();
+      return (
+        stderr
+          .slice(0, stderr.indexOf('#2 '))
+          .replaceAll(git.url.replace('http://', ''), 'GIT')
+          .replaceAll(web.url.replace('http://', ''), 'WEB')
+          .replaceAll(/ \d+\.\d+s/g, ' TIME')
+          .replaceAll(/(?:\d+\.)?\d+[kM]?B/g, 'BYTES')
+          .replaceAll(/(?:receiving objects|downloading) BYTES.* TIME(?= done)/g, (line) =>
+            line.replace(' TIME', ''),
+          )
+          // What takes its time is shown on its way too.
+          .replaceAll(
+            /^#1 (?:receiving objects|downloading) BYTES(?! .*done$).*\n(?=#1 (?:receiving|downloading))/gm,
+            '',
+          )
+          .trim()
+      );
     };
     expect(await plain(`${address}/shown.tar`)).toMatchInlineSnapshot(`
       "#1 http://WEB/shown.tar
