@@ -1,7 +1,6 @@
 /**
  * `npm run demo`: pulls a small base image where a registry can be reached, else makes one out of what this machine has,
- * builds the Dockerfile beside this file and runs the
- * result. The second time every step says CACHED. With `--expect-cached` the exit code is 1 when one does not.
+ * builds the Dockerfile beside this file and runs the result. The second time every step says CACHED. With `--expect-cached` the exit code is 1 when one does not.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -24,7 +23,8 @@ const CONTEXT = relative(process.cwd(), import.meta.dirname) || '.';
 const STEP = /^#(\d+) \[\S+ +\d+\/\d+\] /;
 const CACHED = /^#(\d+) CACHED/;
 
-if (!hasPulledBase() && !pullBase()) await importBase();
+// A base that was made stays, whatever can be reached by now: another would run every step again.
+if (!hasPulledBase() && (hasBase() || !pullBase())) await importBase();
 const log = await build('-t', IMAGE);
 await build('-t', BUILD_STAGE, '--target', 'build', '-q');
 say(`Size of stage build: ${sizeOf(BUILD_STAGE)}, of the result: ${sizeOf(IMAGE)}`);
@@ -37,6 +37,10 @@ if (run.status !== 0) fail(`the image did not run: exit code ${run.status}`);
 const fresh = stepsNotCached(log);
 say(fresh.length === 0 ? '\nEvery step was CACHED.' : '\nRun it again: every step will say CACHED.');
 if (process.argv.includes('--expect-cached') && fresh.length > 0) fail(`not cached:\n${fresh.join('\n')}`);
+
+function hasBase(): boolean {
+  return spawnSync(process.execPath, [LAUNCHER, 'inspect', BASE]).status === 0;
+}
 
 /** It is a pulled one from an earlier run: the same image has the registry's name, too. */
 function hasPulledBase(): boolean {
@@ -75,9 +79,10 @@ function isReachable(): boolean {
 async function importBase(): Promise<void> {
   const { tar, origin } = await makeBaseRootfs();
   const digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
-  say(`No registry can be reached. Base image ${BASE}: ${origin}`);
   const known = spawnSync(process.execPath, [LAUNCHER, 'inspect', BASE]);
-  if (known.status === 0 && known.stdout.includes(digest)) return;
+  const made = known.status === 0 && known.stdout.includes(digest);
+  say(`${made ? 'Made earlier' : 'No registry can be reached'}. Base image ${BASE}: ${origin}`);
+  if (made) return;
   show('import', '-', BASE);
   const done = spawnSync(process.execPath, [LAUNCHER, 'import', '-', BASE], {
     input: tar,
