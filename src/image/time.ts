@@ -2,6 +2,8 @@ import { SlipwayError } from '../errors/index.ts';
 
 const NS_PER_MS = 1_000_000n;
 const NS_PER_S = 1_000_000_000n;
+/** Dates of JavaScript end here, and begin as long before 1970. */
+const LAST_DATE_NS = 8_640_000_000_000_000n * NS_PER_MS;
 const RFC_3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 
@@ -19,6 +21,11 @@ export function formatTime(ns: bigint): string {
   const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
   const fraction = rest === 0n ? '' : `.${rest.toString().padStart(9, '0').replace(/0+$/, '')}`;
   return `${whole}${fraction}Z`;
+}
+
+/** As `formatTime`, for times that nobody vouches for: the number itself where no date can show it. */
+export function showTime(ns: bigint): string {
+  return ns > LAST_DATE_NS || ns < -LAST_DATE_NS ? String(ns) : formatTime(ns);
 }
 
 /** RFC 3339, with any offset, to nanoseconds since 1970; undefined for what is not. */

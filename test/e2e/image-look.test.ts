@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
+import { describeWith, severalIds } from '../support/need.ts';
 import { BASE_IMAGE, suiteStore } from '../support/suite-store.ts';
 
 const DOCKERFILE = `FROM ${BASE_IMAGE} AS base
@@ -10,7 +11,7 @@ RUN head -c 1000001 /dev/zero > /again; echo "$WHO" > /who; rm -r /d; mkdir /d; 
 CMD ["sh"]
 `;
 
-describe('looking into images', () => {
+describeWith({ needs: [severalIds()] }, 'looking into images', () => {
   const store = suiteStore();
 
   beforeAll(async () => {

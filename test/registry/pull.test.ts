@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type PullEvent, type PulledImage, type PullOptions, pull } from '../../src/engine/pull/pull.ts';
 import { digestOf } from '../../src/image/digest.ts';
 import { DOCKER, OCI } from '../../src/image/media-types.ts';
@@ -9,12 +9,12 @@ import { imageDocuments, imageLayers, listImages } from '../../src/store/images.
 import { listLayers } from '../../src/store/layers.ts';
 import { blobPath, layerDirectory } from '../../src/store/layout.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
-import { suiteFolder } from '../support/folders.ts';
 import { describeWith, program } from '../support/need.ts';
 import { type WebServer, webServer } from '../support/web-server.ts';
-import { type Fault, type FaultProxy, startFaultProxy } from './fault-proxy.ts';
-import { makeLayer, openTestClient, pushDocument, pushMade } from './remote-images.ts';
-import { REGISTRY_NEEDS, testRegistry } from './servers.ts';
+import type { Fault } from './fault-proxy.ts';
+import { proxiedRegistry } from './proxied-registry.ts';
+import { makeLayer, pushDocument, pushMade } from './remote-images.ts';
+import { REGISTRY_NEEDS } from './servers.ts';
 
 /** Takes what is pushed to it, so that the web server of the tests gives it out. */
 function servedBy(web: WebServer, repository: string): RegistryClient {
@@ -36,44 +36,25 @@ function servedBy(web: WebServer, repository: string): RegistryClient {
 }
 
 describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'pulling an image', () => {
-  const folder = suiteFolder('big');
-  const registry = testRegistry();
   const web = webServer();
-  let client: RegistryClient;
-  let proxy: FaultProxy;
-  let stores = 0;
-  let root = '';
-  beforeAll(async () => {
-    client = await openTestClient(registry.host);
-    proxy = await startFaultProxy(() => registry.host);
-  });
-  afterAll(async () => {
-    await client?.close();
-    await proxy?.close();
-  });
-  beforeEach(() => {
-    root = join(folder.path, `store-${stores++}`);
-    proxy.fault = () => 'none';
-    proxy.log.length = 0;
-    proxy.blobBytes = 0;
-  });
+  const place = proxiedRegistry();
 
   const env = { PATH: process.env.PATH, HOME: '/nowhere', SLIPWAY_RETRY_DELAY_MS: '1' };
   const pulling = (name: string, more: Partial<PullOptions> = {}): Promise<PulledImage[]> =>
-    pull({ reference: `${proxy.host}/${name}`, root, env, runtime: 'embedded', ...more });
+    pull({ reference: `${place.proxy.host}/${name}`, root: place.root, env, runtime: 'embedded', ...more });
   const inStore = <T>(look: (store: Store) => T): T => {
-    using store = openStore(root);
+    using store = openStore(place.root);
     return look(store);
   };
   const content = (id: string): string[] =>
     inStore((store) =>
       imageLayers(store, id).map(({ id: layer }) =>
-        readdirSync(layerDirectory(root, layer), { recursive: true }).sort().join(' '),
+        readdirSync(layerDirectory(place.root, layer), { recursive: true }).sort().join(' '),
       ),
     );
   const faults = (...list: [pattern: RegExp, fault: Fault][]) => {
     const left = [...list];
-    proxy.fault = ({ method, url }) => {
+    place.proxy.fault = ({ method, url }) => {
       const index = left.findIndex(([pattern]) => pattern.test(`${method} ${url}`));
       return index < 0 ? 'none' : left.splice(index, 1)[0]![1];
     };
@@ -81,13 +62,13 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'pulling an image',
   /** An error leaves nothing: no image, no layer, no file. */
   const expectEmpty = (): void => {
     expect(inStore((store) => [listImages(store), listLayers(store)])).toEqual([[], []]);
-    expect(readdirSync(join(root, 'tmp'))).toEqual([]);
-    expect(readdirSync(join(root, 'layers'))).toEqual([]);
+    expect(readdirSync(join(place.root, 'tmp'))).toEqual([]);
+    expect(readdirSync(join(place.root, 'layers'))).toEqual([]);
   };
   const failed = (work: Promise<unknown>): Promise<{ kind: string; code: string; message: string }> =>
     work.then(
       () => Promise.reject(new Error('it did not fail')),
-      ({ kind, code, message }) => ({ kind, code, message: message.replaceAll(proxy.host, 'HOST') }),
+      ({ kind, code, message }) => ({ kind, code, message: message.replaceAll(place.proxy.host, 'HOST') }),
     );
 
   test.each([
@@ -97,10 +78,10 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'pulling an image',
     const forms = ['gzip', 'zstd', 'plain', 'members'] as const;
     const repository = `forms/${family === OCI ? 'oci' : 'docker'}`;
     const layers = forms.map((form) => makeLayer({ [`dir/${form}`]: form.repeat(1000) }, form, family));
-    const { id, descriptor } = await pushMade(client, repository, layers, { tag: 'one', family });
+    const { id, descriptor } = await pushMade(place.client, repository, layers, { tag: 'one', family });
     const [pulled] = await pulling(`${repository}:one`);
     expect(pulled).toEqual({
-      reference: `${proxy.host}/${repository}:one`,
+      reference: `${place.proxy.host}/${repository}:one`,
       digest: descriptor.digest,
       imageId: id,
       updated: true,
@@ -110,29 +91,29 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'pulling an image',
     expect([digestOf(documents.config), digestOf(documents.manifest!)]).toEqual([id, descriptor.digest]);
     const kept = inStore((store) => imageLayers(store, id).map(({ origin }) => origin!.digest));
     expect(kept).toEqual(layers.map(({ blob }) => digestOf(blob)));
-    for (const { blob } of layers) expect(readFileSync(blobPath(root, digestOf(blob)))).toEqual(blob);
+    for (const { blob } of layers) expect(readFileSync(blobPath(place.root, digestOf(blob)))).toEqual(blob);
   });
 
   test('what is here is not fetched, not twice in one image either', async () => {
     const [shared, own] = [makeLayer({ shared: 'x'.repeat(5000) }), makeLayer({ own: 'y'.repeat(5000) })];
-    await pushMade(client, 'twice', [shared], { tag: 'first' });
-    const { id } = await pushMade(client, 'twice', [shared, own, shared], { tag: 'second' });
+    await pushMade(place.client, 'twice', [shared], { tag: 'first' });
+    const { id } = await pushMade(place.client, 'twice', [shared, own, shared], { tag: 'second' });
     await pulling('twice:first');
-    proxy.log.length = 0;
+    place.proxy.log.length = 0;
     const events: PullEvent[] = [];
     await pulling('twice:second', { onEvent: (event) => events.push(event) });
     expect(content(id)).toEqual(['shared', 'own', 'shared']);
-    expect(proxy.log.filter((line) => line.includes(digestOf(shared.blob)))).toEqual([]);
-    expect(proxy.log.filter((line) => line.includes(digestOf(own.blob)))).toHaveLength(1);
-    proxy.log.length = 0;
+    expect(place.proxy.log.filter((line) => line.includes(digestOf(shared.blob)))).toEqual([]);
+    expect(place.proxy.log.filter((line) => line.includes(digestOf(own.blob)))).toHaveLength(1);
+    place.proxy.log.length = 0;
     expect(await pulling('twice:second')).toMatchObject([{ imageId: id, updated: false }]);
-    expect(proxy.log.filter((line) => line.includes('/blobs/'))).toEqual([`GET /v2/twice/blobs/${id}`]);
+    expect(place.proxy.log.filter((line) => line.includes('/blobs/'))).toEqual([`GET /v2/twice/blobs/${id}`]);
   });
 
   test('directories that a layer has no entry for are those of the layer below', async () => {
     const below = makeLayer({ 'etc/one': '1' });
     const above = makeLayer({ 'etc/two': '2' });
-    const { id } = await pushMade(client, 'implicit', [below, above], { tag: 'one' });
+    const { id } = await pushMade(place.client, 'implicit', [below, above], { tag: 'one' });
     // The lower layer comes last: the other one has long been read by then.
     faults([new RegExp(digestOf(below.blob)), 'error'], [new RegExp(digestOf(below.blob)), 'error']);
     await pulling('implicit:one');
@@ -141,18 +122,18 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'pulling an image',
 
   test('a connection that breaks is taken up where it broke', async () => {
     const layer = makeLayer({ big: Buffer.from(Array.from({ length: 3e6 }, (_, i) => (i * i * 31) >> 5)) });
-    const { id } = await pushMade(client, 'resume', [layer], { tag: 'one' });
+    const { id } = await pushMade(place.client, 'resume', [layer], { tag: 'one' });
     const blob = new RegExp(`GET .*${digestOf(layer.blob)}`);
     faults([blob, 'cut-body'], [blob, 'cut'], [blob, 'truncate'], [blob, 'slow']);
     await pulling('resume:one');
     expect(content(id)).toEqual(['big']);
     // Half of it came twice at most, however often it broke.
-    expect(proxy.blobBytes).toBeLessThan(layer.blob.length * 1.6);
+    expect(place.proxy.blobBytes).toBeLessThan(layer.blob.length * 1.6);
   });
 
   test('a spoilt blob is fetched again, and never used', async () => {
     const layer = makeLayer({ file: 'content '.repeat(10_000) });
-    const { id } = await pushMade(client, 'spoilt', [layer], { tag: 'one' });
+    const { id } = await pushMade(place.client, 'spoilt', [layer], { tag: 'one' });
     const blob = new RegExp(`GET .*${digestOf(layer.blob)}`);
     faults([blob, 'spoil'], [blob, 'spoil']);
     expect(await failed(pulling('spoilt:one'))).toMatchObject({ kind: 'corrupt', code: 'DIGEST_MISMATCH' });
@@ -171,14 +152,14 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'pulling an image',
       s390x: { os: 'linux', architecture: 's390x' },
     };
     const [v6, v7, amd64, s390x] = await Promise.all(
-      Object.values(platforms).map((platform) => pushMade(client, 'index', [layer], { platform })),
+      Object.values(platforms).map((platform) => pushMade(place.client, 'index', [layer], { platform })),
     );
     const unknown = { os: 'unknown', architecture: 'unknown' };
-    const inner = await pushDocument(client, 'index', {
+    const inner = await pushDocument(place.client, 'index', {
       document: { schemaVersion: 2, mediaType: OCI.index, manifests: [v6!.descriptor, v7!.descriptor] },
     });
     const { platform: _, ...bare } = s390x!.descriptor;
-    const index = await pushDocument(client, 'index', {
+    const index = await pushDocument(place.client, 'index', {
       tag: 'one',
       document: {
         schemaVersion: 2,
@@ -210,20 +191,22 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'pulling an image',
   });
 
   test('by digest the image has no tag', async () => {
-    const { id, descriptor } = await pushMade(client, 'digest', [makeLayer({ a: '1' })], { tag: 'one' });
+    const { id, descriptor } = await pushMade(place.client, 'digest', [makeLayer({ a: '1' })], {
+      tag: 'one',
+    });
     await pulling(`digest@${descriptor.digest}`);
     expect(
       inStore((store) => listImages(store).map(({ id, tags, digests }) => ({ id, tags, digests }))),
-    ).toEqual([{ id, tags: [], digests: [`${proxy.host}/digest@${descriptor.digest}`] }]);
+    ).toEqual([{ id, tags: [], digests: [`${place.proxy.host}/digest@${descriptor.digest}`] }]);
   });
 
   test('all tags of a repository', async () => {
     const layer = makeLayer({ a: '1' });
     for (const tag of ['one', 'two'])
-      await pushMade(client, 'all/tags', [layer], { tag, config: { User: tag } });
+      await pushMade(place.client, 'all/tags', [layer], { tag, config: { User: tag } });
     const pulled = await pulling('all/tags', { allTags: true });
     expect(pulled.map(({ reference }) => reference).toSorted()).toEqual(
-      ['one', 'two'].map((tag) => `${proxy.host}/all/tags:${tag}`),
+      ['one', 'two'].map((tag) => `${place.proxy.host}/all/tags:${tag}`),
     );
     expect(await failed(pulling('all/tags:one', { allTags: true }))).toMatchObject({
       kind: 'usage',
@@ -241,15 +224,19 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'pulling an image',
       tag: 'one',
       family: DOCKER,
     });
-    const [pulled] = await pull({ reference: `${new URL(web.url).host}/foreign:one`, root, env });
+    const [pulled] = await pull({ reference: `${new URL(web.url).host}/foreign:one`, root: place.root, env });
     expect(pulled!.imageId).toBe(id);
     expect(content(id)).toEqual(['foreign']);
   });
 
   test('what is no image is said to be none', async () => {
     const config = { mediaType: 'application/vnd.cncf.helm.config.v1+json', digest: digestOf('{}'), size: 2 };
-    await client.putUpload(await client.startUpload('artifact'), digestOf('{}'), Buffer.from('{}'));
-    await pushDocument(client, 'artifact', {
+    await place.client.putUpload(
+      await place.client.startUpload('artifact'),
+      digestOf('{}'),
+      Buffer.from('{}'),
+    );
+    await pushDocument(place.client, 'artifact', {
       tag: 'chart',
       document: { schemaVersion: 2, mediaType: OCI.manifest, config, layers: [] },
     });
@@ -264,30 +251,32 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'pulling an image',
       response.writeHead(200, { 'content-type': old }).end('{"schemaVersion":1,"name":"old","tag":"one"}'),
     );
     const reference = `${new URL(web.url).host}/old:one`;
-    expect(await failed(pull({ reference, root, env }))).toMatchObject({ code: 'MANIFEST_SCHEMA_1' });
+    expect(await failed(pull({ reference, root: place.root, env }))).toMatchObject({
+      code: 'MANIFEST_SCHEMA_1',
+    });
     expect(await failed(pulling('none:one'))).toEqual({
       kind: 'not-found',
       code: 'REGISTRY_MANIFEST_UNKNOWN',
       message: 'manifest for HOST/none:one not found: manifest unknown: manifest unknown',
     });
-    expect(existsSync(join(root, 'layers')) ? readdirSync(join(root, 'layers')) : []).toEqual([]);
+    expect(existsSync(join(place.root, 'layers')) ? readdirSync(join(place.root, 'layers')) : []).toEqual([]);
   });
 
   test('a layer that is none, and one with another content than the configuration says', async () => {
     const layer = makeLayer({ a: '1' });
     const bad = { ...layer, blob: Buffer.from('no archive at all') };
-    await pushMade(client, 'bad', [makeLayer({ b: '2' }), bad], { tag: 'one' });
+    await pushMade(place.client, 'bad', [makeLayer({ b: '2' }), bad], { tag: 'one' });
     expect((await failed(pulling('bad:one'))).kind).toBe('invalid');
     expectEmpty();
-    await pushMade(client, 'bad', [{ ...layer, diffId: digestOf('other') }], { tag: 'two' });
+    await pushMade(place.client, 'bad', [{ ...layer, diffId: digestOf('other') }], { tag: 'two' });
     expect(await failed(pulling('bad:two'))).toMatchObject({ kind: 'corrupt', code: 'DIGEST_MISMATCH' });
     expectEmpty();
   });
 
   test('canceled in the middle it leaves nothing', async () => {
     const layers = [1, 2, 3, 4].map((n) => makeLayer({ [`f${n}`]: `${n}`.repeat(2_000_000) }, 'plain'));
-    await pushMade(client, 'cancel', layers, { tag: 'one' });
-    proxy.fault = () => 'slow';
+    await pushMade(place.client, 'cancel', layers, { tag: 'one' });
+    place.proxy.fault = () => 'slow';
     const stop = new AbortController();
     const onEvent = (event: PullEvent): void => {
       if (event.type === 'layer' && event.state === 'downloading' && event.current! > 1e6) stop.abort();

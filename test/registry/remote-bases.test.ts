@@ -1,37 +1,16 @@
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type BuildEvent, type BuildOptions, type BuildResult, build } from '../../src/index.ts';
-import type { RegistryClient } from '../../src/registry/types.ts';
 import { imageByName, imageDocuments, imageLayers, listImages } from '../../src/store/images.ts';
 import { layerDirectory } from '../../src/store/layout.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
-import { suiteFolder } from '../support/folders.ts';
 import { describeWith, program } from '../support/need.ts';
-import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
-import { makeLayer, openTestClient, pushDocument, pushMade } from './remote-images.ts';
-import { REGISTRY_NEEDS, testRegistry } from './servers.ts';
+import { proxiedRegistry } from './proxied-registry.ts';
+import { makeLayer, pushDocument, pushMade } from './remote-images.ts';
+import { REGISTRY_NEEDS } from './servers.ts';
 
 describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'bases of a registry', () => {
-  const folder = suiteFolder('big');
-  const registry = testRegistry();
-  let client: RegistryClient;
-  let proxy: FaultProxy;
-  let stores = 0;
-  let root = '';
-  beforeAll(async () => {
-    client = await openTestClient(registry.host);
-    proxy = await startFaultProxy(() => registry.host);
-  });
-  afterAll(async () => {
-    await client?.close();
-    await proxy?.close();
-  });
-  beforeEach(() => {
-    root = join(folder.path, `store-${stores++}`);
-    proxy.fault = () => 'none';
-    proxy.log.length = 0;
-  });
+  const place = proxiedRegistry();
 
   interface Done extends BuildResult {
     events: BuildEvent[];
@@ -41,9 +20,9 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'bases of a registr
   const building = async (dockerfile: string, more: Partial<BuildOptions> = {}): Promise<Done> => {
     const events: BuildEvent[] = [];
     const result = await build({
-      context: folder.path,
-      dockerfile: dockerfile.replaceAll('HOST', proxy.host),
-      root,
+      context: place.folder,
+      dockerfile: dockerfile.replaceAll('HOST', place.proxy.host),
+      root: place.root,
       env: { PATH: process.env.PATH, HOME: '/nowhere', SLIPWAY_RETRY_DELAY_MS: '1' },
       runtime: 'embedded',
       pull: 'missing',
@@ -55,13 +34,13 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'bases of a registr
     );
     const vertices = events.flatMap((event) =>
       event.type === 'ended'
-        ? [`${names.get(event.vertex)!.replaceAll(proxy.host, 'HOST')}: ${event.outcome}`]
+        ? [`${names.get(event.vertex)!.replaceAll(place.proxy.host, 'HOST')}: ${event.outcome}`]
         : [],
     );
     return { ...result, events, vertices };
   };
   const inStore = <T>(look: (store: Store) => T): T => {
-    using store = openStore(root);
+    using store = openStore(place.root);
     return look(store);
   };
   const failed = (work: Promise<unknown>): Promise<{ code: string; message: string; hint?: string }> =>
@@ -69,15 +48,15 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'bases of a registr
       () => Promise.reject(new Error('it did not fail')),
       ({ code, message, hint }) => ({
         code,
-        message: message.replaceAll(proxy.host, 'HOST'),
-        ...(hint && { hint: hint.replaceAll(proxy.host, 'HOST') }),
+        message: message.replaceAll(place.proxy.host, 'HOST'),
+        ...(hint && { hint: hint.replaceAll(place.proxy.host, 'HOST') }),
       }),
     );
-  const blobs = (): string[] => proxy.log.filter((line) => line.includes('/blobs/'));
+  const blobs = (): string[] => place.proxy.log.filter((line) => line.includes('/blobs/'));
   const layerBlobs = (): string[] => blobs().slice(1);
 
   test('FROM: fetched once, then taken from the store without asking', async () => {
-    const { id } = await pushMade(client, 'base', [makeLayer({ file: 'base' })], { tag: 'one' });
+    const { id } = await pushMade(place.client, 'base', [makeLayer({ file: 'base' })], { tag: 'one' });
     const first = await building('FROM HOST/base:one\nWORKDIR /new\nENV X=y\n', { tags: ['result'] });
     expect(first.vertices).toEqual([
       '[internal] load metadata for HOST/base:one: done',
@@ -91,24 +70,24 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'bases of a registr
     expect(status.map((event) => event.type === 'status' && event.id.replace(/:[0-9a-f]{64}/, ':…'))).toEqual(
       ['sha256:…', 'extracting sha256:…'],
     );
-    expect(inStore((store) => imageByName(store, `${proxy.host}/base:one`)?.id)).toBe(id);
+    expect(inStore((store) => imageByName(store, `${place.proxy.host}/base:one`)?.id)).toBe(id);
     const config = inStore((store) => imageDocuments(store, first.imageId)!.parsed.config);
     expect(config.Env?.slice(0, 1)).toEqual(['A=b']);
-    proxy.log.length = 0;
+    place.proxy.log.length = 0;
     const second = await building('FROM HOST/base:one\nWORKDIR /new\nENV X=y\n', { tags: ['result'] });
-    expect([second.ran, second.imageId, proxy.log]).toEqual([0, first.imageId, []]);
+    expect([second.ran, second.imageId, place.proxy.log]).toEqual([0, first.imageId, []]);
   });
 
   test('--pull asks, and what has moved is fetched', async () => {
-    await pushMade(client, 'moving', [makeLayer({ file: '1' })], { tag: 'one' });
+    await pushMade(place.client, 'moving', [makeLayer({ file: '1' })], { tag: 'one' });
     await building('FROM HOST/moving:one\nWORKDIR /new\n');
-    proxy.log.length = 0;
+    place.proxy.log.length = 0;
     const same = await building('FROM HOST/moving:one\nWORKDIR /new\n', { pull: 'always' });
     expect([same.ran, layerBlobs()]).toEqual([0, []]);
-    const { id } = await pushMade(client, 'moving', [makeLayer({ file: '2' })], { tag: 'one' });
+    const { id } = await pushMade(place.client, 'moving', [makeLayer({ file: '2' })], { tag: 'one' });
     expect((await building('FROM HOST/moving:one\nWORKDIR /new\n')).ran).toBe(0);
     expect((await building('FROM HOST/moving:one\nWORKDIR /new\n', { pull: 'always' })).ran).toBe(1);
-    expect(inStore((store) => imageByName(store, `${proxy.host}/moving:one`)?.id)).toBe(id);
+    expect(inStore((store) => imageByName(store, `${place.proxy.host}/moving:one`)?.id)).toBe(id);
     expect(await failed(building('FROM HOST/none:one\n', { pull: 'always' }))).toEqual({
       code: 'IMAGE_NOT_FOUND',
       message: 'HOST/none:one: failed to resolve source metadata for HOST/none:one: HOST/none:one: not found',
@@ -117,7 +96,7 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, 'bases of a registr
   });
 
   test('COPY --from, a mount and a named context; one image is fetched once', async () => {
-    const { id } = await pushMade(client, 'tools', [makeLayer({ 'bin/tool': 'tool' })], { tag: 'one' });
+    const { id } = await pushMade(place.client, 'tools', [makeLayer({ 'bin/tool': 'tool' })], { tag: 'one' });
     const dockerfile = `FROM scratch AS a
 COPY --from=HOST/tools:one /bin/tool /a
 FROM scratch
@@ -126,10 +105,10 @@ COPY --from=named /bin/tool /c
 COPY --from=a /a /a
 `;
     const { imageId } = await building(dockerfile, {
-      buildContexts: { named: `docker-image://${proxy.host}/tools:one` },
+      buildContexts: { named: `docker-image://${place.proxy.host}/tools:one` },
     });
     const files = inStore((store) =>
-      imageLayers(store, imageId).flatMap((layer) => readdirSync(layerDirectory(root, layer.id))),
+      imageLayers(store, imageId).flatMap((layer) => readdirSync(layerDirectory(place.root, layer.id))),
     );
     expect(files.toSorted()).toEqual(['a', 'b', 'c']);
     expect(layerBlobs()).toHaveLength(1);
@@ -143,7 +122,9 @@ COPY --from=a /a /a
   });
 
   test('a base whose content no step needs is not fetched', async () => {
-    await pushMade(client, 'lazy', [makeLayer({ file: 'x' }), makeLayer({ more: 'y' })], { tag: 'one' });
+    await pushMade(place.client, 'lazy', [makeLayer({ file: 'x' }), makeLayer({ more: 'y' })], {
+      tag: 'one',
+    });
     const lazy = await building('FROM HOST/lazy:one\nENV X=y\n', { store: false });
     expect([layerBlobs(), inStore(listImages)]).toEqual([[], []]);
     expect(lazy.vertices).toContain('[1/1] FROM HOST/lazy:one: cached');
@@ -158,9 +139,11 @@ COPY --from=tools /file /
 
   test('a base for the platform that FROM names, and one by digest', async () => {
     const layers = [makeLayer({ file: 'arm' })];
-    const arm = await pushMade(client, 'multi', layers, { platform: { os: 'linux', architecture: 'arm64' } });
-    const amd = await pushMade(client, 'multi', [makeLayer({ file: 'amd' })]);
-    const { digest } = await pushDocument(client, 'multi', {
+    const arm = await pushMade(place.client, 'multi', layers, {
+      platform: { os: 'linux', architecture: 'arm64' },
+    });
+    const amd = await pushMade(place.client, 'multi', [makeLayer({ file: 'amd' })]);
+    const { digest } = await pushDocument(place.client, 'multi', {
       tag: 'one',
       document: {
         schemaVersion: 2,
@@ -174,14 +157,14 @@ COPY --from=tools /file /
   });
 
   test('a registry that fails is the place of the error', async () => {
-    await pushMade(client, 'broken', [makeLayer({ file: 'x' })], { tag: 'one' });
-    proxy.fault = ({ url }) => (url.includes('/manifests/') ? 'error' : 'none');
+    await pushMade(place.client, 'broken', [makeLayer({ file: 'x' })], { tag: 'one' });
+    place.proxy.fault = ({ url }) => (url.includes('/manifests/') ? 'error' : 'none');
     const error = await building('FROM HOST/broken:one\n').catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       kind: 'unavailable',
       location: { range: { start: { line: 1, column: 6 } } },
     });
-    proxy.fault = ({ url }) => (url.includes('/blobs/') ? 'spoil' : 'none');
+    place.proxy.fault = ({ url }) => (url.includes('/blobs/') ? 'spoil' : 'none');
     expect((await failed(building('FROM HOST/broken:one\nWORKDIR /x\n'))).code).toBe('DIGEST_MISMATCH');
     expect(inStore(listImages)).toEqual([]);
   });

@@ -1,12 +1,8 @@
-import type { Aspect } from '../../engine/look/image-diff.ts';
+import { ASPECTS, type Aspect } from '../../engine/look/tree-changes.ts';
 import { SlipwayError } from '../../errors/index.ts';
 import { safeJson } from '../../progress/safe-text.ts';
 import { defineCommand } from '../command.ts';
 import { renderImageDiff } from '../render/image-diff.ts';
-
-const ASPECTS: readonly Aspect[] = [
-  ...(['type', 'content', 'mode', 'owner', 'time', 'attributes', 'link', 'device'] as const),
-];
 
 /** `slipway image diff` */
 export const imageDiff = defineCommand({

@@ -1,5 +1,6 @@
 import type { ImageFile } from '../../engine/look/image-files.ts';
 import { SlipwayError } from '../../errors/index.ts';
+import { showTime } from '../../image/time.ts';
 import { textOf } from '../../sys/bytes.ts';
 import { defineCommand } from '../command.ts';
 
@@ -68,8 +69,7 @@ const LETTERS = {
 function longLine({ path, node }: ImageFile): string {
   const { type, mode, uid, gid, size, mtimeNs, link, major = 0, minor = 0 } = node;
   const amount = type === 'char' || type === 'block' ? `${major},${minor}` : String(size);
-  const ms = Number(mtimeNs / 1_000_000n);
-  const time = Math.abs(ms) > 8.64e15 ? String(mtimeNs) : new Date(ms).toISOString();
+  const time = showTime(mtimeNs);
   const target = link === undefined ? '' : ` -> ${textOf(link)}`;
   const columns = [
     `${LETTERS[type]}${permissions(mode)}`,

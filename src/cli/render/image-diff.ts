@@ -1,8 +1,8 @@
 import type { ImageDiff } from '../../engine/look/image-diff.ts';
 import { safeText } from '../../progress/safe-text.ts';
+import { shortDigest } from './image-list.ts';
 
 const MARKS = { added: 'A', changed: 'C', removed: 'D' } as const;
-const DIGEST_LETTERS = 'sha256:'.length + 12;
 
 /** Two images side by side as text: configuration, layers, and files with the letters of `docker diff`. */
 export function renderImageDiff({ config, layers, files }: ImageDiff): string {
@@ -37,5 +37,5 @@ function valueText(value: string | undefined): string {
 }
 
 function digestText(digest: string | undefined): string {
-  return digest?.slice(0, DIGEST_LETTERS) ?? 'none';
+  return digest === undefined ? 'none' : shortDigest(digest);
 }

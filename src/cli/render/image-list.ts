@@ -31,6 +31,11 @@ export function shortId(id: string): string {
   return id.replace(/^sha256:/, '').slice(0, 12);
 }
 
+/** The same with the algorithm in front: `sha256:0123456789ab`. */
+export function shortDigest(digest: string): string {
+  return `sha256:${shortId(digest)}`;
+}
+
 function linesOf(image: ListedImage, withDigests: boolean): ImageLine[] {
   const lines: ImageLine[] = image.tags.map(({ repository, tag }) => ({
     image,

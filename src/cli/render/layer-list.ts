@@ -1,10 +1,10 @@
 import type { LookedLayer, LookedLayers } from '../../engine/look/image-layers.ts';
 import { safeText } from '../../progress/safe-text.ts';
 import { humanSize } from './human.ts';
+import { shortDigest } from './image-list.ts';
 import type { ListKind } from './list-format.ts';
 
 const CREATED_BY_LETTERS = 45;
-const DIGEST_LETTERS = 'sha256:'.length + 12;
 
 /** The placeholders of `image layers --format`. */
 export function layerColumns({ noTrunc }: { noTrunc: boolean }): ListKind<LookedLayer> {
@@ -23,7 +23,7 @@ export function layerColumns({ noTrunc }: { noTrunc: boolean }): ListKind<Looked
       {
         name: 'DiffID',
         header: 'DIFF ID',
-        value: ({ diffId }) => (noTrunc ? diffId : diffId.slice(0, DIGEST_LETTERS)),
+        value: ({ diffId }) => (noTrunc ? diffId : shortDigest(diffId)),
       },
     ],
   };

@@ -5,8 +5,6 @@ import { type StoreOptions, withSession } from '../with-session.ts';
 import { type ImageContent, imageContent } from './image-content.ts';
 import { type Aspect, type TreeChange, treeChanges } from './tree-changes.ts';
 
-export type { Aspect } from './tree-changes.ts';
-
 export interface ImageDiffOptions extends StoreOptions {
   before: string;
   after: string;

@@ -1,9 +1,12 @@
 import type { FileNode, FileTree } from '../../context/file-tree.ts';
+import { showTime } from '../../image/time.ts';
 import { joinPath } from '../../layer/paths.ts';
 import type { BytePath } from '../../sys/bytes.ts';
 
 /** In what a name can differ. */
-export type Aspect = 'type' | 'content' | 'mode' | 'owner' | 'time' | 'attributes' | 'link' | 'device';
+export const ASPECTS = ['type', 'content', 'mode', 'owner', 'time', 'attributes', 'link', 'device'] as const;
+
+export type Aspect = (typeof ASPECTS)[number];
 
 export interface TreeChange {
   kind: 'added' | 'changed' | 'removed';
@@ -51,7 +54,7 @@ function aspectsOf(
   compare('type', old.type, young.type);
   compare('mode', octal(old), octal(young));
   compare('owner', owner(old), owner(young));
-  compare('time', time(old), time(young));
+  compare('time', showTime(old.mtimeNs), showTime(young.mtimeNs));
   compare('attributes', attributes(old), attributes(young));
   if (old.type !== young.type) return aspects;
   if (old.type === 'file') compare('content', oldTree.sha256(path), youngTree.sha256(path));
@@ -66,12 +69,6 @@ function octal({ mode }: FileNode): string {
 
 function owner({ uid, gid }: FileNode): string {
   return `${uid}:${gid}`;
-}
-
-/** Nanoseconds would only be noise to people. */
-function time({ mtimeNs }: FileNode): string {
-  const ms = Number(mtimeNs / 1_000_000n);
-  return Math.abs(ms) > 8.64e15 ? String(mtimeNs) : new Date(ms).toISOString();
 }
 
 function device({ major = 0, minor = 0 }: FileNode): string {

@@ -135,17 +135,17 @@ export class RemoteBases {
       emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
       return image;
     } catch (error) {
-      const { message } = error as Error;
-      emit({
-        type: 'ended',
-        vertex,
-        time: Date.now(),
-        outcome: signal.aborted ? 'canceled' : 'failed',
-        error: message,
-      });
+      this.#failed(vertex, error);
       if (error instanceof SlipwayError && error.code === 'REGISTRY_MANIFEST_UNKNOWN') return undefined;
       throw error;
     }
+  }
+
+  #failed(vertex: string, error: unknown): void {
+    const { emit, signal } = this.#options;
+    const { message } = error as Error;
+    const outcome = signal.aborted ? 'canceled' : 'failed';
+    emit({ type: 'ended', vertex, time: Date.now(), outcome, error: message });
   }
 
   #open(): Promise<RegistryPool> {
@@ -181,14 +181,7 @@ export class RemoteBases {
       });
       emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
     } catch (error) {
-      const { message } = error as Error;
-      emit({
-        type: 'ended',
-        vertex,
-        time: Date.now(),
-        outcome: signal.aborted ? 'canceled' : 'failed',
-        error: message,
-      });
+      this.#failed(vertex, error);
       throw error;
     }
   }
