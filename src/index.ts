@@ -13,6 +13,7 @@ export { type PlanRequest, plan } from './engine/plan.ts';
 export { cacheUsage, type PruneOptions, type PruneResult, prune } from './engine/prune.ts';
 export { type PullEvent, type PulledImage, type PullOptions, pull } from './engine/pull/pull.ts';
 export type { SecretSource } from './engine/secrets.ts';
+export type { CacheFrom, CacheTo } from './engine/travel/options.ts';
 export type { ErrorKind, ErrorLocation, SourcePosition, SourceRange } from './errors/index.ts';
 export { SlipwayError } from './errors/index.ts';
 export type { RunSettings } from './execute/executor.ts';

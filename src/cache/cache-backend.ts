@@ -18,6 +18,8 @@ export interface StepRecord {
   created: string;
   durationMs: number;
   buildId: string;
+  /** It is in an imported cache: the layer has no directories until `bring` has made them. */
+  remote?: true;
 }
 
 /** What a step needed of the machine. */
@@ -52,6 +54,15 @@ export interface NewStepRecord {
  */
 export interface CacheBackend {
   lookup(key: string): StepRecord | undefined;
+  /** Reads the imported caches, where there are any: waited for before anything counts as not recorded. */
+  ready?(): Promise<void>;
+  /**
+   * Brings layers that only an imported cache has into the store. `chain`: bottom first, those that have directories
+   * are there. Gives the whole chain.
+   *
+   * @throws SlipwayError `CACHE_LAYER_LOST` when one cannot be had: no record of it is given out any more.
+   */
+  bring?(chain: readonly StoredLayer[]): Promise<StoredLayer[]>;
   /** True when a step with this definition was recorded on any parent. */
   hasDefinition(definition: string): boolean;
   record(step: NewStepRecord): void;

@@ -59,4 +59,7 @@ export interface BuildRequest {
   /** Bytes. */
   memoryBudget: number | undefined;
   outputs: OutputSpec[];
+  /** As given. */
+  cacheFrom: string[];
+  cacheTo: string[];
 }

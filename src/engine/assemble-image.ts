@@ -26,15 +26,20 @@ export async function assembleImage(
   plan: Plan,
   stageIndex: number,
   snapshots: Map<NodeId, Snapshot>,
-  squashed?: Pick<Squashed, 'snapshot' | 'kept'>,
+  changes: {
+    squashed?: Pick<Squashed, 'snapshot' | 'kept'> | undefined;
+    /** Members that the configuration has beside the usual ones. */
+    extra?: Readonly<Record<string, unknown>> | undefined;
+  } = {},
 ): Promise<AssembledImage> {
+  const { squashed, extra } = changes;
   const stage = plan.stages[stageIndex]!;
   const snapshot = squashed?.snapshot ?? snapshots.get(stage.result)!;
   const diffIds = await diffIdsOf(snapshot);
   const ofSteps = timedHistory(stage.history, snapshots);
   const history = squashed === undefined ? ofSteps : squashedHistory(ofSteps, squashed.kept);
   const { config: settings, author, platform } = stage;
-  const config = configDocument(store, plan, { settings, author, platform, history, diffIds });
+  const config = configDocument(store, plan, { settings, author, platform, history, diffIds, extra });
   const size = snapshot.layers.reduce((sum, layer) => sum + (layer.stored?.size ?? 0), 0);
   return { config, diffIds, size };
 }
@@ -72,12 +77,13 @@ function timedHistory(
 interface ConfigParts extends Pick<ImageParts, 'platform' | 'history' | 'diffIds'> {
   settings: ContainerConfig;
   author: string | undefined;
+  extra?: Readonly<Record<string, unknown>> | undefined;
 }
 
 function configDocument(
   store: Store,
   plan: Plan,
-  { settings, author, platform, history, diffIds }: ConfigParts,
+  { settings, author, platform, history, diffIds, extra }: ConfigParts,
 ): Document {
   const parts: Omit<ImageParts, 'nowNs'> = {
     platform,
@@ -88,7 +94,8 @@ function configDocument(
     ...(plan.epoch === undefined ? {} : { epochNs: BigInt(plan.epoch) * 1_000_000_000n }),
   };
   const hasTime = plan.epoch !== undefined || history.some(({ created }) => created !== undefined);
-  return buildImageConfig({ ...parts, nowNs: hasTime ? 0n : firstMade(store, parts) });
+  const nowNs = hasTime ? 0n : firstMade(store, parts);
+  return buildImageConfig({ ...parts, ...(extra && { extra }), nowNs });
 }
 
 /** Nanoseconds since 1970 at which an image of these parts was first made in this store. */

@@ -29,6 +29,7 @@ import { snapshotTree } from './snapshot-tree.ts';
 import type { BuildInput } from './sources/build-input.ts';
 import { BuildSources } from './sources/build-sources.ts';
 import { SshAgents } from './ssh/agents.ts';
+import type { BuildTravel } from './travel/build-travel.ts';
 import { type WantedTarget, wantedTargets } from './wanted-targets.ts';
 
 /**
@@ -102,18 +103,32 @@ async function buildFromInput(
   using agents = SshAgents.open(options.ssh ?? {}, { env, cwd });
   const sources = new BuildSources({ options, store, env, secrets, agents, emit, signal, build });
   let input: BuildInput | undefined;
+  let travel: BuildTravel | undefined;
   try {
     const opened = await sources.open();
     input = opened;
+    travel = await travelOf(task);
     return await whileLayersStay(signal, () =>
-      runBuild({ ...task, input: opened, sources, secrets, agents }),
+      runBuild({ ...task, input: opened, sources, secrets, agents, travel }),
     );
   } catch (error) {
     if (input === undefined) throw error;
     throw (await import('./error-place.ts')).placed(error, input);
   } finally {
     await sources.close();
+    await travel?.close();
   }
+}
+
+/** Nothing of it is loaded unless it is asked for. */
+async function travelOf(task: BuildTask & { store: Store }): Promise<BuildTravel | undefined> {
+  const { options } = task;
+  const { cacheFrom = [], cacheTo = [], platform = localPlatform(), buildArgs } = options;
+  const asksInline = ['1', 'true'].includes(buildArgs?.BUILDKIT_INLINE_CACHE ?? '');
+  if (cacheFrom.length === 0 && cacheTo.length === 0 && !asksInline) return undefined;
+  const { BuildTravel } = await import('./travel/build-travel.ts');
+  const to = asksInline ? [...cacheTo, { type: 'inline' as const }] : cacheTo;
+  return new BuildTravel({ ...task, to, platform });
 }
 
 /** Results that nobody holds may be collected while a build looks at them, until it has a lease. */
@@ -126,13 +141,16 @@ function keepsLayers(options: BuildOptions, { tags, outputs }: WantedTarget): bo
 
 /** A build that lost a race against a collection begins again; what it has run by then is found. */
 async function whileLayersStay(signal: AbortSignal, run: () => Promise<BuildResult>): Promise<BuildResult> {
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1; ; ) {
     try {
       return await run();
     } catch (error) {
-      const lost =
-        error instanceof SlipwayError && (error.code === 'LAYERS_MISSING' || error.code === 'LAYER_GONE');
+      const code = error instanceof SlipwayError ? error.code : '';
+      // Each time there is less in the imported caches.
+      if (code === 'CACHE_LAYER_LOST' && !signal.aborted) continue;
+      const lost = code === 'LAYERS_MISSING' || code === 'LAYER_GONE';
       if (!lost || attempt === ATTEMPTS || signal.aborted) throw error;
+      attempt++;
     }
   }
 }
@@ -144,14 +162,15 @@ interface BuildJob extends BuildTask {
   sources: BuildSources;
   secrets: Secrets;
   agents: SshAgents;
+  travel: BuildTravel | undefined;
 }
 
 async function runBuild(job: BuildJob): Promise<BuildResult> {
-  const { options, store, emit } = job;
+  const { options, store, emit, travel } = job;
   const plan = await planOf(job);
   job.recorder.plan(plan);
   announce(plan, emit);
-  const cache = storeCache({ store, buildId: job.recorder.id, lease: () => session.lease() });
+  const own = storeCache({ store, buildId: job.recorder.id, lease: () => session.lease() });
   const session: StoreSession = new StoreSession({
     store,
     env: job.env,
@@ -160,8 +179,13 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     inheritStdio: job.wanted.some(({ outputs }) =>
       outputs.some((output) => output.type !== 'registry' && output.dest === '-'),
     ),
-    onLease: () => cache.hold(),
+    onLease: () => own.hold(),
   });
+  const { cache, observer, contents } = travel?.attempt(own, session, job.recorder) ?? {
+    cache: own,
+    observer: job.recorder,
+    contents: undefined,
+  };
   session.killAfterAbort(job.signal);
   let warned = false;
   const executor = async (): Promise<Executor> => {
@@ -194,8 +218,17 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
         },
         treeOf: (snapshot) => snapshotTree(store, snapshot, () => session.worker()),
         contents: {
-          get: (snapshot, selector) => getContent(store, knownChain(snapshot), selector),
-          put: (snapshot, selector, digest) => putContent(store, knownChain(snapshot), selector, digest),
+          get: (snapshot, selector) =>
+            contents
+              ? contents.get(knownChain(snapshot), selector)
+              : getContent(store, knownChain(snapshot), selector),
+          put: (snapshot, selector, digest) =>
+            contents
+              ? contents.put(knownChain(snapshot), selector, digest)
+              : putContent(store, knownChain(snapshot), selector, digest),
+          ...(contents && {
+            check: (snapshot, selector, digest) => contents.check(knownChain(snapshot), selector, digest),
+          }),
         },
         common: { platform: plan.platform, epoch: clampMtime },
         normalizeModes: options.normalizeModes,
@@ -207,7 +240,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       executor,
       fetchImage: (operation, vertex) => job.sources.bases(emit).fetch(operation, { vertex, session }),
       onEvent: emit,
-      observer: job.recorder,
+      observer,
       onSnapshot: lineImages && ((node, snapshot) => lineImages.snapshot(node, fetched(snapshot))),
       askAgent: (id, message) => job.agents.request(id, message),
       signal: job.signal,
@@ -226,7 +259,10 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       const work = { plan, stage, snapshot, cache, executor, clampMtime, signal: job.signal };
       const squashed = kind && (await (await import('./squash.ts')).squashStage({ ...work, kind }));
       wrote ||= squashed?.ran === true;
-      const image = await assembleImage(store, plan, stageIndex, solved.snapshots, squashed);
+      const image = await assembleImage(store, plan, stageIndex, solved.snapshots, {
+        squashed,
+        extra: travel?.inline(),
+      });
       results.push({ ...target, name: stage.displayName, image });
     }
     if (wrote) {
@@ -242,8 +278,12 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       if (manifest !== undefined) result.manifest = manifest;
     }
     cache.touch();
+    travel?.keepForeign(own);
+    const result = resultOf(job, { plan, results, solved });
+    await options.onResult?.(result);
+    await travel?.export(session, new Set(results.flatMap(({ image }) => image.diffIds)));
     if (solved.ran > 0) await cleanUp(job, session);
-    return resultOf(job, { plan, results, solved });
+    return result;
   } catch (error) {
     if (lineImages) await keepLines(lineImages, session).catch(() => {});
     throw error;

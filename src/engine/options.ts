@@ -10,6 +10,7 @@ import type { SecretSource } from './secrets.ts';
 import type { TargetContext } from './sources/named-context.ts';
 import type { PullPolicy } from './sources/remote-bases.ts';
 import type { SshSource } from './ssh/agents.ts';
+import type { CacheFrom, CacheTo } from './travel/options.ts';
 
 /** One of several stages to build. */
 export interface BuildTarget {
@@ -97,6 +98,15 @@ export interface BuildOptions extends ImageOptions {
    */
   memoryBudget?: number | undefined;
   outputs?: readonly BuildOutput[];
+  /**
+   * Caches to look into for results that the store does not have, in this order. Whoever may write to one decides what
+   * the build's steps are; one that is missing is a warning.
+   */
+  cacheFrom?: readonly CacheFrom[];
+  /** Caches to leave, once the image is where it belongs. */
+  cacheTo?: readonly CacheTo[];
+  /** Told of the images when they are where they belong, before caches are exported. */
+  onResult?: (result: BuildResult) => void | Promise<void>;
   /** Keep the image in the store. Default: true, but false when `outputs` say where it goes and there is no tag. */
   store?: boolean;
   /** The store's directory; default as `defaultStoreRoot`. */

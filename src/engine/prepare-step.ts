@@ -26,8 +26,10 @@ export interface PrepareOptions {
   treeOf: (snapshot: Snapshot) => Promise<FileTree>;
   /** Remembered digests of what a selector chose from a snapshot. */
   contents: {
-    get(snapshot: Snapshot, selector: string): string | undefined;
+    get(snapshot: Snapshot, selector: string): string | undefined | Promise<string | undefined>;
     put(snapshot: Snapshot, selector: string, digest: string): void;
+    /** A step is going to use these files: what was only believed of them is checked. */
+    check?(snapshot: Snapshot, selector: string, digest: () => Promise<string>): Promise<void>;
   };
   common: CommonParts;
   /** COPY and ADD from a context give modes as git knows them (`normalMode`). */
@@ -215,16 +217,20 @@ async function selectFromSnapshot(snapshot: Snapshot, work: SelectWork): Promise
   const { ignoreOwner, ignoreMode } = work.digest;
   const digest = { ignoreOwner, ignoreMode };
   const selector = JSON.stringify({ ...request, ...digest });
-  let value = options.contents.get(snapshot, selector);
-  if (value === undefined) {
+  const digestOfChosen = async (): Promise<string> => {
     const { tree, selection } = await choose();
-    value = await digestSelection(tree, selection, { ...digest, signal: options.signal });
+    return digestSelection(tree, selection, { ...digest, signal: options.signal });
+  };
+  let value = await options.contents.get(snapshot, selector);
+  if (value === undefined) {
+    value = await digestOfChosen();
     options.contents.put(snapshot, selector, value);
   }
   return {
     digest: value,
     source: async () => {
       const { tree, selection } = await choose();
+      await options.contents.check?.(snapshot, selector, digestOfChosen);
       return { kind: 'layers', layers: layerNames(snapshot), sources: toSelectedSources(tree, selection) };
     },
   };

@@ -12,6 +12,8 @@ export interface ImageParts {
   history: readonly HistoryEntry[];
   /** Layers, bottom first. */
   diffIds: readonly Digest[];
+  /** Members that are nobody else's, after `rootfs`. */
+  extra?: Readonly<Record<string, unknown>>;
   /** Time of an image none of whose history has one, nanoseconds since 1970. */
   nowNs: bigint;
   /** SOURCE_DATE_EPOCH, nanoseconds since 1970: no time in the document is later, and `created` is exactly this. */
@@ -37,6 +39,7 @@ export function buildImageConfig(parts: ImageParts): Document {
       os: platform.os,
       'os.version': platform.osVersion || undefined,
       rootfs: { type: 'layers', diff_ids: diffIds },
+      ...parts.extra,
       variant: platform.variant || undefined,
     }),
     'utf8',

@@ -9,6 +9,11 @@ export function markFailed(error: unknown, node: PlanNode): unknown {
   return error;
 }
 
+/** The build begins again without something that it has believed in: the node has not failed. */
+export function isLost(error: unknown): boolean {
+  return error instanceof SlipwayError && error.code === 'CACHE_LAYER_LOST';
+}
+
 /** The node whose step threw this error, if one did. */
 export function failedNode(error: unknown): PlanNode | undefined {
   return error instanceof SlipwayError ? failedNodes.get(error) : undefined;

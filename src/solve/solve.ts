@@ -1,7 +1,7 @@
 import { definitionDigest } from '../cache/keys.ts';
 import { SlipwayError } from '../errors/index.ts';
 import type { ImageOperation, NodeId, Plan, PlanNode } from '../plan/types.ts';
-import { markFailed } from './failed-node.ts';
+import { isLost, markFailed } from './failed-node.ts';
 import { inputsOf, remainingTimes } from './priorities.ts';
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts';
 import {
@@ -121,6 +121,7 @@ export async function solve(options: SolveOptions): Promise<Solved> {
     try {
       return await options.prepare(node, inputs);
     } catch (error) {
+      if (isLost(error)) throw error;
       const message = error instanceof Error ? error.message : String(error);
       onEvent({ type: 'ended', vertex: node.id, time: Date.now(), outcome: 'failed', error: message });
       throw markFailed(error, node);

@@ -26,5 +26,10 @@ export interface StepObserver {
   /** It is about to run. */
   executing(node: PlanNode, step: ExecutableStep): void;
   /** The digest of its layer is known and its result is recorded. */
-  recorded(node: PlanNode, identity: StepIdentity, layer: StoredLayer): void;
+  recorded(
+    node: PlanNode,
+    identity: StepIdentity,
+    layer: StoredLayer,
+    times: { created: string; durationMs: number },
+  ): void;
 }

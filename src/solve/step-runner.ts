@@ -6,7 +6,7 @@ import type { ExecuteHooks, ExecuteRequest, Executor } from '../execute/executor
 import type { NodeId, PlanNode } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
 import { completeCopy, copyBases } from './copy-bases.ts';
-import { markFailed } from './failed-node.ts';
+import { isLost, markFailed } from './failed-node.ts';
 import { expectedMemory } from './priorities.ts';
 import { Slots } from './slots.ts';
 import type { StepIdentity, StepObserver } from './step-observer.ts';
@@ -98,9 +98,12 @@ export class StepRunner {
 
   async #lookup(work: StepWork): Promise<SolvedLayer | undefined> {
     if (work.node.noCache) return undefined;
+    const { cache } = this.#options;
+    const known = this.#recordedLayer(work);
+    if (known !== undefined) return known;
+    await cache.ready?.();
     // Waiting for the parent's digest pays only where a record may be found with it (DESIGN, decision 4).
-    if (!knownDiffIds(work.parent) && this.#options.cache.hasDefinition(work.definition))
-      await diffIdsOf(work.parent);
+    if (!knownDiffIds(work.parent) && cache.hasDefinition(work.definition)) await diffIdsOf(work.parent);
     return this.#recordedLayer(work);
   }
 
@@ -111,7 +114,9 @@ export class StepRunner {
     this.reused++;
     this.#options.observer?.reused(work.node, identity!, record);
     this.#end(work.node, 'cached');
-    return solvedLayer(record.layer, record.created);
+    const layer = solvedLayer(record.layer, record.created);
+    if (record.remote === true) layer.fetch = (snapshot) => bring(this.#options.cache, snapshot);
+    return layer;
   }
 
   /** Runs a step in a slot, unless another process is at it: then that one's result is waited for, without a slot. */
@@ -178,6 +183,7 @@ export class StepRunner {
     const executor = await this.#options.executor();
     await fetched(parent);
     const step = await prepared.step().catch((error: unknown) => {
+      if (isLost(error)) throw error;
       this.#end(node, 'failed', error);
       throw markFailed(error, node);
     });
@@ -244,7 +250,7 @@ export class StepRunner {
     const parentChain = chainId(parentIds);
     const { definition } = work;
     const identity = { key: stepKey(definition, parentChain), definition, parentChain };
-    this.#options.observer?.recorded(work.node, identity, stored);
+    this.#options.observer?.recorded(work.node, identity, stored, times);
     this.#options.cache.record({
       ...identity,
       diffId: stored.diffId,
@@ -262,6 +268,17 @@ export class StepRunner {
       outcome,
       ...(outcome === 'failed' ? { error: message } : {}),
     });
+  }
+}
+
+/** Brings all layers of a snapshot that an imported cache has, at once. */
+async function bring(cache: CacheBackend, { layers }: Snapshot): Promise<void> {
+  const chain = await Promise.all(layers.map((layer) => layer.stored ?? layer.digested));
+  const stored = await cache.bring!(chain);
+  for (const [index, layer] of layers.entries()) {
+    if (layer.stack.length > 0) continue;
+    const { created } = layer;
+    Object.assign(layer, solvedLayer(stored[index]!, created), { fetch: undefined });
   }
 }
 

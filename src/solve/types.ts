@@ -14,8 +14,8 @@ export interface SolvedLayer {
   digested: Promise<StoredLayer>;
   /** RFC 3339: when the step that made it ran; of a base image's layers undefined. */
   created: string | undefined;
-  /** It is not in the store, so `stack` is empty: brings it there. */
-  fetch?: (() => Promise<void>) | undefined;
+  /** It is not in the store, so `stack` is empty: brings it there, as a layer of this snapshot. */
+  fetch?: ((snapshot: Snapshot) => Promise<void>) | undefined;
   /** Called when the digest becomes known, before anybody else can see the result. */
   onStored?: (() => void)[];
 }
@@ -61,9 +61,9 @@ export function solvedLayer(stored: StoredLayer, created?: string): SolvedLayer 
   return { stack: stored.stack, stored, digested: Promise.resolve(stored), created };
 }
 
-/** Brings layers that are still in a registry into the store, so that they can be mounted and read. */
+/** Brings layers that are still elsewhere into the store, so that they can be mounted and read. */
 export async function fetched(snapshot: Snapshot): Promise<Snapshot> {
-  for (const layer of snapshot.layers) await layer.fetch?.();
+  for (const layer of snapshot.layers) await layer.fetch?.(snapshot);
   return snapshot;
 }
 

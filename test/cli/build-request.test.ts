@@ -19,6 +19,8 @@ describe('buildRequest', () => {
       allStages: false,
       normalizeModes: false,
       buildContexts: {},
+      cacheFrom: [],
+      cacheTo: [],
       buildArgs: {},
       image: { labels: {} },
       secrets: {},
@@ -99,6 +101,8 @@ describe('buildRequest', () => {
       isolation: undefined,
       memoryBudget: undefined,
       buildContexts: {},
+      cacheFrom: [],
+      cacheTo: [],
       buildArgs: { A: '3', FROM_ENV: 'yes' },
       image: {
         labels: { l: '', k: 'v' },

@@ -15,6 +15,8 @@ export interface ProxiedRegistry {
   readonly root: string;
   /** Of the suite. */
   readonly folder: string;
+  /** The registry's, see `TestRegistry`. */
+  readonly storage: string;
 }
 
 /** Gives the suite in whose body it is called such a registry; before each test the proxy forgets its faults. */
@@ -51,6 +53,9 @@ export function proxiedRegistry(): ProxiedRegistry {
     },
     get folder() {
       return folder.path;
+    },
+    get storage() {
+      return registry.storage;
     },
   };
 }

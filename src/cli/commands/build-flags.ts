@@ -22,6 +22,14 @@ export const buildFlags = {
     type: 'list',
     usage: 'Additional build contexts (e.g., name=path, name=target:path#stage)',
   },
+  'cache-from': {
+    type: 'list',
+    usage: 'External cache sources (e.g., "user/app:cache", "type=local,src=path/to/dir")',
+  },
+  'cache-to': {
+    type: 'list',
+    usage: 'Cache export destinations (e.g., "user/app:cache", "type=local,dest=path/to/dir")',
+  },
   'build-arg-file': { type: 'list', usage: 'Read build-time variables from a file of "key=value" lines' },
   debug: { type: 'bool', short: 'D', usage: 'Enable debug logging' },
   explain: {
@@ -116,8 +124,6 @@ export const buildFlags = {
 
   attest: { ...refusedList(NO_ATTESTATIONS), unless: turnsOff },
   builder: { ...refused(NO_DAEMON), unless: (value) => value === 'default' || value === '' },
-  'cache-from': refusedList('this version only has the cache of its own store'),
-  'cache-to': refusedList('this version only has the cache of its own store'),
   call: refused('this version only builds'),
   check: refusedBool('this version only builds'),
   policy: refusedList('this version knows no policies about sources'),

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build } from '../../engine/build.ts';
-import type { BuildResult } from '../../engine/options.ts';
+import type { BuildOptions, BuildResult } from '../../engine/options.ts';
 import type { BuildOutput } from '../../engine/output-options.ts';
 import { SlipwayError } from '../../errors/index.ts';
 import { localPlatform, parsePlatform } from '../../image/platform.ts';
@@ -41,6 +41,14 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
   const classic = request.progress === 'classic';
   const progress = await createSink(request.progress, stderr, { env, output: stdout });
   const explanation = explainAtEnd(request, context);
+  const caches = await cachesOf(request);
+  let told = false;
+  // Whoever waits for the result does not wait for caches.
+  const tell = async (result: BuildResult): Promise<void> => {
+    if (told) return;
+    told = true;
+    await tellResult(result, request, { context, iidFile, printsId: !outputs.some(isStdout) });
+  };
   const building = build({
     context: request.context,
     file: request.file,
@@ -70,6 +78,8 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     jobs: request.jobs,
     memoryBudget: request.memoryBudget,
     outputs: request.outputs.flatMap((spec) => outputOf(spec, context)),
+    ...caches,
+    ...(caches.cacheTo && !classic && { onResult: tell }),
     ...storeChoice(specs, stores),
     root,
     runtime: request.runtime,
@@ -86,13 +96,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     stderr.write(result.text);
     return result.exitCode;
   }
-  const ids = result.images.map(({ imageId }) => imageId).join('\n');
-  if (iidFile !== undefined) withIidFile(iidFile, () => writeFileSync(iidFile, ids));
-  if (request.metadataFile !== undefined) {
-    const { buildMetadata, writeMetadataFile } = await import('../metadata-file.ts');
-    const warnings = /^(?:1|t|true)$/i.test(env.BUILDX_METADATA_WARNINGS ?? '');
-    writeMetadataFile(resolve(request.metadataFile), buildMetadata(result, { warnings }));
-  }
+  await tell(result);
   if (classic) {
     const { classicEnd } = await import('./build-classic.ts');
     stdout.write(classicEnd(result));
@@ -102,9 +106,41 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
   if (unused.length > 0 && request.progress !== 'rawjson' && !isQuiet(request)) {
     stderr.write(`[Warning] One or more build-args [${unused.map(safeText).join(' ')}] were not consumed\n`);
   }
-  // Standard output may hold an archive: nothing else is mixed into it.
-  if (request.quiet && !outputs.some(isStdout)) stdout.write(`${ids}\n`);
   return 0;
+}
+
+/** Says what was built to files and, when quiet, on standard output. */
+async function tellResult(
+  result: BuildResult,
+  { quiet, metadataFile, progress }: BuildRequest,
+  {
+    context: { env, stdout },
+    iidFile,
+    printsId,
+  }: { context: CommandContext; iidFile: string | undefined; printsId: boolean },
+): Promise<void> {
+  const ids = result.images.map(({ imageId }) => imageId).join('\n');
+  if (iidFile !== undefined) withIidFile(iidFile, () => writeFileSync(iidFile, ids));
+  if (metadataFile !== undefined) {
+    const { buildMetadata, writeMetadataFile } = await import('../metadata-file.ts');
+    const warnings = /^(?:1|t|true)$/i.test(env.BUILDX_METADATA_WARNINGS ?? '');
+    writeMetadataFile(resolve(metadataFile), buildMetadata(result, { warnings }));
+  }
+  // Standard output may hold an archive: nothing else is mixed into it.
+  if (quiet && printsId && progress !== 'classic') stdout.write(`${ids}\n`);
+}
+
+/** What is to be looked into and left beside the store's own cache. */
+async function cachesOf({
+  cacheFrom,
+  cacheTo,
+}: BuildRequest): Promise<Pick<BuildOptions, 'cacheFrom' | 'cacheTo'>> {
+  if (cacheFrom.length === 0 && cacheTo.length === 0) return {};
+  const { parseCacheFrom, parseCacheTo } = await import('../cache-spec.ts');
+  return {
+    ...(cacheFrom.length > 0 && { cacheFrom: parseCacheFrom(cacheFrom) }),
+    ...(cacheTo.length > 0 && { cacheTo: parseCacheTo(cacheTo) }),
+  };
 }
 
 /** Gives the failure of a RUN in the classic builder's words. */

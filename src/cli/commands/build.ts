@@ -103,6 +103,8 @@ export function buildRequest(
     iidFile: flags.iidfile || undefined,
     metadataFile: flags['metadata-file'] || undefined,
     jobs: flags.jobs || undefined,
+    cacheFrom: flags['cache-from'].filter((text) => text !== ''),
+    cacheTo: flags['cache-to'].filter((text) => text !== ''),
     memoryBudget: flags['memory-budget'] === '' ? undefined : parseByteSize(flags['memory-budget']),
   };
 }

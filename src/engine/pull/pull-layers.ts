@@ -43,23 +43,69 @@ export interface PullLayersOptions {
 
 const DEFAULT_PARALLEL = 3;
 
+/** A layer that is to be in the store, over those before it. */
+export type IncomingLayer =
+  /** It is: in these directories. */
+  | { diffId: Digest; present: string[] }
+  | {
+      diffId: Digest;
+      descriptor: Descriptor;
+      /** Where its blob can be had, in the order to be asked. */
+      sources: (signal: AbortSignal) => BlobSource[] | Promise<BlobSource[]>;
+    };
+
 /**
- * Brings the layers of an image of a registry into the store, held by the session's lease: those that are here are not
- * fetched, the others are unpacked while they arrive, verified, and named once all are whole and on disk. After an
- * error nothing new is named.
+ * Brings the layers of an image of a registry into the store. As `bringLayers`.
+ */
+export async function pullLayers(image: RemoteImage, options: PullLayersOptions): Promise<void> {
+  const { layers } = image.manifest.parsed;
+  await bringLayers(
+    layers.map((descriptor, index) => ({
+      diffId: image.config.parsed.rootfs.diff_ids[index]!,
+      descriptor,
+      sources: (signal) => sourcesOf(image, descriptor, { env: options.env, signal }),
+    })),
+    options,
+  );
+}
+
+async function sourcesOf(
+  image: RemoteImage,
+  { digest, urls }: Descriptor,
+  { env, signal }: { env: NodeJS.ProcessEnv; signal: AbortSignal },
+): Promise<BlobSource[]> {
+  const sources = image.endpoints.map(
+    ({ client, repository }): BlobSource =>
+      (from) =>
+        client.getBlob(repository, digest, { from, signal }),
+  );
+  if (urls === undefined || urls.length === 0) return sources;
+  const { foreignSources } = await import('../../registry/foreign-blob.ts');
+  return [...sources, ...foreignSources(urls, { env, signal })];
+}
+
+/**
+ * Brings layers, bottom first, into the store, held by the session's lease: those that are here are not fetched, the
+ * others are unpacked while they arrive, verified, and named once all are whole and on disk. After an error nothing new
+ * is named.
  *
  * @throws SlipwayError those of `fetchBlob` and of the worker's `pullLayers`
  */
-export async function pullLayers(image: RemoteImage, options: PullLayersOptions): Promise<void> {
+export async function bringLayers(
+  incoming: readonly IncomingLayer[],
+  options: PullLayersOptions,
+): Promise<void> {
   const { store, session, onProgress } = options;
-  const plan = planLayers(image, options);
-  for (const { descriptor, layer } of plan) {
-    if ('again' in layer) continue;
-    onProgress?.({ digest: descriptor.digest, state: 'present' in layer ? 'exists' : 'pulling' });
+  const plan = planLayers(incoming, options);
+  for (const { blob, layer } of plan) {
+    if ('again' in layer || blob === undefined) continue;
+    onProgress?.({ digest: blob.descriptor.digest, state: 'present' in layer ? 'exists' : 'pulling' });
   }
-  const wanted = plan.flatMap(({ descriptor, layer }) => ('path' in layer ? [{ descriptor, layer }] : []));
+  const wanted = plan.flatMap(({ blob, layer }) =>
+    'path' in layer && blob !== undefined ? [{ ...blob, layer }] : [],
+  );
   if (wanted.length === 0) return;
-  const work = new Work(wanted, image, options);
+  const work = new Work(wanted, options);
   try {
     const unpacked = await work.run(plan.map(({ layer }) => layer));
     for (const layer of unpacked) registerLayer(store, session.lease(), layer);
@@ -72,41 +118,47 @@ export async function pullLayers(image: RemoteImage, options: PullLayersOptions)
   }
 }
 
+type IncomingBlob = Omit<Extract<IncomingLayer, { descriptor: Descriptor }>, 'diffId'>;
+
 interface PlannedLayer {
-  descriptor: Descriptor;
+  blob?: IncomingBlob;
   layer: PulledLayer;
 }
 
-function planLayers(image: RemoteImage, { store, session }: PullLayersOptions): PlannedLayer[] {
+function planLayers(
+  incoming: readonly IncomingLayer[],
+  { store, session }: PullLayersOptions,
+): PlannedLayer[] {
   const lease = session.lease();
   const first = new Map<Digest, number>();
-  return image.manifest.parsed.layers.map((descriptor, index): PlannedLayer => {
-    const diffId = image.config.parsed.rootfs.diff_ids[index]!;
+  return incoming.map((one, index): PlannedLayer => {
+    const { diffId } = one;
+    if ('present' in one) return { layer: { diffId, present: one.present } };
+    const { descriptor, sources } = one;
+    const blob = { descriptor, sources };
     const again = first.get(diffId);
-    if (again !== undefined) return { descriptor, layer: { diffId, again } };
+    if (again !== undefined) return { blob, layer: { diffId, again } };
     first.set(diffId, index);
     const known = layerByDiffId(store, diffId);
     // One that does not fit everywhere gives way to the one that comes.
     if (known !== undefined && known.fits === undefined) {
       holdLayers(store, lease, [known.id]);
-      return { descriptor, layer: { diffId, present: known.stack } };
+      return { blob, layer: { diffId, present: known.stack } };
     }
     const id = allocateLayer(store, lease);
     const path = temporaryPath(store.root, lease, `pull-${id}`);
     const { digest, size } = descriptor;
-    return { descriptor, layer: { diffId, id, blob: { digest, size }, path } };
+    return { blob, layer: { diffId, id, blob: { digest, size }, path } };
   });
 }
 
-interface WantedLayer {
-  descriptor: Descriptor;
+interface WantedLayer extends IncomingBlob {
   layer: Extract<PulledLayer, { path: string }>;
 }
 
-/** The blobs of one image on their way: fetched here, unpacked by the worker. */
+/** Blobs on their way: fetched here, unpacked by the worker. */
 class Work {
   readonly #wanted: readonly WantedLayer[];
-  readonly #image: RemoteImage;
   readonly #options: PullLayersOptions;
   readonly #blobs: ReadonlyMap<LayerId, ArrivingBlob>;
   readonly #fetched = new Set<LayerId>();
@@ -114,9 +166,8 @@ class Work {
   readonly #signal: AbortSignal;
   #first: { error: unknown } | undefined;
 
-  constructor(wanted: readonly WantedLayer[], image: RemoteImage, options: PullLayersOptions) {
+  constructor(wanted: readonly WantedLayer[], options: PullLayersOptions) {
     this.#wanted = wanted;
-    this.#image = image;
     this.#options = options;
     this.#blobs = new Map(wanted.map(({ layer }) => [layer.id, new ArrivingBlob()]));
     const { signal } = options;
@@ -172,13 +223,13 @@ class Work {
     );
   }
 
-  async #fetch({ descriptor, layer }: WantedLayer, blob: ArrivingBlob): Promise<void> {
+  async #fetch({ descriptor, layer, sources }: WantedLayer, blob: ArrivingBlob): Promise<void> {
     if (this.#signal.aborted) throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED' });
     const { digest, size } = descriptor;
     await fetchBlob({
       digest,
       size,
-      sources: await this.#sourcesOf(descriptor),
+      sources: await sources(this.#signal),
       file: layer.path,
       signal: this.#signal,
       ...retrySettings(this.#options.env),
@@ -191,19 +242,6 @@ class Work {
     this.#fetched.add(layer.id);
     this.#tell(descriptor, 'downloaded');
     blob.complete();
-  }
-
-  async #sourcesOf(descriptor: Descriptor): Promise<BlobSource[]> {
-    const { digest, urls } = descriptor;
-    const signal = this.#signal;
-    const sources = this.#image.endpoints.map(
-      ({ client, repository }): BlobSource =>
-        (from) =>
-          client.getBlob(repository, digest, { from, signal }),
-    );
-    if (urls === undefined || urls.length === 0) return sources;
-    const { foreignSources } = await import('../../registry/foreign-blob.ts');
-    return [...sources, ...foreignSources(urls, { env: this.#options.env, signal })];
   }
 
   #extracting({ id, from }: BlobQuestion): void {

@@ -64,10 +64,11 @@ export function pushContent(options: PushContentOptions): PushContent {
   };
 }
 
-function pushLayer(
+/** A layer of the store as a registry takes it. */
+export function pushLayer(
   layer: LayerRecord,
   encoding: Omit<ImageEncoding, 'family'>,
-  options: PushContentOptions,
+  options: Pick<PushContentOptions, 'store' | 'session' | 'registry' | 'signal'>,
 ): PushLayer {
   const { store, registry } = options;
   const { diffId, origin } = layer;
@@ -101,7 +102,7 @@ function staysAsItIs(mediaType: string, { compression, force }: Omit<ImageEncodi
 async function makeBlob(
   layer: LayerRecord,
   encoding: Omit<ImageEncoding, 'family'>,
-  { store, session, signal }: PushContentOptions,
+  { store, session, signal }: Pick<PushContentOptions, 'store' | 'session' | 'signal'>,
 ): Promise<MadeBlob> {
   const path = temporaryPath(store.root, session.lease(), `push-${layer.id}`);
   const request: ExportRequest = {
@@ -137,7 +138,8 @@ function originalManifest({
   return { bytes: manifest, digest: digestOf(manifest), mediaType };
 }
 
-function inFamily(descriptor: Descriptor, family: 'oci' | 'docker'): Descriptor {
+/** The same blob with the media type of OCI or of Docker. */
+export function inFamily(descriptor: Descriptor, family: 'oci' | 'docker'): Descriptor {
   const { mediaType, digest, size } = descriptor;
   const compression = compressionOf(mediaType);
   if (compression === undefined) return { mediaType, digest, size };

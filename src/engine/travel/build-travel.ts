@@ -1,0 +1,138 @@
+import type { StoreCache } from '../../cache/store-cache.ts';
+import { INLINE_MEMBER, inlineCache } from '../../cache/travel/cache-document.ts';
+import type { Digest, Platform } from '../../image/types.ts';
+import type { BuildEvent } from '../../progress/events.ts';
+import type { StepObserver } from '../../solve/step-observer.ts';
+import { getContent, putContent } from '../../store/memory.ts';
+import type { Store } from '../../store/store.ts';
+import type { BuildOptions } from '../options.ts';
+import type { StoreSession } from '../session.ts';
+import { ImportedCaches, lost } from './imported-caches.ts';
+import { importingBackend } from './importing-backend.ts';
+import type { CacheTo } from './options.ts';
+import { RecordCollector } from './record-collector.ts';
+
+export interface BuildTravelOptions {
+  options: BuildOptions;
+  /** Caches that the build leaves. */
+  to: readonly CacheTo[];
+  store: Store;
+  env: NodeJS.ProcessEnv;
+  platform: Platform;
+  emit: (event: BuildEvent) => void;
+  signal: AbortSignal;
+}
+
+/** What one attempt at a build works with. */
+export interface TravelAttempt {
+  cache: StoreCache;
+  observer: StepObserver;
+  contents: TravelingContents;
+}
+
+/** Digests of what selectors chose from layers, also by an imported cache's word. */
+export interface TravelingContents {
+  get(chain: string, selector: string): Promise<string | undefined>;
+  put(chain: string, selector: string, digest: string): void;
+  /**
+   * The layers are here: what was believed is checked.
+   *
+   * @throws SlipwayError `CACHE_LAYER_LOST` where it was wrong; the build begins again without it
+   */
+  check(chain: string, selector: string, digest: () => Promise<string>): Promise<void>;
+}
+
+/** The caches of one build that are not the store's: those that it looks into and those that it leaves. */
+export class BuildTravel {
+  readonly #options: BuildTravelOptions;
+  readonly #imported: ImportedCaches | undefined;
+  #collector: RecordCollector | undefined;
+
+  constructor(options: BuildTravelOptions) {
+    this.#options = options;
+    const { env, emit, signal, platform } = options;
+    const { cacheFrom = [], cwd = process.cwd(), registries: access } = options.options;
+    if (cacheFrom.length > 0)
+      this.#imported = new ImportedCaches({ from: cacheFrom, env, cwd, platform, access, emit, signal });
+  }
+
+  /** Begins the build, also once more without what turned out not to be had. */
+  attempt(own: StoreCache, session: StoreSession, observer: StepObserver): TravelAttempt {
+    const { store, env, emit, signal } = this.#options;
+    const collector = new RecordCollector(observer);
+    this.#collector = collector;
+    const cache =
+      this.#imported === undefined
+        ? own
+        : importingBackend(own, this.#imported, { store, session, env, emit, signal });
+    return { cache, observer: collector, contents: this.#contents(collector) };
+  }
+
+  /** Results that came from elsewhere are the store's own from now on, as far as their layers are here. */
+  keepForeign(own: StoreCache): void {
+    this.#collector?.keepForeign(own);
+  }
+
+  /** What the image's configuration is to hold of this; empty unless an inline cache was asked for. */
+  inline(): Record<string, unknown> {
+    if (!this.#options.to.some(({ type }) => type === 'inline')) return {};
+    const collector = this.#collector!;
+    return { [INLINE_MEMBER]: inlineCache({ steps: collector.steps(), contents: collector.contents() }) };
+  }
+
+  /** The results are where they belong: now the caches. Errors as `exportCaches`. */
+  async export(session: StoreSession, results: ReadonlySet<Digest>): Promise<void> {
+    const { to, store, env, emit, signal, options } = this.#options;
+    if (!to.some(({ type }) => type !== 'inline')) return;
+    const { exportCaches } = await import('./export-caches.ts');
+    await exportCaches({
+      to,
+      collector: this.#collector!,
+      results,
+      imported: this.#imported,
+      store,
+      session,
+      env,
+      cwd: options.cwd ?? process.cwd(),
+      access: options.registries,
+      emit,
+      signal,
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#imported?.close();
+  }
+
+  #contents(collector: RecordCollector): TravelingContents {
+    const { store } = this.#options;
+    const imported = this.#imported;
+    const believed = new Map<string, string>();
+    return {
+      async get(chain, selector) {
+        const own = getContent(store, chain, selector);
+        const digest = own ?? (await imported?.content(chain, selector));
+        if (digest === undefined) return undefined;
+        if (own === undefined) believed.set(`${chain}\n${selector}`, digest);
+        collector.content(chain, selector, digest);
+        return digest;
+      },
+      put(chain, selector, digest) {
+        putContent(store, chain, selector, digest);
+        collector.content(chain, selector, digest);
+      },
+      async check(chain, selector, digest) {
+        const name = `${chain}\n${selector}`;
+        const said = believed.get(name);
+        if (said === undefined) return;
+        const found = await digest();
+        if (found !== said) {
+          imported!.forgetContents();
+          throw lost('an imported cache says something else of files than they are');
+        }
+        believed.delete(name);
+        putContent(store, chain, selector, found);
+      },
+    };
+  }
+}

@@ -1,0 +1,116 @@
+import { resolve } from 'node:path';
+import { SlipwayError } from '../../errors/index.ts';
+import { parseReference } from '../../image/reference.ts';
+import type { Digest } from '../../image/types.ts';
+import type { BuildEvent } from '../../progress/events.ts';
+import type { Store } from '../../store/store.ts';
+import { openRegistries, type RegistryAccess } from '../registry-access.ts';
+import type { StoreSession } from '../session.ts';
+import { type CacheContentRequest, cacheContent } from './cache-content.ts';
+import type { ImportedCaches } from './imported-caches.ts';
+import type { CacheTo } from './options.ts';
+import { pushCache } from './push-cache.ts';
+import type { RecordCollector } from './record-collector.ts';
+import { writeCacheLayout } from './write-layout.ts';
+
+type Destination = Exclude<CacheTo, { type: 'inline' }>;
+
+export interface ExportCachesRequest {
+  to: readonly CacheTo[];
+  collector: RecordCollector;
+  /** Layers of the build's results. */
+  results: ReadonlySet<Digest>;
+  imported: ImportedCaches | undefined;
+  store: Store;
+  session: StoreSession;
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+  access: Pick<RegistryAccess, 'credentials' | 'insecure'> | undefined;
+  emit: (event: BuildEvent) => void;
+  signal: AbortSignal;
+}
+
+/**
+ * Leaves the results of a build's steps in caches, one after the other.
+ *
+ * @throws SlipwayError what the first destination failed with that may not fail; the others are tried before that
+ */
+export async function exportCaches(request: ExportCachesRequest): Promise<void> {
+  const failures: unknown[] = [];
+  for (const [index, to] of request.to.entries()) {
+    if (to.type === 'inline') continue;
+    const failure = await exportOne(to, `exporting cache ${index}`, request);
+    if (failure !== undefined) failures.push(failure.error);
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+async function exportOne(
+  to: Destination,
+  vertex: string,
+  request: ExportCachesRequest,
+): Promise<{ error: unknown } | undefined> {
+  const { emit, signal } = request;
+  const name = `exporting cache to ${to.type === 'registry' ? 'registry' : 'client directory'}`;
+  emit({ type: 'announced', vertex, name, inputs: [], internal: true });
+  emit({ type: 'started', vertex, time: Date.now() });
+  const note = (id: string): void =>
+    emit({ type: 'status', vertex, id, current: 0, unit: 'items', time: Date.now(), done: true });
+  try {
+    note('preparing build cache for export');
+    await write(to, note, request);
+    emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
+    return undefined;
+  } catch (cause) {
+    const error = explained(to, cause);
+    const outcome = signal.aborted ? 'canceled' : 'failed';
+    const { message } = error as Error;
+    emit({ type: 'ended', vertex, time: Date.now(), outcome, error: message });
+    if (signal.aborted) throw cause;
+    if (to.ignoreError !== true) return { error };
+    emit({ type: 'warning', code: 'CACHE_EXPORT', message: `the cache was not exported: ${message}` });
+    return undefined;
+  }
+}
+
+async function write(
+  to: Destination,
+  note: (what: string) => void,
+  request: ExportCachesRequest,
+): Promise<void> {
+  const { collector, results, imported, env, signal, cwd, access } = request;
+  const steps = collector.steps();
+  const common: Omit<CacheContentRequest, 'registry'> = {
+    ...request,
+    steps,
+    contents: collector.contents(),
+    layers: to.mode === 'max' ? new Set(steps.map(({ diffId }) => diffId)) : results,
+    mounts: [],
+    imported: (diffId) => imported?.blob(diffId),
+    options: to,
+  };
+  if (to.type === 'local') {
+    const content = cacheContent({ ...common, registry: '' });
+    const { dest, tag = 'latest' } = to;
+    await writeCacheLayout({ directory: resolve(cwd, dest), tag, content, note, signal });
+    return;
+  }
+  const insecure = to.insecure === true ? { insecure: () => true } : {};
+  const pool = openRegistries({ env, signal, ...access, ...insecure });
+  try {
+    const content = cacheContent({ ...common, registry: parseReference(to.ref).domain });
+    await pushCache({ pool, ref: to.ref, content, env, note, signal });
+  } finally {
+    await pool.close();
+  }
+}
+
+function explained(to: Destination, cause: unknown): unknown {
+  if (!(cause instanceof SlipwayError)) return cause;
+  const place = to.type === 'registry' ? to.ref : to.dest;
+  return new SlipwayError(cause.kind, `failed to export the cache to ${place}: ${cause.message}`, {
+    code: cause.code,
+    hint: cause.hint ?? 'The image itself is complete. With ignore-error=true this is a warning.',
+    cause,
+  });
+}
