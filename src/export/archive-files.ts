@@ -16,6 +16,8 @@ export interface ArchiveFile {
 export interface ArchiveFiles {
   /** The file at this path (text, relative to the archive's root), links inside the archive followed. */
   find(path: string): ArchiveFile | undefined;
+  /** Names of the directories at the archive's root, sorted. */
+  folders(): string[];
   close(): void;
 }
 

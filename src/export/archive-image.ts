@@ -10,6 +10,10 @@ export interface ArchiveImage {
   names: string[];
   /** Bottom first. */
   layers: ArchiveLayer[];
+  /** Id of the image that it was made from, which is in the archive too. */
+  parent?: Digest;
+  /** It is there as the parent of others; nobody asked for it by itself. */
+  intermediate?: boolean;
   /** The manifest it came with, verified, where there is one. */
   manifest?: Buffer;
 }

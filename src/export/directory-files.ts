@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../errors/index.ts';
 import { pathNames } from '../layer/paths.ts';
@@ -17,6 +17,11 @@ export function openDirectoryFiles(directory: string): ArchiveFiles {
       closeSync(fd);
       const found: ArchiveFile = { name: path, size, read: (aborted) => readFile(file, size, aborted) };
       return found;
+    },
+    folders() {
+      return readdirSync(directory, { withFileTypes: true })
+        .flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+        .sort();
     },
     close() {},
   };

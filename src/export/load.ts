@@ -14,6 +14,7 @@ import { type EntriesOf, lowerDirectories } from './lower-directories.ts';
 import { type LayoutSelect, ociImages } from './oci-images.ts';
 import type { Aborted } from './types.ts';
 import { type LayerPlace, removeUnpacked, type UnpackedLayer, unpackBlob } from './unpack-blob.ts';
+import { v1Images } from './v1-images.ts';
 
 export interface LoadRequest {
   input: Input;
@@ -47,6 +48,10 @@ export interface LoadedImage {
   config: string;
   /** Normalised. */
   names: string[];
+  /** Of the same archive. */
+  parent?: Digest;
+  /** It is there as the parent of others. */
+  intermediate?: boolean;
   manifest?: string;
 }
 
@@ -57,8 +62,8 @@ export interface LoadedArchive {
 }
 
 /**
- * Reads an image archive of any kind: what `docker save` writes (manifest.json), an OCI layout as tar or directory,
- * compressed or not. Layers are unpacked into the places that `chooseLayer` names and synced to disk; everything is
+ * Reads an image archive of any kind: what `docker save` writes (manifest.json, or folders of specification v1 alone),
+ * an OCI layout as tar or directory, compressed or not. Layers are unpacked into the places that `chooseLayer` names and synced to disk; everything is
  * verified. The front then registers the result (`registerLoaded`). On any error nothing of it stays on disk; the
  * ids are the caller's to give up. Runs in the worker.
  *
@@ -76,7 +81,7 @@ export async function loadArchive(
   });
   const loader = new Loader(request, chooseLayer, options);
   try {
-    const images = await archiveImages(files, request);
+    const images = await archiveImages(files, request, options.aborted);
     for (const image of images) await loader.layersOf(image);
     loader.sync();
     return { images: images.map(loadedImage), layers: loader.layers };
@@ -92,6 +97,7 @@ export async function loadArchive(
 async function archiveImages(
   files: ArchiveFiles,
   { platform, select }: LoadRequest,
+  aborted: Aborted | undefined,
 ): Promise<ArchiveImage[]> {
   const docker = select === undefined || select.docker ? files.find('manifest.json') : undefined;
   if (docker !== undefined) {
@@ -101,14 +107,29 @@ async function archiveImages(
   }
   const index = files.find('index.json');
   if (index !== undefined) return await ociImages(files, await readDocument(index), { platform, select });
-  throw badArchive('it has neither manifest.json nor index.json');
+  const images = await v1Images(files, aborted);
+  if (images === undefined) throw badArchive('it has neither manifest.json nor index.json');
+  if (select?.name === undefined) return images;
+  const wanted = images.filter(({ names }) => names.includes(select.name!));
+  return withParents(wanted, images);
 }
 
-function loadedImage({ id, config, names, manifest }: ArchiveImage): LoadedImage {
+function withParents(wanted: readonly ArchiveImage[], all: readonly ArchiveImage[]): ArchiveImage[] {
+  const chosen = new Set(wanted);
+  for (const image of chosen) {
+    const parent = all.find(({ id }) => id === image.parent);
+    if (parent !== undefined) chosen.add(parent);
+  }
+  return all.filter((image) => chosen.has(image));
+}
+
+function loadedImage({ id, config, names, parent, intermediate, manifest }: ArchiveImage): LoadedImage {
   return {
     id,
     config: config.toString('utf8'),
     names,
+    ...(parent === undefined ? {} : { parent }),
+    ...(intermediate === undefined ? {} : { intermediate }),
     ...(manifest === undefined ? {} : { manifest: manifest.toString('utf8') }),
   };
 }

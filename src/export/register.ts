@@ -18,7 +18,7 @@ export function registerLayer(store: Store, lease: LeaseId, layer: UnpackedLayer
   return record;
 }
 
-/** The front's end of `loadArchive`. Returns the images in their order, with the names that others lost. */
+/** The front's end of `loadArchive`. Returns the images that were asked for, with the names that others lost. */
 export function registerLoaded(
   store: Store,
   lease: LeaseId,
@@ -26,13 +26,14 @@ export function registerLoaded(
 ): { id: Digest; names: string[]; moved: MovedTag[] }[] {
   for (const layer of loaded.layers) registerLayer(store, lease, layer);
   return store.database.transaction(() =>
-    loaded.images.map(({ config, names, manifest }) => {
+    loaded.images.flatMap(({ config, names, parent, intermediate, manifest }) => {
       const { id, moved } = putImage(store, {
         config: Buffer.from(config, 'utf8'),
         tags: names,
+        ...(parent === undefined ? {} : { parent }),
         ...(manifest === undefined ? {} : { manifest: Buffer.from(manifest, 'utf8') }),
       });
-      return { id, names, moved };
+      return intermediate === true && names.length === 0 ? [] : [{ id, names, moved }];
     }),
   );
 }

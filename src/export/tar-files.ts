@@ -27,10 +27,20 @@ export function openTarFiles(fd: number, options: { keepOpen?: boolean } = {}): 
   const entries = indexTar(fd, fstatSync(fd).size);
   return {
     find: (path) => findFile(fd, entries, path),
+    folders: () => foldersOf(entries),
     close: () => {
       if (options.keepOpen !== true) closeSync(fd);
     },
   };
+}
+
+function foldersOf(entries: ReadonlyMap<BytePath, Entry>): string[] {
+  const names = new Set<BytePath>();
+  for (const path of entries.keys()) {
+    const slash = path.indexOf('/');
+    if (slash > 0) names.add(path.slice(0, slash));
+  }
+  return [...names].sort().map(textOf);
 }
 
 function findFile(fd: number, entries: Map<BytePath, Entry>, path: string): ArchiveFile | undefined {

@@ -41,6 +41,11 @@ export function parseTime(text: string): bigint | undefined {
   return BigInt(ms) * NS_PER_MS + BigInt(fraction.padEnd(9, '0')) - shift * NS_PER_S;
 }
 
+/** An RFC 3339 time as Go writes it again: no zeros at the end of the fraction, `Z` for UTC. */
+export function goTimeText(text: string): string {
+  return text.replace(/(?:\.0+|(\.\d*?[1-9])0+)(?=Z|[+-])/, '$1').replace(/\+00:00$/, 'Z');
+}
+
 let monotonicBase: { wall: bigint; monotonic: bigint } | undefined;
 
 /** The time now in nanoseconds since 1970: the clock's milliseconds, refined by the monotonic clock. */

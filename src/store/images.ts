@@ -85,6 +85,9 @@ export function putImage(store: Store, image: NewImage): { id: Digest; moved: Mo
         id,
       );
     }
+    if (changes === 0 && image.parent !== undefined && image.parent !== id) {
+      store.database.run('UPDATE images SET parent = ? WHERE id = ? AND parent IS NULL', image.parent, id);
+    }
     const moved = names.flatMap((name) => moveTag(store, name, id));
     for (const digest of image.digests ?? []) {
       store.database.run('INSERT OR REPLACE INTO image_digests (name, image) VALUES (?, ?)', digest, id);

@@ -5,8 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openArchive } from '../../src/export/input.ts';
 import { buildIndex, buildManifest } from '../../src/image/build-manifest.ts';
-import type { TarHeader } from '../../src/layer/tar-format.ts';
-import { encodeTarHeader, endOfArchive } from '../../src/layer/tar-write.ts';
+import { encodeTarHeader } from '../../src/layer/tar-write.ts';
 import { layerChecks } from '../../src/store/check-index.ts';
 import { checkLayers } from '../../src/store/check-layers.ts';
 import { collectGarbage, forgetGarbage } from '../../src/store/garbage.ts';
@@ -16,27 +15,7 @@ import type { Store } from '../../src/store/store.ts';
 import { newStore, outcomeOf, tempDir } from '../store/support.ts';
 import { describeWith, root } from '../support/need.ts';
 import { load } from './load.ts';
-
-type Part = Partial<TarHeader> & { path: string; content?: string | Buffer };
-
-/** An archive of these entries, written as they are said, sane or not. */
-function makeTar(parts: Part[]): Buffer {
-  const blocks: Buffer[] = [];
-  for (const { content = '', ...part } of parts) {
-    const data = Buffer.from(content as string);
-    const header = {
-      type: 'file',
-      mode: 0o644,
-      uid: 0,
-      gid: 0,
-      mtimeNs: 0n,
-      size: data.length,
-      ...part,
-    } as const;
-    blocks.push(encodeTarHeader(header), data, Buffer.alloc((512 - (data.length % 512)) % 512));
-  }
-  return Buffer.concat([...blocks, endOfArchive]);
-}
+import { makeTar, type Part } from './make-tar.ts';
 
 const digest = (bytes: Buffer | string) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 const LAYER = makeTar([{ path: 'hello', content: 'world' }]);

@@ -16,6 +16,7 @@ import { removeImage } from '../../src/store/removal.ts';
 import { findPeer, type Peer } from '../../tools/peers.ts';
 import { newStore, tempDir } from '../store/support.ts';
 import { describeWith, peer, root } from '../support/need.ts';
+import { archivesOfAllAges } from './archive-ages.ts';
 import { load } from './load.ts';
 import { exported, helloImage } from './support.ts';
 
@@ -106,6 +107,24 @@ describeWith({ needs: [peer('docker')] }, 'archives given to a Docker engine and
     }
   });
 
+  test.each(archivesOfAllAges().filter(({ layoutAlone }) => layoutAlone !== true))(
+    '$writer: the same image as here',
+    async ({ bytes, names }) => {
+      const { store, lease, path } = scene();
+      fs.writeFileSync(path, bytes, { mode: 0o644 });
+      const [image] = await load(store, lease, { input: { kind: 'file', path } });
+      run('docker', 'load', '-q', '-i', path);
+      const parent = imageById(store, image!.id)?.parent ?? '';
+      try {
+        expect(run('docker', 'inspect', '-f', '{{.Id}} {{.Parent}}', image!.id)).toBe(
+          `${image!.id} ${parent}\n`,
+        );
+      } finally {
+        run('docker', 'rmi', '-f', names[0] ?? image!.id);
+      }
+    },
+  );
+
   test('rmi says the same lines', async () => {
     const { store, lease, id, path } = scene();
     const second = 'slipway-test/second:archives';
@@ -182,6 +201,21 @@ describeWith({ needs: [peer('umoci'), root()] }, 'layouts given to umoci', () =>
 });
 
 describeWith({ needs: [peer('podman')] }, 'archives given to podman and back', () => {
+  test.each(archivesOfAllAges().filter(({ layoutAlone }) => layoutAlone === true))(
+    '$writer: the same image as here',
+    async ({ bytes }) => {
+      const { store, lease, path } = scene();
+      fs.writeFileSync(path, bytes, { mode: 0o644 });
+      const [image] = await load(store, lease, { input: { kind: 'file', path } });
+      run('podman', 'load', '-q', '-i', path);
+      try {
+        expect(run('podman', 'inspect', '-f', '{{.Id}}', image!.id.slice(7))).toBe(`${image!.id.slice(7)}\n`);
+      } finally {
+        run('podman', 'rmi', '-f', image!.id.slice(7));
+      }
+    },
+  );
+
   test('podman load, podman save in both formats', async () => {
     const { store, id, dir, path } = scene();
     await writeDockerArchive(exported(store, TAG), { kind: 'file', path });
