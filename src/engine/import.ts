@@ -1,9 +1,10 @@
+import { SlipwayError } from '../errors/index.ts';
 import { redactUrl } from '../errors/redact-url.ts';
 import { registerLayer } from '../export/register.ts';
 import type { UnpackedLayer } from '../export/unpack-blob.ts';
 import { buildImageConfig } from '../image/build-config.ts';
 import { localPlatform } from '../image/platform.ts';
-import { normalizeReference } from '../image/reference.ts';
+import { normalizeReference, parseReference } from '../image/reference.ts';
 import { formatTime, nowNs } from '../image/time.ts';
 import type { ContainerConfig, Digest, Platform } from '../image/types.ts';
 import { putImage } from '../store/images.ts';
@@ -13,7 +14,10 @@ import { inputOf } from './load.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
 
 export interface ImportOptions extends StoreOptions {
-  /** Path or URL (https, http) of a tar of a root file system, compressed or not; `-` reads standard input. */
+  /**
+   * Path or URL (https, http) of a tar of a root file system, compressed or not, or path of a directory; `-` reads
+   * standard input.
+   */
   source: string;
   /** Told of the bytes of a URL's content that have come, and how many there are, where that is known. */
   onDownload?: ((bytes: number, total?: number) => void) | undefined;
@@ -22,15 +26,19 @@ export interface ImportOptions extends StoreOptions {
   platform?: Platform | undefined;
   /** Comment in the history. */
   message?: string;
-  /** Configuration of the image. */
-  config?: ContainerConfig;
+  /** Dockerfile instructions for the configuration. */
+  changes?: readonly string[];
 }
 
 /** Makes an image of a root file system: one layer, as `docker import` does. Gives its id. */
 export function importImage(options: ImportOptions): Promise<Digest> {
   const { source, reference, platform = localPlatform(), signal } = options;
-  const tags = reference === undefined ? [] : [normalizeReference(reference)];
+  if (platform.os !== 'linux') {
+    throw new SlipwayError('unsupported', 'operating system is not supported', { code: 'OS_UNSUPPORTED' });
+  }
+  const tags = reference === undefined ? [] : [tagOf(reference)];
   return withSession({ ...options, inheritStdio: source === '-' }, async (store, session) => {
+    const configuration = await configOf(options, platform);
     const lease = session.lease();
     const { client } = await session.worker();
     const file = await fileOf(options, store);
@@ -46,13 +54,25 @@ export function importImage(options: ImportOptions): Promise<Digest> {
     const comment = options.message || `Imported from ${isUrl(source) ? redactUrl(source) : '-'}`;
     const config = buildImageConfig({
       platform,
-      config: options.config ?? {},
+      config: configuration,
       history: [{ created: formatTime(now), comment }],
       diffIds: [layer.diffId],
       nowNs: now,
     });
     return putImage(store, { config: config.bytes, tags }).id;
   });
+}
+
+/** The full name that the image gets. */
+function tagOf(text: string): string {
+  if (parseReference(text).digest === undefined) return normalizeReference(text);
+  throw new SlipwayError('usage', 'cannot import digest reference', { code: 'TAG_WITH_DIGEST' });
+}
+
+async function configOf({ changes = [] }: ImportOptions, platform: Platform): Promise<ContainerConfig> {
+  if (changes.length === 0) return {};
+  const { configOfChanges } = await import('./import-changes.ts');
+  return configOfChanges(changes, platform);
 }
 
 /** Whether `import` fetches its source. */

@@ -1,41 +1,72 @@
 import { resolve } from 'node:path';
 import type { ExportRequest } from '../execute/worker/export-operations.ts';
 import { imageForExport } from '../export/image-source.ts';
+import { familiarReference, formatReference, parseReference } from '../image/reference.ts';
+import type { Digest } from '../image/types.ts';
 import { findImage } from '../store/find-image.ts';
-import { imageLayers } from '../store/images.ts';
+import { imageLayers, namesOfRepository } from '../store/images.ts';
 import { holdLayers } from '../store/layers.ts';
+import type { Store } from '../store/store.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
 
 export interface SaveOptions extends StoreOptions {
-  /** Names or ids; an image given by id is saved without names. */
+  /** Names or ids; an image given by id is saved without names, a repository without a tag with all of its tags. */
   images: readonly string[];
   /** Path of the archive; undefined writes to standard output. */
   output?: string | undefined;
+  /** Told what will keep others from reading the archive. */
+  onWarning?: (text: string) => void;
 }
+
+/** More layers Docker refuses to load (`max depth exceeded`); Podman takes them. */
+const DOCKER_LAYERS = 125;
 
 /**
  * Writes images as one archive, as `docker save` does. A file appears under its name only when it is whole.
  * Throws `not-found` for an unknown image, before anything is written.
  */
 export function save(options: SaveOptions): Promise<void> {
-  const { output, signal } = options;
+  const { output, signal, onWarning } = options;
   return withSession({ ...options, inheritStdio: output === undefined }, async (store, session) => {
-    const found = options.images.map((text) => findImage(store, text));
-    for (const { image } of found) {
-      holdLayers(
-        store,
-        session.lease(),
-        imageLayers(store, image.id).map((layer) => layer.id),
-      );
+    const wanted = options.images.flatMap((text) => wantedImages(store, text));
+    for (const { id, name } of wanted) {
+      const text = name === undefined ? id : familiarReference(parseReference(name));
+      const layers = imageLayers(store, id).map((layer) => layer.id);
+      holdLayers(store, session.lease(), layers);
+      if (layers.length > DOCKER_LAYERS) {
+        onWarning?.(
+          `${text} has ${layers.length} layers: Docker loads no image of more than ${DOCKER_LAYERS}`,
+        );
+      }
     }
     const request: ExportRequest = {
       format: 'docker-archive',
-      images: found.map(({ image, name }) =>
-        imageForExport(store, image.id, name === undefined ? [] : [name]),
-      ),
+      images: wanted.map(({ id, name }) => imageForExport(store, id, name === undefined ? [] : [name])),
       output: output === undefined ? { kind: 'fd', fd: 1 } : { kind: 'file', path: resolve(output) },
     };
     const { client } = await session.worker();
     await client.call('export', request, signal ? { signal } : {});
   });
+}
+
+interface WantedImage {
+  id: Digest;
+  /** Normalised. */
+  name?: string;
+}
+
+/** What one argument stands for. */
+function wantedImages(store: Store, text: string): WantedImage[] {
+  const repository = bareRepository(text);
+  const tags = repository === undefined ? [] : namesOfRepository(store, repository);
+  if (tags.length > 0) return tags.map(({ name, image }) => ({ id: image, name }));
+  const { image, name } = findImage(store, text);
+  return [{ id: image.id, ...(name === undefined ? {} : { name }) }];
+}
+
+/** The full name of a repository, when the text has neither tag nor digest. */
+function bareRepository(text: string): string | undefined {
+  if (/^(?:sha256:.*|[0-9a-f]{64})$/.test(text)) return undefined;
+  const { tag, digest, ...repository } = parseReference(text);
+  return tag === undefined && digest === undefined ? formatReference(repository) : undefined;
 }

@@ -15,10 +15,15 @@ export interface HistoryRow {
 }
 
 /**
- * Lines the history of an image up with its layers. `sizes` are those of the layers, bottom first. Layers that the
+ * Lines the history of an image up with its layers. `ids` are those of the image and, after it, of the images that it was
+ * made from, one for each row as far as they are known. `sizes` are those of the layers, bottom first. Layers that the
  * history does not mention get rows of their own at the bottom, as Docker counts from the first entry.
  */
-export function historyRows(id: Digest, config: ImageConfig, sizes: readonly number[]): HistoryRow[] {
+export function historyRows(
+  ids: readonly Digest[],
+  config: ImageConfig,
+  sizes: readonly number[],
+): HistoryRow[] {
   const history = config.history ?? [];
   const rows: HistoryRow[] = [];
   let layer = 0;
@@ -45,6 +50,6 @@ export function historyRows(id: Digest, config: ImageConfig, sizes: readonly num
     });
   }
   rows.reverse();
-  if (rows[0] !== undefined) rows[0].id = id;
+  for (const [i, id] of ids.slice(0, rows.length).entries()) rows[i]!.id = id;
   return rows;
 }

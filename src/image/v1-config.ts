@@ -124,9 +124,13 @@ function container(value: unknown, where: string): string {
   return objectText(
     CONTAINER.map(([name, shape, omitEmpty]) => {
       const member = object[name] ?? EMPTY[shape];
-      const empty = member === EMPTY[shape] || (shape === 'map' && Object.keys(member as object).length === 0);
+      const empty =
+        member === EMPTY[shape] || (shape === 'map' && Object.keys(member as object).length === 0);
       if (empty && omitEmpty === true) return [name, undefined];
-      return [name, shape === 'map' && member !== null ? mapText(member, `${where}.${name}`) : goJson(member)];
+      return [
+        name,
+        shape === 'map' && member !== null ? mapText(member, `${where}.${name}`) : goJson(member),
+      ];
     }),
   );
 }

@@ -144,7 +144,7 @@ function startStage(builder: Builder, stage: LinkedStage, planIndex: number): St
   }
   if (source.kind === 'context') noteContext(builder, source);
   if (source.kind === 'scratch' || (source.kind === 'context' && source.context.kind === 'scratch')) {
-    state.config.WorkingDir = '/';
+    if (builder.options.bare !== true) state.config.WorkingDir = '/';
     state.result = addRoot(builder, state);
   } else if (source.kind === 'context' && source.context.kind === 'files') {
     state.result = addContextRoot(builder, state, source.name);
@@ -153,7 +153,7 @@ function startStage(builder: Builder, stage: LinkedStage, planIndex: number): St
   } else {
     startFromImage(builder, state, builder.resolution.imageOf(source, platformOf(stage, builder.options)));
   }
-  if (state.platform.os !== 'windows' && !hasPath(state.config)) {
+  if (state.platform.os !== 'windows' && builder.options.bare !== true && !hasPath(state.config)) {
     state.config.Env = [...(state.config.Env ?? []), `PATH=${DEFAULT_PATH}`];
   }
   state.scope.env = EnvList.parse(state.config.Env ?? []);

@@ -48,6 +48,8 @@ export interface PlanOptions {
   unsetLabels: readonly string[];
   /** Say of every line what it leaves (`PlannedStage.lines`). */
   withLines: boolean;
+  /** A stage of nothing begins with no configuration at all, without the PATH and the working directory of a build. */
+  bare?: boolean | undefined;
   /** What the result is for, and where the build runs. */
   platform: Platform;
   buildPlatform: Platform;

@@ -142,6 +142,16 @@ export function imageByName(store: Store, name: string): ImageRecord | undefined
   return row && imageById(store, row.image);
 }
 
+/** The tagged names of a repository (`docker.io/library/x`), sorted, with their images. */
+export function namesOfRepository(store: Store, repository: string): { name: string; image: Digest }[] {
+  // A tag holds no colon, and `;` comes after it: the range keeps to the primary key.
+  return store.database.all<{ name: string; image: string }>(
+    'SELECT name, image FROM tags WHERE name >= ? AND name < ? ORDER BY name',
+    `${repository}:`,
+    `${repository};`,
+  );
+}
+
 /** Configuration and manifest of an image as they were put in. Undefined if there is no such image. */
 export function imageDocuments(
   store: Store,
@@ -178,6 +188,20 @@ export function imageChildren(store: Store, id: Digest): Digest[] {
   return store.database
     .all<{ id: string }>('SELECT id FROM images WHERE parent = ? ORDER BY id', id)
     .map((row) => row.id);
+}
+
+/** An image, its parent, the parent's parent, as far as they are in the store. Throws `IMAGE_NOT_FOUND`. */
+export function imageAncestry(store: Store, id: Digest): [ImageRecord, ...ImageRecord[]] {
+  const image = imageById(store, id);
+  if (image === undefined) throw noImage(id);
+  const line: [ImageRecord, ...ImageRecord[]] = [image];
+  for (let next = image.parent; next !== undefined; next = line.at(-1)!.parent) {
+    const parent = imageById(store, next);
+    // An index that somebody has changed by hand may go round in a circle.
+    if (parent === undefined || line.some((one) => one.id === parent.id)) break;
+    line.push(parent);
+  }
+  return line;
 }
 
 function moveTag(store: Store, name: string, id: Digest): MovedTag[] {

@@ -85,7 +85,7 @@ describeWith({ needs: [peer('docker')] }, 'archives given to a Docker engine and
       expect(comparable(ours)).toBe(comparable(theirs));
       const sizes = imageLayers(store, id).map((layer) => layer.size);
       expect(
-        historyRows(id, parsed, sizes)
+        historyRows([id], parsed, sizes)
           .map((row) => `${row.id ?? '<missing>'} ${row.createdBy} ${row.size}\n`)
           .join(''),
       ).toBe(

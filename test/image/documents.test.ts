@@ -163,7 +163,7 @@ const IMAGE: ImageConfig = {
 
 test('history rows line up with the layers', () => {
   const brief = (config: ImageConfig, sizes: number[]) =>
-    historyRows('sha256:id', config, sizes).map(
+    historyRows(['sha256:id'], config, sizes).map(
       (row) => `${row.id ?? '<missing>'} ${row.createdBy} ${row.size}`,
     );
   expect(brief(IMAGE, [10, 20])).toEqual(['sha256:id two 20', '<missing> ENV A=b 0', '<missing> one 10']);

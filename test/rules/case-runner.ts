@@ -45,7 +45,7 @@ export async function importBases(folder: string): Promise<void> {
     writeFileSync(source, makeTar(entries));
     await importImage({ source, reference, root });
     if (entries['bin/busybox'] !== undefined)
-      await importImage({ source, reference: 'base', root, config: { Cmd: ['/bin/sh'] } });
+      await importImage({ source, reference: 'base', root, changes: ['CMD ["/bin/sh"]'] });
     else await importImage({ source, reference: 'b', root });
     await importImage({ source, reference: 'slipway.test/arm:1', root, platform: ARM });
   }

@@ -1,6 +1,6 @@
 import { historyRows } from '../../image/history.ts';
 import { findImage } from '../../store/find-image.ts';
-import { imageDocuments, imageLayers, noImage } from '../../store/images.ts';
+import { imageAncestry, imageDocuments, imageLayers, noImage } from '../../store/images.ts';
 import { defineCommand } from '../command.ts';
 import { withExistingStore } from '../open-existing.ts';
 import { historyColumns, historyId } from '../render/history-columns.ts';
@@ -27,7 +27,8 @@ export const history = defineCommand({
       if (store === undefined) throw noImage(name);
       const { id } = findImage(store, name).image;
       const sizes = imageLayers(store, id).map((layer) => layer.size);
-      return historyRows(id, imageDocuments(store, id)!.parsed, sizes);
+      const ids = imageAncestry(store, id).map((image) => image.id);
+      return historyRows(ids, imageDocuments(store, id)!.parsed, sizes);
     });
     const { human, quiet, format, 'no-trunc': noTrunc } = values;
     if (quiet && (format === '' || format === 'table')) {

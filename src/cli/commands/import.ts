@@ -1,10 +1,9 @@
-import { SlipwayError } from '../../errors/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import type { DownloadLine } from '../render/download-line.ts';
 
 /** What an `import` command line asks for. */
 export interface ImportRequest {
-  /** Path, URL or `-`. */
+  /** Path of a file or directory, URL or `-`. */
   source: string;
   /** As given; undefined leaves the image without a name. */
   reference: string | undefined;
@@ -39,19 +38,18 @@ export const importCommand = defineCommand({
 
 /** Imports and prints the image id. */
 async function perform(request: ImportRequest, context: CommandContext): Promise<number> {
-  if (request.changes.length > 0)
-    throw refused('--change is not there yet', 'Build FROM the imported image.');
   const [{ importImage, isUrl }, { parsePlatform }] = await Promise.all([
     import('../../engine/import.ts'),
     import('../../image/platform.ts'),
   ]);
   const { root, env, signal, stdout } = context;
-  const { source, reference, message, platform } = request;
+  const { source, reference, changes, message, platform } = request;
   const lines = isUrl(source) ? await downloadLines(source, stdout) : undefined;
   const id = await importImage({
     source,
     onDownload: lines?.received,
     reference,
+    changes,
     message,
     platform: platform === undefined ? undefined : parsePlatform(platform),
     root,
@@ -70,8 +68,4 @@ async function downloadLines(source: string, stdout: NodeJS.WriteStream): Promis
   ]);
   stdout.write(`Downloading from ${redactUrl(source)}\n`);
   return downloadLine(stdout);
-}
-
-function refused(message: string, hint: string): SlipwayError {
-  return new SlipwayError('unsupported', message, { code: 'NOT_IN_THIS_VERSION', hint });
 }

@@ -30,8 +30,15 @@ export const save = defineCommand({
 });
 
 /** Writes the archive. */
-async function perform(request: SaveRequest, { root, env, signal }: CommandContext): Promise<number> {
+async function perform(request: SaveRequest, context: CommandContext): Promise<number> {
   const { save } = await import('../../engine/save.ts');
-  await save({ ...request, root, env, signal });
+  const { root, env, signal, stderr } = context;
+  await save({
+    ...request,
+    root,
+    env,
+    signal,
+    onWarning: (text) => void stderr.write(`WARNING: ${text}\n`),
+  });
   return 0;
 }

@@ -39,7 +39,7 @@ export function lookAtLayers(options: StoreOptions & { image: string }): Promise
     const { image, config, layers, listings } = await imageContent(store, session, options.image);
     const use = layersUse(listings);
     const sizes = layers.map(({ size }) => size);
-    const rows = historyRows(image.id, config, sizes).reverse();
+    const rows = historyRows([image.id], config, sizes).reverse();
     const createdBy = rows.filter(({ emptyLayer }) => !emptyLayer).map((row) => row.createdBy);
     return {
       layers: layers.map(({ diffId, size }, index) => ({
