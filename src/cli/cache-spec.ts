@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { CacheFrom, CacheTo, CacheToOptions } from '../engine/travel/options.ts';
+import type { CacheFrom, CacheFromOptions, CacheTo, CacheToOptions } from '../engine/travel/options.ts';
 import { SlipwayError } from '../errors/index.ts';
 import { isSha256Digest } from '../image/digest.ts';
 import { isTag, parseReference } from '../image/reference.ts';
@@ -57,12 +57,18 @@ function entriesOf(text: string, way: Entry['way']): Entry[] {
 
 function fromEntry(entry: Entry): CacheFrom {
   const { type } = entry;
-  if (type === 'registry') return finished(entry, registryOf(entry));
+  if (type === 'registry') return finished(entry, { ...registryOf(entry), ...mountOptions(entry) });
   if (type !== 'local') throw unknownType(entry);
   const src = resolve(needed(entry, 'src'));
   const digest = taken(entry, 'digest');
   if (digest !== undefined && !isSha256Digest(digest)) throw invalid(`invalid digest ${goQuote(digest)}`);
-  return finished(entry, { type, src, ...tagOf(entry), ...(digest === undefined ? {} : { digest }) });
+  return finished(entry, {
+    type,
+    src,
+    ...tagOf(entry),
+    ...(digest === undefined ? {} : { digest }),
+    ...mountOptions(entry),
+  });
 }
 
 function toEntry(entry: Entry): CacheTo {
@@ -103,14 +109,20 @@ function exportOptions(entry: Entry): CacheToOptions {
   const oci = booleanOf(entry, 'oci-mediatypes');
   const force = booleanOf(entry, 'force-compression');
   const ignore = booleanOf(entry, 'ignore-error');
-  const mounts = taken(entry, 'mounts');
-  const limit = taken(entry, 'mount-limit');
   return {
     mode,
     ...compressionOf(entry),
     ...(oci === undefined ? {} : { mediaTypes: oci ? ('oci' as const) : ('docker' as const) }),
     ...(force === undefined ? {} : { forceCompression: force }),
     ...(ignore === undefined ? {} : { ignoreError: ignore }),
+    ...mountOptions(entry),
+  };
+}
+
+function mountOptions(entry: Entry): CacheFromOptions {
+  const mounts = taken(entry, 'mounts');
+  const limit = taken(entry, 'mount-limit');
+  return {
     ...(mounts === undefined ? {} : { mounts: mounts.split(',').filter((id) => id !== '') }),
     ...(limit === undefined ? {} : { mountLimit: parseByteSize(limit) }),
   };

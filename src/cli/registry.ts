@@ -190,6 +190,17 @@ export const commands: readonly CommandEntry[] = [
     load: async () => loaded((await import('./commands/cache.ts')).cacheRm),
   },
   {
+    paths: ['cache export'],
+    summary:
+      'Write snapshots of cache mounts to a tar archive, a directory or a registry (STDOUT by default)',
+    load: async () => loaded((await import('./commands/cache-travel.ts')).cacheExport),
+  },
+  {
+    paths: ['cache import'],
+    summary: 'Make cache mounts of their snapshots (STDIN by default)',
+    load: async () => loaded((await import('./commands/cache-travel.ts')).cacheImport),
+  },
+  {
     paths: ['cache prune'],
     summary: 'Remove all cache mounts that no build uses',
     load: async () => loaded((await import('./commands/cache.ts')).cachePrune),

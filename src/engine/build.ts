@@ -181,10 +181,11 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     ),
     onLease: () => own.hold(),
   });
-  const { cache, observer, contents } = travel?.attempt(own, session, job.recorder) ?? {
+  const { cache, observer, contents, fillMounts } = travel?.attempt(own, session, job.recorder) ?? {
     cache: own,
     observer: job.recorder,
     contents: undefined,
+    fillMounts: undefined,
   };
   session.killAfterAbort(job.signal);
   let warned = false;
@@ -234,6 +235,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
         normalizeModes: options.normalizeModes,
         secretsOf: (operation) => job.secrets.of(operation),
         agentsOf: (operation) => job.agents.of(operation),
+        fillMounts,
         settings: options.steps ?? {},
         signal: job.signal,
       }),

@@ -38,6 +38,8 @@ export interface PrepareOptions {
   secretsOf: (operation: RunOperation) => Promise<SecretValue[]>;
   /** Makes the ssh agents ready that a RUN mounts, and gives the ids of those that there are. */
   agentsOf: (operation: RunOperation) => Promise<string[]>;
+  /** Told of a RUN that has to run, before it does: its cache mounts may be elsewhere. */
+  fillMounts?: ((operation: RunOperation) => Promise<void>) | undefined;
   /** For every RUN. */
   settings: RunSettings;
   signal: AbortSignal;
@@ -88,6 +90,7 @@ async function prepareRun(
   return {
     parts: runParts(operation, contents, options.common, options.settings),
     step: async () => {
+      await options.fillMounts?.(operation);
       const sources = await Promise.all(
         [...files].map(async ([mount, selected]) => ({ mount, source: await selected.source() })),
       );

@@ -18,6 +18,9 @@ export const DOCKER = {
   layerZstd: 'application/vnd.docker.image.rootfs.diff.tar.zstd',
 } as const;
 
+/** A cache mount's archive, without its compression. */
+export const CACHE_MOUNT_TYPE = 'application/vnd.slipway.cache.mount.v1.tar';
+
 /** How the bytes of a layer blob are compressed. */
 export type LayerCompression = 'none' | 'gzip' | 'zstd';
 

@@ -1,12 +1,14 @@
 import type { StoreCache } from '../../cache/store-cache.ts';
 import { INLINE_MEMBER, inlineCache } from '../../cache/travel/cache-document.ts';
 import type { Digest, Platform } from '../../image/types.ts';
+import type { RunOperation } from '../../plan/types.ts';
 import type { BuildEvent } from '../../progress/events.ts';
 import type { StepObserver } from '../../solve/step-observer.ts';
 import { getContent, putContent } from '../../store/memory.ts';
 import type { Store } from '../../store/store.ts';
 import type { BuildOptions } from '../options.ts';
 import type { StoreSession } from '../session.ts';
+import { ArrivingMounts } from './arriving-mounts.ts';
 import { ImportedCaches, lost } from './imported-caches.ts';
 import { importingBackend } from './importing-backend.ts';
 import type { CacheTo } from './options.ts';
@@ -28,6 +30,8 @@ export interface TravelAttempt {
   cache: StoreCache;
   observer: StepObserver;
   contents: TravelingContents;
+  /** Called before a step runs: its cache mounts may be in an imported cache. */
+  fillMounts: ((operation: RunOperation) => Promise<void>) | undefined;
 }
 
 /** Digests of what selectors chose from layers, also by an imported cache's word. */
@@ -61,11 +65,18 @@ export class BuildTravel {
     const { store, env, emit, signal } = this.#options;
     const collector = new RecordCollector(observer);
     this.#collector = collector;
-    const cache =
-      this.#imported === undefined
-        ? own
-        : importingBackend(own, this.#imported, { store, session, env, emit, signal });
-    return { cache, observer: collector, contents: this.#contents(collector) };
+    const common = { observer: collector, contents: this.#contents(collector) };
+    const imported = this.#imported;
+    if (imported === undefined) return { ...common, cache: own, fillMounts: undefined };
+    const work = { store, session, env, emit, signal };
+    const mounts = new ArrivingMounts(imported, work);
+    // They are to begin empty.
+    const reset = this.#options.options.steps?.resetCacheMounts === true;
+    return {
+      ...common,
+      cache: importingBackend(own, imported, work),
+      fillMounts: reset ? undefined : (operation) => mounts.fill(operation),
+    };
   }
 
   /** Results that came from elsewhere are the store's own from now on, as far as their layers are here. */

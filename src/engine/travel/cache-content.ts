@@ -12,6 +12,7 @@ import { temporaryPath } from '../../store/layout.ts';
 import type { Store } from '../../store/store.ts';
 import { inFamily, pushLayer } from '../push/push-content.ts';
 import type { StoreSession } from '../session.ts';
+import type { CacheSource } from './cache-source.ts';
 import type { CachedBlob } from './imported-caches.ts';
 import type { CacheToOptions } from './options.ts';
 import type { PackedMount } from './packed-mounts.ts';
@@ -22,6 +23,9 @@ export interface CacheContent {
   blobs: PushLayer[];
   manifest(descriptors: readonly Descriptor[]): Document & { mediaType: string };
 }
+
+/** A cache mount that nothing here used: it goes from cache to cache. */
+export type PassedMount = CacheSource['mounts'][number] & CachedBlob;
 
 export interface CacheContentRequest {
   store: Store;
@@ -34,7 +38,7 @@ export interface CacheContentRequest {
   contents: readonly TravelingContent[];
   /** Layers that go along, where they can be had. */
   layers: ReadonlySet<Digest>;
-  mounts: readonly PackedMount[];
+  mounts: readonly (PackedMount | PassedMount)[];
   /** Where a layer is that is not in the store. */
   imported: (diffId: Digest) => CachedBlob | undefined;
   options: CacheToOptions;
@@ -53,11 +57,11 @@ export function cacheContent(request: CacheContentRequest): CacheContent {
     steps: [...steps],
     contents: [...contents],
   });
-  const packed = mounts.map(({ diffId, blob, path }) => ({
-    diffId,
-    known: blob,
-    make: async () => ({ descriptor: blob, path }),
-  }));
+  const packed = mounts.map((mount): PushLayer => {
+    const { diffId, blob } = mount;
+    if ('source' in mount) return passedOn(diffId, mount, request);
+    return { diffId, known: blob, make: async () => ({ descriptor: blob, path: mount.path }) };
+  });
   const blobs = [...found, ...packed];
   return {
     config,
@@ -118,7 +122,8 @@ function emptyBlob({ store, session }: CacheContentRequest): PushLayer {
   };
 }
 
-function encodingOf(options: CacheToOptions): Omit<ImageEncoding, 'family'> {
+/** How blobs are compressed. */
+export function encodingOf(options: CacheToOptions): Omit<ImageEncoding, 'family'> {
   const { compression = 'gzip', compressionLevel: level, forceCompression: force } = options;
   return {
     compression: compression === 'uncompressed' ? 'none' : compression,

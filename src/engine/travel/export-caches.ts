@@ -6,9 +6,10 @@ import type { BuildEvent } from '../../progress/events.ts';
 import type { Store } from '../../store/store.ts';
 import { openRegistries, type RegistryAccess } from '../registry-access.ts';
 import type { StoreSession } from '../session.ts';
-import { type CacheContentRequest, cacheContent } from './cache-content.ts';
+import { type CacheContentRequest, cacheContent, encodingOf, type PassedMount } from './cache-content.ts';
 import type { ImportedCaches } from './imported-caches.ts';
 import type { CacheTo } from './options.ts';
+import { MOUNT_LIMIT, type PackedMount, packMounts } from './packed-mounts.ts';
 import { pushCache } from './push-cache.ts';
 import type { RecordCollector } from './record-collector.ts';
 import { writeCacheLayout } from './write-layout.ts';
@@ -78,6 +79,41 @@ async function write(
   note: (what: string) => void,
   request: ExportCachesRequest,
 ): Promise<void> {
+  const packed = await mountsFor(to, request);
+  try {
+    await writeWith(packed.mounts, { to, note, request });
+  } finally {
+    packed.release();
+  }
+}
+
+/** Chosen cache mounts: as they are here, else as an imported cache has them. Those that are nowhere are told of. */
+async function mountsFor(
+  { mounts: ids = [], mountLimit = MOUNT_LIMIT, ...options }: Destination,
+  { store, session, imported, emit, signal }: ExportCachesRequest,
+): Promise<{ mounts: (PackedMount | PassedMount)[]; release(): void }> {
+  if (ids.length === 0) return { mounts: [], release: () => {} };
+  const encoding = encodingOf(options);
+  const packed = await packMounts({ store, session, ids, limit: mountLimit, encoding, signal });
+  if (packed.missing.size > 0) await imported?.ready();
+  const mounts: (PackedMount | PassedMount)[] = [...packed.mounts];
+  for (const [id, { message: why }] of packed.missing) {
+    const passed = imported?.mount(id);
+    if (passed !== undefined) mounts.push(passed);
+    else
+      emit({
+        type: 'warning',
+        code: 'CACHE_MOUNT',
+        message: `the cache mount ${id} is not exported: ${why}`,
+      });
+  }
+  return { mounts, release: packed.release };
+}
+
+async function writeWith(
+  mounts: (PackedMount | PassedMount)[],
+  { to, note, request }: { to: Destination; note: (what: string) => void; request: ExportCachesRequest },
+): Promise<void> {
   const { collector, results, imported, env, signal, cwd, access } = request;
   const steps = collector.steps();
   const common: Omit<CacheContentRequest, 'registry'> = {
@@ -85,7 +121,7 @@ async function write(
     steps,
     contents: collector.contents(),
     layers: to.mode === 'max' ? new Set(steps.map(({ diffId }) => diffId)) : results,
-    mounts: [],
+    mounts,
     imported: (diffId) => imported?.blob(diffId),
     options: to,
   };

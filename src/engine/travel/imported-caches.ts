@@ -8,6 +8,7 @@ import type { RegistryPool } from '../../registry/types.ts';
 import type { RegistryAccess } from '../registry-access.ts';
 import type { CacheSource } from './cache-source.ts';
 import type { CacheFrom } from './options.ts';
+import { MOUNT_LIMIT } from './packed-mounts.ts';
 
 export interface ImportedCachesOptions {
   /** In the order in which they are to be asked. */
@@ -151,7 +152,7 @@ export class ImportedCaches {
     try {
       const source = from.type === 'registry' ? await this.#registry(from) : await this.#layout(from);
       emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
-      return source;
+      return { ...source, mounts: this.#wantedMounts(source, from) };
     } catch (error) {
       const outcome = signal.aborted ? 'canceled' : 'failed';
       emit({ type: 'ended', vertex, time: Date.now(), outcome, error: textOf(error) });
@@ -185,6 +186,17 @@ export class ImportedCaches {
     const files = openDirectoryFiles(resolve(this.#options.cwd, from.src));
     this.#closers.push(() => files.close());
     return layoutCache({ name: `local:${from.src}`, files, tag: from.tag, digest: from.digest });
+  }
+
+  #wantedMounts({ mounts, name }: CacheSource, { mounts: ids, mountLimit = MOUNT_LIMIT }: CacheFrom) {
+    return mounts.filter(({ id, size }) => {
+      if (ids !== undefined && !ids.includes(id)) return false;
+      if (size <= mountLimit) return true;
+      this.#warn(
+        `the cache mount ${id} of ${name} is not used: its ${size} bytes are more than ${mountLimit}`,
+      );
+      return false;
+    });
   }
 
   #warn(message: string): void {

@@ -1,5 +1,5 @@
 /** A cache that a build looks into. */
-export type CacheFrom = RegistryCache | LocalCacheFrom;
+export type CacheFrom = (RegistryCache | LocalCacheFrom) & CacheFromOptions;
 
 /** A cache that a build leaves behind. */
 export type CacheTo = ((RegistryCache | LocalCacheTo) & CacheToOptions) | { type: 'inline' };
@@ -30,6 +30,13 @@ export interface LocalCacheTo {
   tag?: string;
 }
 
+export interface CacheFromOptions {
+  /** Ids of cache mounts that are taken from it, where the store has none. Default: all. */
+  mounts?: readonly string[];
+  /** Bytes of files that one of them may have. Default 2 GiB. */
+  mountLimit?: number;
+}
+
 export interface CacheToOptions {
   /** Layers of the result alone (`min`, the default), or of all steps. */
   mode?: 'min' | 'max';
@@ -44,6 +51,6 @@ export interface CacheToOptions {
   ignoreError?: boolean;
   /** Ids of cache mounts that go along. */
   mounts?: readonly string[];
-  /** Bytes of files that one of them may hold to go along. Default 2 GiB. */
+  /** Bytes that one of them may have to go along, as an archive that is not compressed. Default 2 GiB. */
   mountLimit?: number;
 }

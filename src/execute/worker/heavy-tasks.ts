@@ -3,6 +3,12 @@ import { loadSys } from '../../sys/linux.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
 import { type DeltaCopyRequest, deltaCopy } from '../copy/delta-copy.ts';
 import { unpackSources } from '../protocol/packed-files.ts';
+import {
+  type PackCacheTask,
+  packCacheArchive,
+  type UnpackCacheTask,
+  unpackCacheArchive,
+} from '../run/cache-archive.ts';
 import { type HashTask, hashToListing } from '../step/hash-layer.ts';
 import { type WriteTask, writeExport } from './write-export.ts';
 
@@ -15,6 +21,8 @@ export const heavyTasks = {
   copy: async (request: CopyStepRequest, aborted: Aborted) =>
     copyStep(loadSys(), { ...request, sources: unpackSources(request.sources) }, aborted),
   delta: async (request: DeltaCopyRequest, aborted: Aborted) => deltaCopy(loadSys(), request, aborted),
+  packCache: async (task: PackCacheTask, aborted: Aborted) => packCacheArchive(task, aborted),
+  unpackCache: async (task: UnpackCacheTask, aborted: Aborted) => unpackCacheArchive(task, aborted),
   export: async (task: WriteTask, aborted: Aborted) => writeExport(task, aborted),
 };
 

@@ -15,6 +15,14 @@ import type { AgentQuestion, ExecuteRequest } from '../executor.ts';
 import type { StepEvent } from '../local-executor.ts';
 import { attachPayload } from '../protocol/packed-files.ts';
 import type { OperationContext, OperationHandler } from '../protocol/server.ts';
+import {
+  type PackCacheRequest,
+  type PackedCache,
+  packCache,
+  type UnpackCacheRequest,
+  type UnpackedCache,
+  unpackCache,
+} from '../run/cache-snapshot.ts';
 import { type CacheUsage, type CacheWork, listCaches, removeCache } from '../run/cache-usage.ts';
 import { type DigestRequest, digestLayer, type HashedLayer } from '../step/digest-layer.ts';
 import { executeStep, type StepOutcome } from '../step/execute-step.ts';
@@ -95,6 +103,12 @@ export const operations: Record<string, OperationHandler> = {
 
   'cache-remove': async ({ digest }: { digest: string }, context: OperationContext): Promise<boolean> =>
     removeCache(cacheWork(workerHost(), context), digest),
+
+  'cache-pack': async (request: PackCacheRequest, { signal }: OperationContext): Promise<PackedCache> =>
+    packCache(workerHost(), request, signal),
+
+  'cache-unpack': async (request: UnpackCacheRequest, { signal }: OperationContext): Promise<UnpackedCache> =>
+    unpackCache(workerHost(), request, signal),
 
   'delete-garbage': async (request: DeleteRequest): Promise<DeleteResult> =>
     removeGarbage(workerHost(), request),
