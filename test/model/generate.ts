@@ -112,7 +112,7 @@ export class Generator {
         else step.reads = this.#reads();
         return 'a command';
       case 'copy':
-        if (this.#below(2) === 0) step.chmod = step.chmod === undefined ? '0640' : undefined;
+        if (this.#below(2) === 0) step.chmod = step.chmod === undefined ? '0755' : undefined;
         else step.link = !step.link;
         return 'flags of a COPY';
       case 'workdir':
@@ -170,7 +170,7 @@ export class Generator {
     const copy = {
       kind: 'copy' as const,
       destination: this.#pick(['/srv/c0/', '/srv/c1/', '/srv/']),
-      chmod: this.#below(6) === 0 ? '0640' : undefined,
+      chmod: this.#below(6) === 0 ? '0755' : undefined,
       link: this.#below(6) === 0,
     };
     if (index > 0 && this.#below(2) === 0) {
