@@ -149,7 +149,7 @@ Hint: There is no build context: the Dockerfile came alone. Pass a directory, an
           )
           // What takes its time is shown on its way too.
           .replaceAll(
-            /^#1 (?:receiving objects|downloading) BYTES(?! .*done$).*\n(?=#1 (?:receiving|downloading))/gm,
+            /^#1 (?:receiving objects|downloading)(?!.* done$).*\n(?=#1 (?:receiving|downloading))/gm,
             '',
           )
           .trim()

@@ -179,7 +179,7 @@ COPY --from=two /etc/passwd /two
   it('shows as many parallel steps as there is room for, and all of them at the end', async () => {
     const stages = Array.from(
       { length: 12 },
-      (_, i) => `FROM ${BASE_IMAGE} AS s${i}\nRUN echo of ${i}; ${wait(10 + i)}\n`,
+      (_, i) => `FROM ${BASE_IMAGE} AS s${i}\nRUN : of ${i}; ${wait(10 + i)}\n`,
     );
     const copies = stages.map((_, i) => `COPY --from=s${i} /etc/passwd /s${i}\n`);
     const { screens, end, exitCode, modes } = await build(
@@ -202,13 +202,13 @@ COPY --from=two /etc/passwd /two
       screen.replaceAll(/s\d+ (?=[12]\/)|of \d+/g, (text) => text.replace(/\d+/, 'N'));
     expect(kinds(screens.low!)).toMatchInlineSnapshot(`
       "[+] Building <time> (13/37)
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
        => (5 more steps are running)"
     `);
     expect(kinds(screens.higher!)).toMatchInlineSnapshot(`
@@ -223,20 +223,20 @@ COPY --from=two /etc/passwd /two
        => CACHED [sN 1/2] FROM docker.io/test/base:latest <time>
        => CACHED [sN 1/2] FROM docker.io/test/base:latest <time>
        => CACHED [sN 1/2] FROM docker.io/test/base:latest <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>
-       => [sN 2/2] RUN echo of N; (sleep N || true) 2>/dev/null <time>"
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>
+       => [sN 2/2] RUN : of N; (sleep N || true) 2>/dev/null <time>"
     `);
-    const steps = end.split('\n').filter((line) => /=> \[s\d+ 2\/2\] RUN echo of \d+/.test(line));
+    const steps = end.split('\n').filter((line) => /=> \[s\d+ 2\/2\] RUN : of \d+/.test(line));
     expect(new Set(steps).size).toBe(12);
     expect(end.split('\n').filter((line) => line.includes('COPY --from'))).toHaveLength(12);
     expect({ exitCode, modes }).toEqual({ exitCode: 0, modes: restored });
