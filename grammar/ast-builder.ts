@@ -17,6 +17,9 @@ import { suggest } from './suggestions.ts';
 import { syntaxError } from './syntax-errors.ts';
 import { Flag as FlagToken, HealthNone, isKeyword, UnknownKeyword } from './tokens.ts';
 
+/** With so many errors it is no Dockerfile: what follows is not looked at, so that a megabyte of errors costs no seconds. */
+const MAX_ERRORS = 1000;
+
 /** A tree with the errors found on the way, in no order. */
 export interface BuiltFile {
   dockerfile: Dockerfile;
@@ -61,6 +64,7 @@ class Builder {
     const instructions: Instruction[] = [];
     let next = 0;
     for (const tokens of groups) {
+      if (this.#errors.length >= MAX_ERRORS) break;
       const keyword = tokens[0]!;
       const block: Comment[] = [];
       for (; next < outer.length && outer[next]!.range.start.offset < keyword.startOffset; next++) {

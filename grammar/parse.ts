@@ -4,7 +4,7 @@ import { type Tokens, tokenize } from './lexer.ts';
 import { LineIndex } from './line-index.ts';
 import { keywordTokens, UnknownKeyword } from './tokens.ts';
 
-/** What became of a text: the tree of all that could be read, and every error in the order of the file. */
+/** What became of a text: the tree of all that could be read, and the errors (about the first thousand) in the order of the file. */
 export interface ParseResult {
   dockerfile: Dockerfile;
   errors: ParseError[];

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { BuildResult, BuiltImage } from '../engine/options.ts';
 import { SlipwayError } from '../errors/index.ts';
+import type { Descriptor } from '../image/types.ts';
 
 export interface MetadataOptions {
   /** BUILDX_METADATA_WARNINGS: warnings are written too. */
@@ -10,11 +11,12 @@ export interface MetadataOptions {
 
 /**
  * What `--metadata-file` holds (SPEC 3.6), in the order of its keys: of one image an object, of several stages an
- * object for each. An image that only went into the store is named by its id, as by the engine.
+ * object for each. An image that only went into the store is named by its id, and one of which only files were written
+ * not at all, as by the engine.
  */
 export function buildMetadata(result: BuildResult, options: MetadataOptions): Record<string, unknown> {
   const { images } = result;
-  const described = images.map((image) => [image.stage, describe(image)] as const);
+  const described = images.map((image) => [image.stage, describe(image, result.buildId)] as const);
   const warnings = options.warnings
     ? {
         'buildx.build.warnings': result.warnings.map(({ code, message, range }) => ({
@@ -43,11 +45,33 @@ export function writeMetadataFile(path: string, metadata: Record<string, unknown
   }
 }
 
-function describe({ imageId, manifest, tags }: BuiltImage): Record<string, unknown> {
+function describe(image: BuiltImage, buildId: string): Record<string, unknown> {
+  const { imageId, manifest, tags, stored } = image;
+  // Builder and node, as buildx has them; the id is the one that `slipway builds` takes.
+  const ref = { 'buildx.build.ref': `default/default/${buildId}` };
+  if (manifest === undefined && !stored) return ref;
   return {
+    ...ref,
     'containerimage.config.digest': imageId,
-    ...(manifest === undefined ? {} : { 'containerimage.descriptor': manifest }),
+    ...(manifest === undefined ? {} : { 'containerimage.descriptor': descriptorOf(image, manifest) }),
     'containerimage.digest': manifest?.digest ?? imageId,
     ...(tags.length === 0 ? {} : { 'image.name': tags.join(',') }),
+  };
+}
+
+/** The manifest as BuildKit describes it: the configuration and its time among the annotations, and the platform. */
+function descriptorOf({ imageId, created, platform }: BuiltImage, manifest: Descriptor): object {
+  const { os, architecture, variant } = platform;
+  const { mediaType, digest, size, annotations } = manifest;
+  return {
+    mediaType,
+    digest,
+    size,
+    annotations: {
+      ...annotations,
+      'config.digest': imageId,
+      ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
+    },
+    platform: { architecture, os, ...(variant ? { variant } : {}) },
   };
 }

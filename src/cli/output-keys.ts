@@ -59,7 +59,7 @@ const KEYS: Readonly<Record<string, Key>> = {
     read: (value, type) => {
       const platformSplit = boolean('platform-split', value);
       if (platformSplit && type === 'tar') throw refused('platform-split', 'a tar has one platform');
-      return platformSplit ? { platformSplit } : {};
+      return { platformSplit };
     },
   },
   compression: { types: IMAGES, read: readCompression },

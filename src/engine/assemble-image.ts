@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { buildImageConfig, type ImageParts } from '../image/build-config.ts';
 import type { Document } from '../image/build-manifest.ts';
 import { nowNs } from '../image/time.ts';
-import type { ContainerConfig, Digest, HistoryEntry } from '../image/types.ts';
+import type { ContainerConfig, Digest, HistoryEntry, Platform } from '../image/types.ts';
 import type { NodeId, Plan, PlannedHistory, PlannedLine, PlannedStage } from '../plan/types.ts';
 import { diffIdsOf, type Snapshot } from '../solve/types.ts';
 import { getValue, putValue } from '../store/memory.ts';
@@ -12,6 +12,7 @@ import { type Squashed, squashedHistory } from './squash.ts';
 /** A stage as an image: its configuration document and its layers. */
 export interface AssembledImage {
   config: Document;
+  platform: Platform;
   diffIds: Digest[];
   /** Sum of the file sizes of all layers, in bytes. */
   size: number;
@@ -41,7 +42,7 @@ export async function assembleImage(
   const { config: settings, author, platform } = stage;
   const config = configDocument(store, plan, { settings, author, platform, history, diffIds, extra });
   const size = snapshot.layers.reduce((sum, layer) => sum + (layer.stored?.size ?? 0), 0);
-  return { config, diffIds, size };
+  return { config, platform, diffIds, size };
 }
 
 /** A stage as far as one of its lines. */

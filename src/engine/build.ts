@@ -6,6 +6,7 @@ import type { Executor } from '../execute/executor.ts';
 import { NO_ISOLATION_WARNING } from '../execute/isolation.ts';
 import { localExecutor } from '../execute/local-executor.ts';
 import { localPlatform } from '../image/platform.ts';
+import type { ImageConfig } from '../image/types.ts';
 import type { Plan } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
 import { BuildRecorder } from '../record/recorder.ts';
@@ -18,10 +19,11 @@ import type { Store } from '../store/store.ts';
 import { assembleImage } from './assemble-image.ts';
 import { buildSubject } from './build-subject.ts';
 import { deliverTarget, isStored, type TargetResult } from './deliver-target.ts';
+import { InternalVertices } from './internal-vertices.ts';
 import type { LineImages } from './line-images.ts';
 import { checkPlatform, makePlan, type PlanSource } from './make-plan.ts';
 import { openStoreForWork } from './open-store.ts';
-import type { BuildOptions, BuildResult } from './options.ts';
+import type { BuildOptions, BuildResult, BuiltImage } from './options.ts';
 import { stepPreparer } from './prepare-step.ts';
 import { Secrets } from './secrets.ts';
 import { StoreSession } from './session.ts';
@@ -105,11 +107,14 @@ async function buildFromInput(
   let input: BuildInput | undefined;
   let travel: BuildTravel | undefined;
   try {
+    const internal = new InternalVertices(options.progress);
+    const since = Date.now();
     const opened = await sources.open();
     input = opened;
+    internal.definition(opened, since);
     travel = await travelOf(task);
     return await whileLayersStay(signal, () =>
-      runBuild({ ...task, input: opened, sources, secrets, agents, travel }),
+      runBuild({ ...task, input: opened, sources, secrets, agents, travel, internal }),
     );
   } catch (error) {
     if (input === undefined) throw error;
@@ -163,12 +168,14 @@ interface BuildJob extends BuildTask {
   secrets: Secrets;
   agents: SshAgents;
   travel: BuildTravel | undefined;
+  internal: InternalVertices;
 }
 
 async function runBuild(job: BuildJob): Promise<BuildResult> {
   const { options, store, emit, travel } = job;
   const plan = await planOf(job);
   job.recorder.plan(plan);
+  job.internal.ignoreFile(job.input.context);
   announce(plan, emit);
   const own = storeCache({ store, buildId: job.recorder.id, lease: () => session.lease() });
   const session: StoreSession = new StoreSession({
@@ -212,6 +219,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       cache,
       prepare: stepPreparer({
         context: (name) => job.sources.context(name),
+        loading: (name, select) => job.internal.context(name, select),
         fetched: () => job.sources.fetched(),
         remembered: {
           get: (identity) => getContent(store, 'commit', identity),
@@ -329,6 +337,7 @@ async function planOf(job: BuildJob): Promise<Plan> {
     unsetLabels: options.unsetLabels ?? [],
     ignoreSyntax: options.ignoreSyntax ?? false,
     withLines: options.lines ?? false,
+    onLookUp: (reference) => job.internal.metadata(reference),
   });
   return options.timestamp === undefined ? plan : { ...plan, epoch: options.timestamp };
 }
@@ -376,12 +385,7 @@ async function cleanUp(job: BuildJob, session: StoreSession): Promise<void> {
 
 function resultOf(job: BuildJob, done: { plan: Plan; results: TargetResult[]; solved: Solved }): BuildResult {
   const { plan, results, solved } = done;
-  const images = results.map(({ name, image, tags, manifest }) => ({
-    stage: name,
-    ...(manifest === undefined ? {} : { manifest }),
-    imageId: image.config.digest,
-    tags: [...tags],
-  }));
+  const images = results.map((target) => builtImage(target, isStored(job.options, target)));
   const { imageId, tags } = images.at(-1)!;
   return {
     buildId: job.recorder.id,
@@ -396,6 +400,19 @@ function resultOf(job: BuildJob, done: { plan: Plan; results: TargetResult[]; so
       name: stage.displayName,
       size: sizeOf(solved.snapshots.get(stage.result)),
     })),
+  };
+}
+
+function builtImage({ name, image, tags, manifest }: TargetResult, stored: boolean): BuiltImage {
+  const { created } = JSON.parse(image.config.bytes.toString('utf8')) as ImageConfig;
+  return {
+    stage: name,
+    ...(manifest === undefined ? {} : { manifest }),
+    imageId: image.config.digest,
+    tags: [...tags],
+    platform: image.platform,
+    ...(created === undefined ? {} : { created }),
+    stored,
   };
 }
 

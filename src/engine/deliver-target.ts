@@ -1,3 +1,4 @@
+import { isMultiPlatform } from '../dockerfile/multi-platform.ts';
 import type { Descriptor } from '../image/types.ts';
 import type { Plan } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
@@ -6,6 +7,7 @@ import { putImage } from '../store/images.ts';
 import type { Store } from '../store/store.ts';
 import type { AssembledImage } from './assemble-image.ts';
 import type { BuildOptions } from './options.ts';
+import type { BuildOutput } from './output-options.ts';
 import type { StoreSession } from './session.ts';
 import type { WantedTarget } from './wanted-targets.ts';
 
@@ -16,6 +18,27 @@ export interface TargetResult extends WantedTarget {
   image: AssembledImage;
   /** Of the first archive that it was written to. */
   manifest?: Descriptor;
+}
+
+/** As BuildKit's exporters call themselves. */
+function exportTitle(type: BuildOutput['type'] | undefined): string {
+  switch (type) {
+    case 'local':
+      return 'exporting to client directory';
+    case 'tar':
+      return 'exporting to client tarball';
+    case 'oci':
+      return 'exporting to oci image format';
+    case 'docker':
+      return 'exporting to docker image format';
+    default:
+      return 'exporting to image';
+  }
+}
+
+/** Whether the image of a target is to be kept in the store. */
+export function isStored(options: BuildOptions, { tags, outputs }: WantedTarget): boolean {
+  return options.store ?? (tags.length > 0 || outputs.length === 0);
 }
 
 export interface Delivery {
@@ -44,7 +67,8 @@ export async function deliverTarget(
   const { image, tags, outputs, name } = result;
   const several = plan.targets !== undefined;
   const vertex = several ? `export ${name}` : 'export';
-  const title = several ? `exporting ${name} to image` : 'exporting to image';
+  const what = exportTitle(isStored(options, result) ? undefined : outputs[0]?.type);
+  const title = several ? what.replace('exporting', `exporting ${name}`) : what;
   emit({ type: 'announced', vertex, name: title, inputs: [], internal: true });
   emit({ type: 'started', vertex, time: Date.now() });
   const note = (id: string): void => {
@@ -70,6 +94,7 @@ export async function deliverTarget(
       cwd: options.cwd ?? process.cwd(),
       clampMtime: options.rewriteTimestamp === false ? undefined : plan.epoch,
       platform: plan.platform,
+      multiPlatform: isMultiPlatform(new Map(Object.entries(options.buildArgs ?? {}))),
       annotations: options.annotations,
       note,
       session,

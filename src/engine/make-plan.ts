@@ -31,6 +31,8 @@ export interface PlanSource {
   unsetLabels?: readonly string[];
   ignoreSyntax: boolean;
   withLines?: boolean;
+  /** Told which image is looked up; what it returns, whether that was found. */
+  onLookUp?: (reference: string) => (found: boolean) => void;
 }
 
 /**
@@ -58,6 +60,12 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
   if (errors.length > 0) throw syntaxError(errors, source);
   const plan = await compilePlan(dockerfile, {
     ...source,
+    resolveImage: async (reference, platform) => {
+      const found = source.onLookUp?.(reference);
+      const image = await source.resolveImage(reference, platform);
+      found?.(image !== undefined);
+      return image;
+    },
     parseTrigger,
   });
   if (foreign !== undefined) plan.warnings.unshift(foreign);
@@ -72,6 +80,7 @@ async function isFresh(plan: Plan, source: PlanSource): Promise<boolean> {
       ? source.resolveImage(reference, remote ?? plan.platform)
       : source.resolveContext(context));
     if (now?.imageId !== imageId || (now.remote === undefined) !== (remote === undefined)) return false;
+    if (context === undefined) source.onLookUp?.(reference)(true);
   }
   return true;
 }

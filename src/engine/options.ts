@@ -144,6 +144,11 @@ export interface BuiltImage {
   imageId: string;
   /** Normalised names that it got. */
   tags: string[];
+  platform: Platform;
+  /** Its time, RFC 3339. */
+  created?: string;
+  /** It is in the store. */
+  stored: boolean;
 }
 
 export interface BuildResult {

@@ -18,6 +18,8 @@ import type { AddWork, SelectedFiles } from './sources/prepare-add.ts';
 export interface PrepareOptions {
   /** The build context, and named ones by name. */
   context: (name: string | undefined) => Promise<ContextSource>;
+  /** Runs a selection of files of the context or a named one, and tells of it. */
+  loading: (name: string | undefined, select: () => Promise<Selection>) => Promise<Selection>;
   /** What ADD fetches. */
   fetched: () => Promise<FetchedSources>;
   /** Remembered digests of what was selected from commits. */
@@ -176,12 +178,12 @@ async function select(tree: FileTree, request: SelectionRequest): Promise<Select
 async function selectFromContext(context: ContextSource, work: SelectWork): Promise<SelectedFiles> {
   const { request, digest, options } = work;
   const { tree, root } = context;
-  const selection = await select(tree, {
-    ...request,
-    where: 'the build context',
-    context,
-    signal: options.signal,
-  });
+  const chosen = { ...request, where: 'the build context', context, signal: options.signal };
+  const { from } = work;
+  const selection =
+    from.kind === 'context'
+      ? await options.loading(from.name, () => select(tree, chosen))
+      : await select(tree, chosen);
   return {
     digest: await digestSelection(tree, selection, {
       ...digest,

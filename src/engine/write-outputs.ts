@@ -23,6 +23,8 @@ export interface WriteOutputsRequest {
   cwd: string;
   clampMtime: number | undefined;
   platform: Platform;
+  /** Files go into a folder of their platform unless the output says otherwise. */
+  multiPlatform: boolean;
   annotations: ImageAnnotations | undefined;
   /** Says what is being done. */
   note: (what: string) => void;
@@ -102,7 +104,8 @@ function exportRequest(
     }
     case 'local': {
       const { os, architecture, variant } = request.platform;
-      const folder = spec.platformSplit ? [os, architecture, variant].filter(Boolean).join('_') : '.';
+      const split = spec.platformSplit ?? request.multiPlatform;
+      const folder = split ? [os, architecture, variant].filter(Boolean).join('_') : '.';
       const mirror = spec.mode === 'delete';
       return { format: 'rootfs-directory', layers, directory: resolve(path, folder), mirror };
     }

@@ -1,6 +1,7 @@
 import type { Dockerfile } from '../../grammar/ast.ts';
 import { checkFile } from '../dockerfile/checks-file.ts';
 import { CheckReport, parseCheckSettings } from '../dockerfile/checks-report.ts';
+import { isMultiPlatform } from '../dockerfile/multi-platform.ts';
 import { unusedBuildArgs } from '../dockerfile/scope.ts';
 import { validateInstruction } from '../dockerfile/validate.ts';
 import type { ContainerConfig } from '../image/types.ts';
@@ -25,6 +26,7 @@ import { PLAN_FORMAT, type Plan, type PlannedStage } from './types.ts';
  */
 export async function compilePlan(dockerfile: Dockerfile, input: PlanInput): Promise<Plan> {
   let options = withPlanDefaults(input);
+  isMultiPlatform(options.buildArgs);
   validate(dockerfile, options);
   const report = new CheckReport(checkSettings(dockerfile, options));
   checkFile(dockerfile, report);

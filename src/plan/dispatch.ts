@@ -134,7 +134,7 @@ function startStage(builder: Builder, stage: LinkedStage, planIndex: number): St
     noCache:
       typeof noCache === 'boolean'
         ? noCache
-        : stage.name !== undefined && noCache.some((name) => name.toLowerCase() === stage.name),
+        : noCache.some((name) => name.toLowerCase() === (stage.name ?? '')),
   };
   const source: Source =
     stage.replacedBy === undefined ? stage.base : { kind: 'context', ...stage.replacedBy };

@@ -1,5 +1,6 @@
 import type { CheckReport } from '../dockerfile/checks-report.ts';
 import { type Expansion, expandHeredoc, expandWord } from '../dockerfile/expand.ts';
+import { isMultiPlatform } from '../dockerfile/multi-platform.ts';
 import { type EnvList, isDeclared, type StageScope } from '../dockerfile/scope.ts';
 import { suggest } from '../dockerfile/suggest.ts';
 import { SlipwayError, type SourceRange } from '../errors/index.ts';
@@ -185,7 +186,10 @@ export function nextLabel(builder: Builder, state: StageState): string {
   const total = state.stage.stepCount;
   if (total === 0) return '';
   state.stepIndex++;
-  const name = builder.singleStage ? '' : `${state.stage.displayName} `;
+  const platform = isMultiPlatform(builder.options.buildArgs)
+    ? `${formatPlatform(builder.options.platform)} `
+    : '';
+  const name = platform + (builder.singleStage ? '' : `${state.stage.displayName} `);
   return `[${name}${String(state.stepIndex).padStart(String(total).length)}/${total}]`;
 }
 

@@ -9,6 +9,7 @@ export function plainSink(stream: ProgressStream, clock: Clock): ProgressSink {
   const printer = new PlainPrinter((text) => stream.write(text), { terminal: stream.isTTY === true });
   const stop = clock.every(INTERVAL_MS, () => printer.tick(clock.now()));
   return {
+    internals: true,
     event: (event) => printer.event(event),
     close() {
       stop();

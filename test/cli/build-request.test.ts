@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { buildRequest } from '../../src/cli/commands/build.ts';
 import { buildFlags } from '../../src/cli/commands/build-flags.ts';
 import { parseFlags } from '../../src/cli/flags/parse.ts';
@@ -190,4 +190,18 @@ describe('buildRequest', () => {
   ])('%j is refused', (argv, message) => {
     expect(() => request(argv)).toThrow(expect.objectContaining({ kind: 'usage', message }));
   });
+});
+
+test.each([
+  [[], false],
+  [['--no-cache-filter=a,B'], ['a', 'B']],
+  [
+    ['--no-cache-filter=a', '--no-cache-filter=b'],
+    ['a', 'b'],
+  ],
+  // As buildx: an empty name is that of stages without one, and alone it is all of them.
+  [['--no-cache-filter=a,'], ['a', '']],
+  [['--no-cache-filter='], true],
+])('stages of %j', (argv, expected) => {
+  expect(request([...argv, '.']).noCache).toEqual(expected);
 });

@@ -126,6 +126,7 @@ describe('what is built again', () => {
 
   it('the stage that --no-cache-filter names, and no other', async () => {
     expect(await ranAgain('--build-arg', 'VERSION=2', '--no-cache-filter', 'other,Tools')).toEqual(['tools']);
+    expect(await ranAgain('--build-arg', 'VERSION=2', '--no-cache-filter', 'no-such-stage')).toEqual([]);
     const both = await store.run(['build', '--no-cache', '--no-cache-filter', 'tools', context]);
     expect(both.exitCode).toBe(1);
     expect(both.stderr).toContain('--no-cache and --no-cache-filter cannot currently be used together');

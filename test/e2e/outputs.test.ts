@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
+import type { ImageConfig } from '../../src/image/types.ts';
 import { describeWith, program } from '../support/need.ts';
 import { BASE_IMAGE, suiteStore } from '../support/suite-store.ts';
 
@@ -114,24 +115,47 @@ describeWith({ needs: [program('skopeo'), program('umoci')] }, 'outputs of build
     await build('--metadata-file', file, '-t', 'outputs/m:1', '-t', 'outputs/n');
     const [{ Id: id }] = JSON.parse(await store.ok(['inspect', 'outputs/m:1'])) as [{ Id: string }];
     const {
+      'buildx.build.ref': ref,
       'containerimage.config.digest': config,
       'containerimage.digest': digest,
       'image.name': name,
+      ...rest
     } = read();
-    expect({ config, digest, name }).toEqual({
+    expect({ config, digest, name, rest }).toEqual({
       config: id,
       digest: id,
       name: 'docker.io/outputs/m:1,docker.io/outputs/n:latest',
+      rest: {},
     });
+    expect(ref).toMatch(/^default\/default\/[0-9a-f]{12}$/);
+    const built = String(ref).split('/')[2]!;
+    expect(await store.ok(['builds', 'ls', '-q'])).toContain(built);
+    const split = ['--build-arg', 'BUILDKIT_MULTI_PLATFORM=1'];
+    await build('--metadata-file', file, ...split, '-o', `type=local,dest=${join(out, 'split')}`);
+    expect(readdirSync(join(out, 'split'))).toEqual([expect.stringMatching(/^linux_[a-z0-9_]+$/)]);
+    await build(...split, '-o', `type=local,platform-split=false,dest=${join(out, 'whole')}`);
+    expect(readdirSync(join(out, 'whole'))).toContain('etc');
+    expect(Object.keys(read())).toEqual(['buildx.build.ref']);
     const dest = join(out, 'described');
     await build('--metadata-file', file, '-o', `type=oci,tar=false,dest=${dest}`);
     const index = JSON.parse(readFileSync(join(dest, 'index.json'), 'utf8')) as {
       manifests: { mediaType: string; digest: string; size: number }[];
     };
     const [{ mediaType, digest: manifest, size }] = index.manifests as [(typeof index.manifests)[0]];
-    expect(read()).toMatchObject({
+    const blob = (of: string): Buffer => readFileSync(join(dest, 'blobs', of.replace(':', '/')));
+    const { config: image } = JSON.parse(blob(manifest).toString()) as { config: { digest: string } };
+    const { created, os, architecture } = JSON.parse(blob(image.digest).toString()) as ImageConfig;
+    expect(read()).toEqual({
+      'buildx.build.ref': expect.stringMatching(/^default\/default\/[0-9a-f]{12}$/),
+      'containerimage.config.digest': image.digest,
       'containerimage.digest': manifest,
-      'containerimage.descriptor': { mediaType, digest: manifest, size },
+      'containerimage.descriptor': {
+        mediaType,
+        digest: manifest,
+        size,
+        annotations: { 'config.digest': image.digest, 'org.opencontainers.image.created': created },
+        platform: { architecture, os },
+      },
     });
     const failed = await store.run(['build', '--metadata-file', '/no/such/file', context]);
     expect(failed.stderr).toContain('the metadata file cannot be written to /no/such/file');

@@ -67,3 +67,9 @@ describe('files of a megabyte', () => {
     expect(ratio() < limit || ratio() < limit || ratio() < limit).toBe(true);
   });
 });
+
+test('of a file of nothing but errors the first thousand are told', () => {
+  const { errors } = parse(`FROM a\n${'FOO x\n'.repeat(5000)}`);
+  expect(errors).toHaveLength(1000);
+  expect(errors.at(-1)!.line).toBe(1001);
+});

@@ -71,6 +71,7 @@ export class MemoryWorld {
       cache: this.#cache,
       prepare: stepPreparer({
         context: async () => context,
+        loading: (_, select) => select(),
         treeOf: async (snapshot) => memoryTree(treeRecord(this.#merged(layerNames(snapshot)))),
         contents: {
           get: (snapshot, selector) => this.#contents.get(`${chainOf(snapshot)} ${selector}`),

@@ -335,7 +335,7 @@ RUN : ${'long '.repeat(2000)}
       redraws: false,
     });
     expect(raw).not.toContain('\x1b');
-    expect(end).toContain('#2 [2/2] RUN echo output');
+    expect(end).toContain('#5 [2/2] RUN echo output');
     expect(modes).toEqual(restored);
   });
 });

@@ -78,6 +78,7 @@ export async function simulateBuild(input: SimulatedBuild): Promise<string> {
       cache: storeCache({ store, buildId: recorder.id, lease: () => lease }),
       prepare: stepPreparer({
         context: async () => context,
+        loading: (_, select) => select(),
         fetched: () => Promise.reject(new Error('nothing is fetched')),
         remembered: { get: () => undefined, put: () => {} },
         treeOf: () => Promise.reject(new Error('a simulated layer has no files')),

@@ -118,11 +118,14 @@ function isOff(text: string | undefined): boolean {
   return text !== undefined && ['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text);
 }
 
-/** Stage names may be given one by one or in a list. */
+/**
+ * Stage names may be given one by one or in a list; an empty one stands for stages without a name, and nothing but an
+ * empty one for all. Names that no stage has are let pass (all as buildx 0.13 was seen to do).
+ */
 function noCacheOf(flags: FlagValues<typeof buildFlags>): boolean | string[] {
-  const stages = flags['no-cache-filter'].flatMap((names) => names.split(',')).filter((name) => name !== '');
-  if (stages.length === 0) return flags['no-cache'];
-  if (!flags['no-cache']) return stages;
+  const stages = flags['no-cache-filter'].join(',').split(',');
+  if (flags['no-cache-filter'].length === 0) return flags['no-cache'];
+  if (!flags['no-cache']) return stages.length === 1 && stages[0] === '' ? true : stages;
   throw usage('NO_CACHE_CONFLICT', '--no-cache and --no-cache-filter cannot currently be used together');
 }
 

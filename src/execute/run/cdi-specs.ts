@@ -20,25 +20,31 @@ export interface CdiDevice {
   edits: ContainerEdits[];
 }
 
+/** A specification in YAML. */
+export interface UnreadSpec {
+  path: string;
+  text: string;
+}
+
 /** Where specifications are, the later ones first in rank. */
 const DIRECTORIES = ['/etc/cdi', '/var/run/cdi'];
 const CLASS = 'org.mobyproject.buildkit.device.class';
 
 /**
- * All devices of this machine, by name. Specifications in YAML are not read; `unread` names them.
+ * All devices of this machine, by name. Specifications in YAML are not understood; `unread` has them.
  *
  * Throws `invalid` (`CDI_SPEC`) for one that is no specification.
  */
 export function readCdiDevices(directories: readonly string[] = DIRECTORIES): {
   devices: CdiDevice[];
-  unread: string[];
+  unread: UnreadSpec[];
 } {
   const devices = new Map<string, CdiDevice>();
-  const unread: string[] = [];
+  const unread: UnreadSpec[] = [];
   for (const directory of directories) {
     for (const name of listing(directory)) {
       const path = join(directory, name);
-      if (/\.ya?ml$/.test(name)) unread.push(path);
+      if (/\.ya?ml$/.test(name)) unread.push({ path, text: readFileSync(path, 'utf8') });
       if (!name.endsWith('.json')) continue;
       for (const device of devicesIn(path)) devices.set(device.name, device);
     }

@@ -4,7 +4,7 @@ import { aboutFlag } from '../../errors/subject.ts';
 import type { RunDevice, RunOperation } from '../../plan/types.ts';
 import type { ContainerDevice, Mount } from '../../runtime/types.ts';
 import type { WorkerHost } from '../worker/host.ts';
-import { type CdiDevice, readCdiDevices } from './cdi-specs.ts';
+import { type CdiDevice, readCdiDevices, type UnreadSpec } from './cdi-specs.ts';
 
 /** What the devices of a RUN bring into its container. */
 export interface PreparedDevices {
@@ -55,7 +55,7 @@ export function prepareDevices(
   return prepared;
 }
 
-function find(device: RunDevice, known: readonly CdiDevice[], unread: readonly string[]): CdiDevice[] {
+function find(device: RunDevice, known: readonly CdiDevice[], unread: readonly UnreadSpec[]): CdiDevice[] {
   const equals = device.name.indexOf('=');
   const kind = equals === -1 ? device.name : device.name.slice(0, equals);
   const name = equals === -1 ? '' : device.name.slice(equals + 1);
@@ -63,11 +63,22 @@ function find(device: RunDevice, known: readonly CdiDevice[], unread: readonly s
   const named =
     name === '' ? ofKind.slice(0, 1) : ofKind.filter((one) => name === '*' || one.name === device.name);
   const found = named.length > 0 ? named : known.filter((one) => one.annotatedClass === device.name);
-  if (found.length > 0 || !device.required) return found;
-  const yaml = unread.length === 0 ? '' : ` Not read, since they are no JSON: ${unread.join(', ')}.`;
+  if (found.length > 0) return found;
+  const inYaml = unread.find(({ text }) => text.includes(kind));
+  if (inYaml !== undefined) throw inYamlOnly(device, inYaml);
+  if (!device.required) return [];
   throw new SlipwayError('not-found', `required device ${JSON.stringify(device.name)} is not registered`, {
     code: 'DEVICE_NOT_FOUND',
-    hint: `Devices are described by CDI specifications in /etc/cdi and /var/run/cdi.${yaml}`,
+    hint: 'Devices are described by CDI specifications in /etc/cdi and /var/run/cdi.',
+  });
+}
+
+/** Left out silently, a device that the machine has would be missed. */
+function inYamlOnly({ name }: RunDevice, { path }: UnreadSpec): SlipwayError {
+  const message = `device ${JSON.stringify(name)} seems to be described by ${path}, and specifications in YAML are not read`;
+  return new SlipwayError('unsupported', message, {
+    code: 'DEVICE_SPEC_YAML',
+    hint: 'Write it as JSON beside it (nvidia-ctk cdi generate --format=json, or yq -o=json).',
   });
 }
 

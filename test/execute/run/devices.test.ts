@@ -89,6 +89,19 @@ describeWith({ needs: [root()] }, 'devices of a RUN', () => {
     });
   });
 
+  it('are refused by name where only a specification in YAML has them', async () => {
+    const yaml = path.replace('.json', '.yaml');
+    writeFileSync(yaml, `cdiVersion: 0.6.0\nkind: ${kind}-yaml\ndevices:\n  - name: one\n`);
+    try {
+      await expect(run(`--device=${kind}-yaml=one`, 'true', ['device'])).rejects.toMatchObject({
+        code: 'DEVICE_SPEC_YAML',
+        message: `device "${kind}-yaml=one" seems to be described by ${yaml}, and specifications in YAML are not read`,
+      });
+    } finally {
+      rmSync(yaml);
+    }
+  });
+
   it('are read from the later directory, and no further than makes sense', () => {
     const [low, high] = ['low-', 'high-'].map((name) => mkdtempSync(join(store.empty(), name))) as [
       string,
@@ -107,7 +120,7 @@ describeWith({ needs: [root()] }, 'devices of a RUN', () => {
     expect(devices.map(({ name, edits }) => [name, edits[0]!.deviceNodes])).toEqual([
       ['a/b=c', [{ path: '/high', hostPath: '/high' }]],
     ]);
-    expect(unread).toEqual([join(low, 'y.yaml')]);
+    expect(unread.map((spec) => spec.path)).toEqual([join(low, 'y.yaml')]);
     for (const bad of [
       'no json',
       [],
