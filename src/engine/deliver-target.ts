@@ -47,14 +47,6 @@ export interface Delivery {
   session: StoreSession;
 }
 
-/** Whether a target's image is put into the store. */
-export function isStored(
-  { store }: BuildOptions,
-  { tags, outputs }: Pick<WantedTarget, 'tags' | 'outputs'>,
-): boolean {
-  return store ?? (tags.length > 0 || outputs.length === 0);
-}
-
 /**
  * Puts the image of a target into the store under its names, and wherever else it is wanted. Gives the manifest of the
  * first archive that it was written to.
