@@ -37,7 +37,10 @@ function exportTitle(type: BuildOutput['type'] | undefined): string {
 }
 
 /** Whether the image of a target is to be kept in the store. */
-export function isStored(options: BuildOptions, { tags, outputs }: WantedTarget): boolean {
+export function isStored(
+  options: BuildOptions,
+  { tags, outputs }: Pick<WantedTarget, 'tags' | 'outputs'>,
+): boolean {
   return options.store ?? (tags.length > 0 || outputs.length === 0);
 }
 
