@@ -33,11 +33,11 @@ export class InternalVertices {
     this.#whole('ignore file', 'load .dockerignore', Date.now(), { id: 'transferring context:', bytes });
   }
 
-  /** An image is looked up; what is returned is told whether it was found. */
-  metadata(reference: string): (found: boolean) => void {
+  /** An image is looked up; what is returned is told what went wrong, if anything. */
+  metadata(reference: string): (error?: string) => void {
     const vertex = `metadata ${reference}`;
     if (!this.#begin(vertex, `[internal] load metadata for ${reference}`)) return () => {};
-    return (found) => this.#end(vertex, found ? undefined : `${reference}: not found`);
+    return (error) => this.#end(vertex, error);
   }
 
   /** Files of the build context or a named one are selected. The time is that until the first quiet moment. */

@@ -31,8 +31,8 @@ export interface PlanSource {
   unsetLabels?: readonly string[];
   ignoreSyntax: boolean;
   withLines?: boolean;
-  /** Told which image is looked up; what it returns, whether that was found. */
-  onLookUp?: (reference: string) => (found: boolean) => void;
+  /** Told which image is looked up; what it returns, when that is done and what went wrong. */
+  onLookUp?: (reference: string) => (error?: string) => void;
 }
 
 /**
@@ -61,10 +61,15 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
   const plan = await compilePlan(dockerfile, {
     ...source,
     resolveImage: async (reference, platform) => {
-      const found = source.onLookUp?.(reference);
-      const image = await source.resolveImage(reference, platform);
-      found?.(image !== undefined);
-      return image;
+      const end = source.onLookUp?.(reference);
+      try {
+        const image = await source.resolveImage(reference, platform);
+        end?.(image === undefined ? `${reference}: not found` : undefined);
+        return image;
+      } catch (error) {
+        end?.((error as Error).message);
+        throw error;
+      }
     },
     parseTrigger,
   });
@@ -80,7 +85,7 @@ async function isFresh(plan: Plan, source: PlanSource): Promise<boolean> {
       ? source.resolveImage(reference, remote ?? plan.platform)
       : source.resolveContext(context));
     if (now?.imageId !== imageId || (now.remote === undefined) !== (remote === undefined)) return false;
-    if (context === undefined) source.onLookUp?.(reference)(true);
+    if (context === undefined) source.onLookUp?.(reference)();
   }
   return true;
 }

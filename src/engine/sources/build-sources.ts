@@ -99,6 +99,7 @@ export class BuildSources {
       policy: options.pull,
       access: options.registries,
       emit,
+      tellsLookUps: this.#options.options.progress?.internals !== true,
     });
     return this.#bases;
   }

@@ -24,6 +24,8 @@ export interface RemoteBasesOptions {
   policy: PullPolicy | undefined;
   access: Pick<RegistryAccess, 'credentials' | 'insecure'> | undefined;
   emit: (event: BuildEvent) => void;
+  /** Registries that are asked are told of. Not where every look-up is (`InternalVertices`). */
+  tellsLookUps: boolean;
 }
 
 /**
@@ -124,7 +126,8 @@ export class RemoteBases {
   }
 
   async #askRegistry(reference: string, platform: Platform): Promise<RemoteImage | undefined> {
-    const { emit, signal } = this.#options;
+    const { signal, tellsLookUps } = this.#options;
+    const emit = tellsLookUps ? this.#options.emit : () => {};
     const vertex = `metadata ${reference} ${JSON.stringify(platform)}`;
     const name = `[internal] load metadata for ${reference}`;
     emit({ type: 'announced', vertex, name, inputs: [], internal: true });
