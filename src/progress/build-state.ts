@@ -63,9 +63,10 @@ export class BuildState {
         vertex.internal = event.internal;
         break;
       case 'started':
+        if (vertex.outcome !== undefined) this.#reopen(vertex);
         vertex.started ??= event.time;
         this.#show(vertex);
-        if (vertex.outcome === undefined) this.active.add(vertex);
+        this.active.add(vertex);
         break;
       case 'status': {
         const since = vertex.statuses.get(event.id)?.since ?? event.time;
@@ -94,6 +95,16 @@ export class BuildState {
     this.active.delete(vertex);
     this.completed++;
     if (event.outcome === 'failed') this.failed.push(vertex);
+  }
+
+  /** What counted as done has to be done after all: a base is fetched, a cached result cannot be had. */
+  #reopen(vertex: VertexState): void {
+    if (vertex.outcome === 'failed') this.failed.splice(this.failed.indexOf(vertex), 1);
+    vertex.outcome = undefined;
+    vertex.started = undefined;
+    vertex.ended = undefined;
+    vertex.error = undefined;
+    this.completed--;
   }
 
   #show(vertex: VertexState): void {

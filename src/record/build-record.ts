@@ -79,7 +79,7 @@ export interface RecordedStep {
   parentChain?: Digest;
   /** What its key was made of; of a cached step the build that made it has them. */
   parts?: KeyParts;
-  /** The build whose result was used. */
+  /** The build whose result was used; empty where it came from an imported cache. */
   from?: string;
   /** A node of this build whose result was used: an identical step. */
   same?: NodeId;

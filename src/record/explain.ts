@@ -120,7 +120,7 @@ class Explainer {
     if (causes.length > 0) return causes;
     const { build, step: before } = found;
     const ended = before.outcome === 'done' || before.outcome === 'cached';
-    if (ended && before.key !== undefined) return [{ kind: 'pruned', build: before.from ?? build.id }];
+    if (ended && before.key !== undefined) return [{ kind: 'pruned', build: before.from || build.id }];
     return [{ kind: 'unfinished', build: build.id, outcome: before.outcome ?? 'interrupted' }];
   }
 

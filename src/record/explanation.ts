@@ -16,7 +16,7 @@ export interface StepExplanation {
   /** Line of the Dockerfile. */
   line?: number;
   outcome: 'ran' | 'cached' | 'failed' | 'canceled' | 'not-reached';
-  /** Of a cached step: the build that made the result. Of another machine's, imported, only the id may be known. */
+  /** Of a cached step: the build that made the result; an empty id where it came from an imported cache. */
   from?: { build: string; started?: number };
   /** Of a cached step: the step of the same build whose result it shares. */
   sameAs?: string;

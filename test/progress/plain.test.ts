@@ -123,6 +123,38 @@ describe('plain', () => {
     `);
   });
 
+  it('goes on with what counted as done and is not', async () => {
+    const script: Script = [
+      announced('base', '[1/2] FROM base'),
+      announced('run', '[2/2] RUN make'),
+      ended(0, 'base', 'cached'),
+      ended(0.1, 'run', 'cached'),
+      started(1, 'base'),
+      status(1.5, 'base', { id: 'sha256:1', current: 5, total: 5, done: true }),
+      ended(2, 'base'),
+      announced('run', '[2/2] RUN make'),
+      started(2, 'run'),
+      log(2.5, 'run', 'made\n'),
+      ended(3, 'run'),
+    ];
+    expect(await plain(script)).toMatchInlineSnapshot(`
+      "#1 [1/2] FROM base
+      #1 CACHED
+
+      #2 [2/2] RUN make
+      #2 CACHED
+
+      #1 [1/2] FROM base
+      #1 sha256:1 5B / 5B done
+      #1 DONE 1.0s
+
+      #2 [2/2] RUN make
+      #2 0.500 made
+      #2 DONE 1.0s
+      "
+    `);
+  });
+
   it('gives another step its turn after five seconds', async () => {
     const chatter = Array.from({ length: 14 }, (_, i) => log(i * 0.5 + 0.1, 'a', `a${i}\n`));
     expect(

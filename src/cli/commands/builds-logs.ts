@@ -26,7 +26,11 @@ export const buildsLogs = defineCommand({
     for (const [number, step] of steps) {
       const chunks = history.log(record, step);
       if (chunks === undefined) {
-        stderr.write(`${safeText(stepName(step))}: the build that ran it is no longer recorded\n`);
+        const why =
+          step.from === ''
+            ? 'it comes from an imported cache'
+            : 'the build that ran it is no longer recorded';
+        stderr.write(`${safeText(stepName(step))}: ${why}\n`);
         continue;
       }
       if (values.raw) for (const { data } of chunks) stdout.write(data);

@@ -56,6 +56,7 @@ export function renderExplanation(explanation: Explanation, now: number): string
 function originOf({ from, sameAs }: StepExplanation, now: number): string {
   if (sameAs !== undefined) return `, the same as ${safeText(sameAs)}`;
   if (from === undefined) return '';
+  if (from.build === '') return ', from an imported cache';
   const age =
     from.started === undefined ? '' : ` (${createdSince(new Date(from.started).toISOString(), now)})`;
   return `, from build ${safeText(from.build)}${age}`;
