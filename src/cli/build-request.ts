@@ -52,6 +52,8 @@ export interface BuildRequest {
   explain: ExplainFormat | undefined;
   /** Only the image id is printed. */
   quiet: boolean;
+  /** Keep an image for every line of the Dockerfile, as the classic builder does. */
+  keepLines: boolean;
   iidFile: string | undefined;
   metadataFile: string | undefined;
   /** Steps at the same time; undefined leaves it to the scheduler. */

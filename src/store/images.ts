@@ -1,7 +1,13 @@
 import { SlipwayError } from '../errors/index.ts';
 import { digestOf } from '../image/digest.ts';
 import { parseImageConfig } from '../image/parse-config.ts';
-import { formatReference, parseReference } from '../image/reference.ts';
+import {
+  familiarReference,
+  formatReference,
+  isReference,
+  parseReference,
+  withDefaultTag,
+} from '../image/reference.ts';
 import { ZERO_TIME } from '../image/time.ts';
 import type { Digest, ImageConfig } from '../image/types.ts';
 import { type LayerRecord, layerById, layersForChain } from './layers.ts';
@@ -271,7 +277,8 @@ function missingLayers(id: Digest, missing: readonly string[]): SlipwayError {
   );
 }
 
-/** Docker's words for a name or id that nothing has. */
-export function noImage(name: string): SlipwayError {
+/** Docker's words for a name or id that nothing has: what may be a name is said in its short form, with its tag. */
+export function noImage(text: string): SlipwayError {
+  const name = isReference(text) ? familiarReference(withDefaultTag(parseReference(text))) : text;
   return new SlipwayError('not-found', `No such image: ${name}`, { code: 'IMAGE_NOT_FOUND' });
 }

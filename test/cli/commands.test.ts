@@ -67,13 +67,13 @@ IMAGE          CREATED       CREATED BY   SIZE      COMMENT
 <image 0>      2 years ago   ENV A=1      0B        by hand
 `);
     const { stdout, stderr, status } = slipway('image', 'inspect', 'old:1', 'nowhere');
-    expect({ stderr, status }).toEqual({ stderr: 'Error: No such image: nowhere\n', status: 1 });
+    expect({ stderr, status }).toEqual({ stderr: 'Error: No such image: nowhere:latest\n', status: 1 });
     expect(stdout.startsWith('[\n    {\n        "Id": "sha256:')).toBe(true);
     expect(stdout).toContain('echo <&>\\u009b');
     expect(JSON.parse(stdout)).toMatchObject([{ Id: ids[0], RepoTags: ['old:1', 'older:x'] }]);
     expect(slipway('inspect', 'nowhere')).toEqual({
       stdout: '[]\n',
-      stderr: 'Error: No such object: nowhere\n',
+      stderr: 'Error: No such object: nowhere:latest\n',
       status: 1,
     });
   });
@@ -88,12 +88,12 @@ IMAGE          CREATED       CREATED BY   SIZE      COMMENT
     });
     expect(slipway('rmi', 'nowhere', 'third', 'nothing')).toEqual({
       stdout: 'Untagged: third:latest\n',
-      stderr: 'Error: No such image: nowhere\nError: No such image: nothing\n',
+      stderr: 'Error: No such image: nowhere:latest\nError: No such image: nothing:latest\n',
       status: 1,
     });
     expect(slipway('rmi', '-f', 'nowhere')).toEqual({
       stdout: '',
-      stderr: 'Error: No such image: nowhere\n',
+      stderr: 'Error: No such image: nowhere:latest\n',
       status: 0,
     });
     expect(slipway('rmi', ids[0]!.slice(7, 19)).stderr).toBe(
@@ -106,7 +106,7 @@ IMAGE          CREATED       CREATED BY   SIZE      COMMENT
   it('makes no store to look into', () => {
     const missing = join(root, 'missing');
     expect(slipway('--root', missing, 'images').stdout).toMatch(/^REPOSITORY .*SIZE\n$/);
-    expect(slipway('--root', missing, 'tag', 'x', 'y').stderr).toBe('Error: No such image: x\n');
+    expect(slipway('--root', missing, 'tag', 'x', 'y').stderr).toBe('Error: No such image: x:latest\n');
     expect(existsSync(missing)).toBe(false);
   });
 });

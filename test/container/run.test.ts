@@ -84,7 +84,7 @@ CMD ["echo $0 default"]
     expect(await said('not/there')).toMatchInlineSnapshot(`
       {
         "exitCode": 125,
-        "stderr": "slipway: No such image: not/there
+        "stderr": "slipway: No such image: not/there:latest
 
       See 'slipway run --help'.
       ",

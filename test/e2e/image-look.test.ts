@@ -140,6 +140,6 @@ Files:
       stderr: expect.stringContaining('/d is a directory, no file'),
     });
     const absent = await store.run(['image', 'cat', 'test/none', '/d']);
-    expect(absent.stderr).toContain('No such image: test/none');
+    expect(absent.stderr).toContain('No such image: test/none:latest');
   });
 });

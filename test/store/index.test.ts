@@ -209,7 +209,7 @@ describe('images', () => {
       {
         "1": "invalid AMBIGUOUS_ID: the id 1 is ambiguous: 2 images start with it",
         "12": "12",
-        "99": "not-found IMAGE_NOT_FOUND: No such image: 99",
+        "99": "not-found IMAGE_NOT_FOUND: No such image: 99:latest",
         "UP": "syntax REFERENCE_INVALID: invalid reference format: repository name (library/UP) must be lowercase",
         "ab": "11",
         "ab0": "ab",

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeRootfs } from './rootfs.ts';
 import { commandsOf, recordingOf, runTranscript } from './transcript.ts';
+import { serveFolder } from './web.ts';
 
 const folder = join(import.meta.dirname, '../../testdata/transcripts');
 const all = readdirSync(folder).flatMap((file) => (file.endsWith('.txt') ? [file.slice(0, -4)] : []));
@@ -17,17 +18,23 @@ const cwd = mkdtempSync(join(tmpdir(), 'slipway-transcript-'));
 const version = execFileSync(docker[0]!, [...docker.slice(1), 'version', '-f', '{{.Server.Version}}'], {
   encoding: 'utf8',
 });
+const { url, server } = await serveFolder(cwd);
 for (const name of names) {
   execFileSync('bash', [
     '-c',
-    `${docker.join(' ')} image prune -af >/dev/null && ${docker.join(' ')} builder prune -af >/dev/null`,
+    `${docker.join(' ')} image prune -af >/dev/null && rm -rf ${cwd}/* && ${docker.join(' ')} builder prune -af >/dev/null`,
   ]);
   makeRootfs(join(cwd, 'rootfs.tar'));
   // The engine sorts by whole seconds.
-  const steps = runTranscript(commandsOf(name), { program: `sleep 1.05; ${docker.join(' ')} "$@"`, cwd });
+  const steps = runTranscript(commandsOf(name), {
+    program: `sleep 1.05; ${docker.join(' ')} "$@"`,
+    cwd,
+    web: url,
+  });
   writeFileSync(
     recordingOf(name),
     `${JSON.stringify({ engine: `docker ${version.trim()}`, steps }, null, 1)}\n`,
   );
 }
+server.kill();
 rmSync(cwd, { recursive: true });

@@ -28,19 +28,21 @@ export interface RunOptions {
   /** A shell function's body that runs the program: `exec docker "$@"`. */
   program: string;
   cwd: string;
+  /** Address of a server of `cwd`: $WEB. */
+  web: string;
   env?: NodeJS.ProcessEnv;
 }
 
 /** Runs the command lines in order, and gives those that are compared with what they printed. */
 export function runTranscript(commands: readonly string[], options: RunOptions): Step[] {
-  const normalise = normaliser();
+  const normalise = normaliser(options.web);
   return commands.flatMap((line) => {
     const silent = line.startsWith('- ');
     const command = silent ? line.slice(2) : line;
     const script = `D() { ( ${options.program} ); }; ${command}`;
     const result: SpawnSyncReturns<string> = spawnSync('bash', ['-c', script], {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, ...options.env, WEB: options.web },
       encoding: 'utf8',
       input: '',
     });
@@ -54,10 +56,12 @@ export function runTranscript(commands: readonly string[], options: RunOptions):
  * Ids by the order in which they come, times as one word, each program's own name as `D`, errors without the word that
  * says who found them, and without hints.
  */
-function normaliser(): (text: string) => string {
+function normaliser(web: string): (text: string) => string {
   const ids = new Map<string, string>();
   return (text) =>
     text
+      .replaceAll(web, '<web>')
+      .replaceAll(web.slice('http://'.length), '<web>')
       .replace(/\b(?:sha256:)?([0-9a-f]{64}|[0-9a-f]{12})\b/g, (whole, id: string) => {
         const key = id.slice(0, 12);
         if (!ids.has(key)) ids.set(key, `id${ids.size + 1}`);

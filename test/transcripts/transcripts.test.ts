@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { slipwayCommand } from '../support/slipway.ts';
 import { makeRootfs } from './rootfs.ts';
 import { commandsOf, recordingOf, runTranscript, type Step } from './transcript.ts';
+import { serveFolder } from './web.ts';
 
 interface Recording {
   engine: string;
@@ -21,39 +23,50 @@ const differences = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../testdata/transcripts/differences.json'), 'utf8'),
 ) as Difference[];
 
-describe.each(['images', 'archives', 'build'])('%s as a real engine answers', (name) => {
-  const recording = JSON.parse(readFileSync(recordingOf(name), 'utf8')) as Recording;
-  let cwd: string;
-  let steps: Step[];
+describe.each(['images', 'archives', 'build', 'import', 'scripts', 'removal'])(
+  '%s as a real engine answers',
+  (name) => {
+    const recording = JSON.parse(readFileSync(recordingOf(name), 'utf8')) as Recording;
+    let cwd: string;
+    let steps: Step[];
 
-  beforeAll(() => {
-    cwd = mkdtempSync(join(tmpdir(), 'slipway-transcript-'));
-    makeRootfs(join(cwd, 'rootfs.tar'));
-    const program = slipwayCommand([])
-      .map((word) => `'${word}'`)
-      .join(' ');
-    steps = runTranscript(commandsOf(name), {
-      program: `${program} "$@"`,
-      cwd,
-      env: { SLIPWAY_ROOT: join(cwd, 'store'), SOURCE_DATE_EPOCH: undefined },
+    let server: ChildProcess;
+
+    beforeAll(async () => {
+      cwd = mkdtempSync(join(tmpdir(), 'slipway-transcript-'));
+      makeRootfs(join(cwd, 'rootfs.tar'));
+      const program = slipwayCommand([])
+        .map((word) => `'${word}'`)
+        .join(' ');
+      const served = await serveFolder(cwd);
+      server = served.server;
+      steps = runTranscript(commandsOf(name), {
+        program: `${program} "$@"`,
+        cwd,
+        web: served.url,
+        env: { SLIPWAY_ROOT: join(cwd, 'store'), SOURCE_DATE_EPOCH: undefined },
+      });
     });
-  });
-  afterAll(() => rmSync(cwd, { recursive: true }));
+    afterAll(() => {
+      server.kill();
+      rmSync(cwd, { recursive: true });
+    });
 
-  test('is the transcript that was recorded', () => {
-    expect(recording.steps.map(({ command }) => command)).toEqual(
-      commandsOf(name).filter((line) => !line.startsWith('- ')),
-    );
-  });
-
-  test.each(recording.steps.map((step, index) => ({ ...step, index })))(
-    '$index: $command',
-    ({ index, ...step }) => {
-      const difference = differences.find(
-        ({ transcript, command }) => transcript === name && command === step.command,
+    test('is the transcript that was recorded', () => {
+      expect(recording.steps.map(({ command }) => command)).toEqual(
+        commandsOf(name).filter((line) => !line.startsWith('- ')),
       );
-      const { command, output, status } = difference ?? step;
-      expect(steps[index]).toEqual({ command, output, status });
-    },
-  );
-});
+    });
+
+    test.each(recording.steps.map((step, index) => ({ ...step, index })))(
+      '$index: $command',
+      ({ index, ...step }) => {
+        const difference = differences.find(
+          ({ transcript, command }) => transcript === name && command === step.command,
+        );
+        const { command, output, status } = difference ?? step;
+        expect(steps[index]).toEqual({ command, output, status });
+      },
+    );
+  },
+);

@@ -85,7 +85,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     runtime: request.runtime,
     isolation: request.isolation,
     progress,
-    lines: classic,
+    lines: request.keepLines,
     onStart: explanation.start,
     signal,
     env,

@@ -100,6 +100,7 @@ export function buildRequest(
     progress: flags.quiet ? 'quiet' : progress,
     explain,
     quiet: flags.quiet,
+    keepLines: progress === 'classic' || isOff(env.DOCKER_BUILDKIT),
     iidFile: flags.iidfile || undefined,
     metadataFile: flags['metadata-file'] || undefined,
     jobs: flags.jobs || undefined,

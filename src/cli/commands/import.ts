@@ -22,7 +22,7 @@ export const importCommand = defineCommand({
     message: { type: 'string', short: 'm', usage: 'Set commit message for imported image' },
     platform: { type: 'string', usage: 'Set platform if the image is for another one' },
   },
-  args: { least: 1, most: 2 },
+  args: { least: 1 },
   run: (context, { values, args }) =>
     perform(
       {

@@ -4,7 +4,7 @@ import { IMAGE_INSPECT } from '../../image/inspect-schema.ts';
 import { familiarReference, parseReference } from '../../image/reference.ts';
 import { safeJson, safeLines } from '../../progress/safe-text.ts';
 import { lookUp } from '../../store/find-image.ts';
-import { imageDocuments, imageLayers } from '../../store/images.ts';
+import { imageDocuments, imageLayers, noImage } from '../../store/images.ts';
 import { layerDirectory } from '../../store/layout.ts';
 import type { Store } from '../../store/store.ts';
 import { formatDocument, parseFormat } from '../../template/index.ts';
@@ -28,7 +28,7 @@ export const inspect = defineCommand({
     const kind = objectKind(values.type);
     return printAll(context, args, {
       format: values.format,
-      missing: (name) => `No such ${kind}: ${name}`,
+      missing: kind === 'image' ? missingImage : (name) => `No such ${kind}: ${name}`,
       find: kind === 'object' || kind === 'image' ? describe : () => undefined,
     });
   },
@@ -43,12 +43,16 @@ export const imageInspect = defineCommand({
     const remote = await remoteImages(context, args);
     return printAll(context, args, {
       format: values.format,
-      missing: (name) => `No such image: ${name}`,
+      missing: missingImage,
       find: describe,
       remote,
     });
   },
 });
+
+function missingImage(name: string): string {
+  return noImage(name).message;
+}
 
 const TYPES = [
   'config',
