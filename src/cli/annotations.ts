@@ -1,7 +1,7 @@
+import { goQuote } from '../dockerfile/go-text.ts';
 import { SlipwayError } from '../errors/index.ts';
 import { localPlatform, parsePlatform, samePlatform } from '../image/platform.ts';
 import type { ImageAnnotations } from '../image/types.ts';
-import { goQuote } from './flags/go-values.ts';
 
 /**
  * Reads `--annotation` as buildx does: `[TYPE[[PLATFORM]][,TYPE…]:]KEY=VALUE`, where a type is `manifest` (the usual

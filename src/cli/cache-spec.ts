@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
+import { goQuote } from '../dockerfile/go-text.ts';
 import type { CacheFrom, CacheFromOptions, CacheTo, CacheToOptions } from '../engine/travel/options.ts';
 import { SlipwayError } from '../errors/index.ts';
 import { isSha256Digest } from '../image/digest.ts';
 import { isTag, parseReference } from '../image/reference.ts';
 import { parseByteSize } from './byte-size.ts';
-import { goQuote, parseCsvRecord, parseInteger } from './flags/go-values.ts';
+import { parseCsvRecord, parseInteger } from './flags/go-values.ts';
 
 /** Kinds that BuildKit has, with why there are none here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {

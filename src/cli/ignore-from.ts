@@ -1,6 +1,6 @@
 import type { IgnoreFrom } from '../context/directory-context.ts';
+import { goQuote } from '../dockerfile/go-text.ts';
 import { SlipwayError } from '../errors/index.ts';
-import { goQuote } from './flags/go-values.ts';
 
 /** The value of `--ignore-from`; empty is none. Throws `usage` for what is not known. */
 export function ignoreFrom(text: string): IgnoreFrom | undefined {

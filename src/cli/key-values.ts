@@ -1,5 +1,5 @@
+import { goQuote } from '../dockerfile/go-text.ts';
 import { SlipwayError } from '../errors/index.ts';
-import { goQuote } from './flags/go-values.ts';
 
 /**
  * `key=value` texts in their order, the last of a key counts. A key alone takes its value from `env` and is left out

@@ -1,6 +1,7 @@
+import { goQuote } from '../dockerfile/go-text.ts';
 import type { SecretSource } from '../engine/secrets.ts';
 import { SlipwayError } from '../errors/index.ts';
-import { goQuote, parseCsvRecord } from './flags/go-values.ts';
+import { parseCsvRecord } from './flags/go-values.ts';
 
 /**
  * Reads `--secret` as buildx does: CSV of `id`, `src` or `source`, `env` and `type` (`file`, `env`). An id alone is

@@ -1,6 +1,6 @@
+import { goQuote } from '../dockerfile/go-text.ts';
 import type { SshSource } from '../engine/ssh/agents.ts';
 import { SlipwayError } from '../errors/index.ts';
-import { goQuote } from './flags/go-values.ts';
 
 /**
  * Reads `--ssh` as buildx does: `default` or `ID`, the agent of SSH_AUTH_SOCK, `ID=SOCKET`, or `ID=KEY[,KEY]`. Throws

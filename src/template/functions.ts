@@ -1,5 +1,6 @@
 import { CallError, equalsAny, less, lessOrEqual } from './compare.ts';
-import { jsonText, sprint, sprintf, sprintln } from './format.ts';
+import { jsonText, sprint, sprintln } from './format.ts';
+import { sprintf } from './sprintf.ts';
 import { GoMap, GoNumber, type GoValue, isSlice, isTrue, plain, StringSlice, typeName } from './values.ts';
 
 /** A function of templates. `least` and `most` are what Go's reflection would check before the call. */

@@ -24,7 +24,7 @@ for (const name of names) {
     '-c',
     `${docker.join(' ')} image prune -af >/dev/null && rm -rf ${cwd}/* && ${docker.join(' ')} builder prune -af >/dev/null`,
   ]);
-  makeRootfs(join(cwd, 'rootfs.tar'));
+  makeRootfs(join(cwd, 'rootfs.tar'), name);
   // The engine sorts by whole seconds.
   const steps = runTranscript(commandsOf(name), {
     program: `sleep 1.05; ${docker.join(' ')} "$@"`,

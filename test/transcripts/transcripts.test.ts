@@ -34,7 +34,7 @@ describe.each(['images', 'archives', 'build', 'import', 'scripts', 'removal'])(
 
     beforeAll(async () => {
       cwd = mkdtempSync(join(tmpdir(), 'slipway-transcript-'));
-      makeRootfs(join(cwd, 'rootfs.tar'));
+      makeRootfs(join(cwd, 'rootfs.tar'), name);
       const program = slipwayCommand([])
         .map((word) => `'${word}'`)
         .join(' ');

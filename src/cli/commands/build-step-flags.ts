@@ -1,9 +1,10 @@
 import { byteSize } from '../../dockerfile/byte-size.ts';
+import { goQuote } from '../../dockerfile/go-text.ts';
 import { SlipwayError } from '../../errors/index.ts';
 import type { RunSettings } from '../../execute/executor.ts';
 import type { ProcessLimit, ResourceLimits } from '../../runtime/resources.ts';
 import type { FlagTable, FlagValues } from '../flags/definition.ts';
-import { goQuote, parseCsvRecord, parseInteger } from '../flags/go-values.ts';
+import { parseCsvRecord, parseInteger } from '../flags/go-values.ts';
 
 /** Flags of `build` that hold for every RUN. Those of limits also are the classic builder's. */
 export const stepFlags = {

@@ -1,3 +1,4 @@
+import { goQuote } from '../../dockerfile/go-text.ts';
 import { SlipwayError } from '../../errors/index.ts';
 import { parseReference } from '../../image/reference.ts';
 import { isProgressMode } from '../../progress/create-sink.ts';
@@ -8,7 +9,6 @@ import { parseByteSize } from '../byte-size.ts';
 import { defineCommand } from '../command.ts';
 import { parseEntitlement } from '../entitlement.ts';
 import type { FlagValues, ParsedFlags } from '../flags/definition.ts';
-import { goQuote } from '../flags/go-values.ts';
 import { ignoreFrom } from '../ignore-from.ts';
 import { isolationChoice } from '../isolation-choice.ts';
 import { keyValues } from '../key-values.ts';

@@ -1,7 +1,7 @@
+import { goQuote } from '../../dockerfile/go-text.ts';
 import { SlipwayError } from '../../errors/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import type { FlagDefinition } from '../flags/definition.ts';
-import { goQuote } from '../flags/go-values.ts';
 import { type IsolationChoice, isolationChoice } from '../isolation-choice.ts';
 import { keyValues } from '../key-values.ts';
 import { type RuntimeName, runtimeName } from '../runtime-name.ts';

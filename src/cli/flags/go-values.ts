@@ -1,28 +1,10 @@
+import { goQuote, parseGoBoolean } from '../../dockerfile/go-text.ts';
 import { SlipwayError } from '../../errors/index.ts';
-
-const TRUE = new Set(['1', 't', 'T', 'TRUE', 'true', 'True']);
-const FALSE = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False']);
-
-/** Text as Go's %q shows it, for the characters that occur in command lines. */
-export function goQuote(text: string): string {
-  let out = '"';
-  for (const char of text) {
-    const code = char.codePointAt(0)!;
-    if (char === '"' || char === '\\') out += `\\${char}`;
-    else if (char === '\n') out += '\\n';
-    else if (char === '\r') out += '\\r';
-    else if (char === '\t') out += '\\t';
-    else if (code < 0x20 || code === 0x7f) out += `\\x${code.toString(16).padStart(2, '0')}`;
-    else if (code >= 0x80 && code < 0xa0) out += `\\u${code.toString(16).padStart(4, '0')}`;
-    else out += char;
-  }
-  return `${out}"`;
-}
 
 /** Go's strconv.ParseBool. Throws an Error with Go's words. */
 export function parseBool(text: string): boolean {
-  if (TRUE.has(text)) return true;
-  if (FALSE.has(text)) return false;
+  const value = parseGoBoolean(text);
+  if (value !== undefined) return value;
   throw new SlipwayError('usage', `strconv.ParseBool: parsing ${goQuote(text)}: invalid syntax`, {
     code: 'INVALID_FLAG_VALUE',
   });

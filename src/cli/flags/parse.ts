@@ -1,6 +1,7 @@
+import { goQuote } from '../../dockerfile/go-text.ts';
 import { SlipwayError } from '../../errors/index.ts';
 import type { FlagDefinition, FlagTable, FlagValues, GivenFlag, ParsedFlags } from './definition.ts';
-import { goQuote, parseBool, parseCsvRecord, parseInteger } from './go-values.ts';
+import { parseBool, parseCsvRecord, parseInteger } from './go-values.ts';
 import { nearest } from './nearest.ts';
 
 export interface ParseOptions {

@@ -1,5 +1,5 @@
+import { goQuote } from '../../dockerfile/go-text.ts';
 import type { FlagDefinition, FlagTable } from './definition.ts';
-import { goQuote } from './go-values.ts';
 
 const SLOP = 5;
 const LEAST_WIDTH = 24;

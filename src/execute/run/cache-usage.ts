@@ -1,8 +1,8 @@
-import { closeSync, lstatSync, openSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno, SlipwayError } from '../../errors/index.ts';
 import { deleteTree } from '../../store/collect.ts';
-import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
+import { treeBytes } from '../../store/gc/measure.ts';
 import type { Sys } from '../../sys/sys.ts';
 import { cacheName, nameFile } from './cache-home.ts';
 
@@ -49,11 +49,17 @@ function usageOf(work: CacheWork, digest: string): CacheUsage | undefined {
   return {
     ...cacheName(home),
     digest,
-    size: diskUsage(work, bytesOf(home)),
+    size: sizeOf(work, home),
     lastUsedMs: Math.max(0, ...times),
     inUse: locks.some((name) => isHeld(work.sys, join(home, name))),
     directories: directories.length,
   };
+}
+
+function sizeOf({ aborted }: CacheWork, home: string): number {
+  return treeBytes(Buffer.from(home), () => {
+    if (aborted()) throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED' });
+  });
 }
 
 function isHeld(sys: Sys, path: string): boolean {
@@ -100,31 +106,6 @@ export function removeCache(work: CacheWork, digest: string): boolean {
     if (!isErrno(error, 'ENOTEMPTY') && !isErrno(error, 'ENOENT')) throw error;
   }
   return true;
-}
-
-const BLOCK_BYTES = 512;
-
-/** As `du` counts. What vanishes meanwhile counts as nothing. */
-function diskUsage({ aborted }: CacheWork, top: BytePath): number {
-  const seen = new Set<string>();
-  const waiting = [top];
-  let size = 0;
-  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-    if (aborted()) throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED' });
-    for (const name of ifThere(() => readdirSync(bufferOf(path!), { encoding: 'buffer' })) ?? []) {
-      const child = `${path}/${name.toString('latin1')}`;
-      const stat = ifThere(() => lstatSync(bufferOf(child), { bigint: true }));
-      if (stat === undefined) continue;
-      if (stat.isDirectory()) waiting.push(child);
-      else if (stat.nlink > 1n) {
-        const inode = `${stat.dev}:${stat.ino}`;
-        if (seen.has(inode)) continue;
-        seen.add(inode);
-      }
-      size += Number(stat.blocks) * BLOCK_BYTES;
-    }
-  }
-  return size;
 }
 
 function openIfThere(path: string): number | undefined {

@@ -39,11 +39,16 @@ export function measureLayers(
 
 const SLASH = Buffer.from('/');
 
-function treeBytes(top: Buffer): number {
+/**
+ * Bytes that a directory and all in it take on the disk, hard links once, as `du` counts. What vanishes meanwhile counts
+ * as nothing. `beat` is called for every directory; what it throws ends the walk.
+ */
+export function treeBytes(top: Buffer, beat: () => void = () => {}): number {
   const seen = new Set<string>();
   const waiting = [top];
   let bytes = blocksOf(top);
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    beat();
     for (const name of namesIn(path)) {
       const child = Buffer.concat([path, SLASH, name]);
       const stat = statOf(child);
