@@ -296,6 +296,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     return result;
   } catch (error) {
     if (lineImages) await keepLines(lineImages, session).catch(() => {});
+    travel?.keepForeign(own);
     throw error;
   } finally {
     await session.close();

@@ -20,6 +20,10 @@ export async function buildTarget(
     dockerfile: ____,
     target: _____,
     targets: ______,
+    // What is told and left is about the build that was asked for.
+    cacheTo: _______,
+    onResult: ________,
+    onStart: _________,
     ...shared
   } = outer;
   const result = await run({

@@ -70,7 +70,12 @@ export class RecordCollector implements StepObserver {
   keepForeign(cache: CacheBackend): void {
     for (const { identity, record, parts } of this.#foreign.values()) {
       const { created, durationMs, layer } = record;
-      cache.record({ ...identity, diffId: layer.diffId, created, durationMs, parts });
+      try {
+        cache.record({ ...identity, diffId: layer.diffId, created, durationMs, parts });
+      } catch {
+        // Its layer has just been collected, or the disk is full: the next build asks the cache again.
+        return;
+      }
     }
   }
 

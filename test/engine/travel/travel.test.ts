@@ -14,6 +14,7 @@ import { proxiedRegistry } from '../../registry/proxied-registry.ts';
 import { type MadeImage, pushDocument } from '../../registry/remote-images.ts';
 import { REGISTRY_NEEDS } from '../../registry/servers.ts';
 import { describeWith, program } from '../../support/need.ts';
+import { runSlipway } from '../../support/slipway.ts';
 import { machines } from './machines.ts';
 
 const execute = promisify(execFile);
@@ -375,6 +376,63 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('skopeo')] }, 'a cache that tr
     const asked = await build('one', path, { buildArgs: { BUILDKIT_INLINE_CACHE: '1' } });
     expect([asked.imageId, asked.unusedBuildArgs]).toEqual([first.imageId, []]);
     expect((await build('one', path)).imageId).not.toBe(first.imageId);
+  });
+
+  test('two builds write into one directory at the same time', async () => {
+    const dest = join(place.folder, 'together');
+    const names = ['a', 'b'];
+    const paths = names.map((name) => context({ Dockerfile: 'FROM scratch\nCOPY file /\n', file: name }));
+    await Promise.all(
+      names.map((tag, index) => build(tag, paths[index]!, { cacheTo: [{ type: 'local', dest, tag }] })),
+    );
+    for (const [index, tag] of names.entries()) {
+      const found = await build(`${tag}-again`, paths[index]!, {
+        cacheFrom: [{ type: 'local', src: dest, tag }],
+      });
+      expect(found.ran).toBe(0);
+    }
+  });
+
+  test('on the command line: lines of progress, and the id before the cache', async () => {
+    const path = context({ Dockerfile: 'FROM scratch\nCOPY a /a\n', a: 'a\n' });
+    const ref = `${place.proxy.host}/shell:cache`;
+    const run = {
+      root: root('shell'),
+      cwd: place.folder,
+      env: { HOME: '/nowhere', SLIPWAY_RETRY_DELAY_MS: '1' },
+    };
+    const { stderr } = await runSlipway(
+      ['build', '--progress=plain', `--cache-from=${ref}`, `--cache-to=type=registry,ref=${ref}`, path],
+      run,
+    );
+    const lines = stderr
+      .replaceAll(place.proxy.host, 'HOST')
+      .replace(/sha256:[0-9a-f]{64}/g, '<digest>')
+      .replace(/ \d+\.\ds done/g, ' done')
+      .split('\n')
+      .filter((line) => /cache|writing [^i]|ERROR|CACHE/.test(line));
+    // A display under load begins the same vertex several times.
+    expect([...new Set(lines)].join('\n')).toMatchInlineSnapshot(`
+      "#4 importing cache manifest from HOST/shell:cache
+      #4 ERROR: HOST/shell:cache: not found
+      #7 exporting cache to registry
+      #7 preparing build cache for export done
+      #7 writing layer <digest> done
+      #7 writing config <digest> done
+      #7 writing cache image manifest <digest> done
+       > importing cache manifest from HOST/shell:cache:
+       - CACHE_IMPORT: the cache HOST/shell:cache is not used: HOST/shell:cache: not found"
+    `);
+    place.proxy.fault = ({ method }) => (method === 'PUT' ? 'error' : 'none');
+    const iid = join(place.folder, 'iid');
+    const failed = await runSlipway(
+      ['build', '-q', '--iidfile', iid, `--cache-to=type=registry,ref=${ref}2`, path],
+      run,
+    );
+    expect([failed.exitCode, failed.stdout]).toEqual([1, `${readFileSync(iid, 'utf8')}\n`]);
+    expect(failed.stderr.replaceAll(place.proxy.host, 'HOST')).toContain(
+      'failed to export the cache to HOST/shell:cache2: ',
+    );
   });
 
   test('nothing is asked while the store has everything', async () => {
