@@ -3,7 +3,7 @@ import type { Platform } from '../image/types.ts';
 import type { CopyOperation, RunMount, RunOperation, WorkdirOperation } from '../plan/types.ts';
 import type { KeyParts } from './keys.ts';
 
-/** What every step's key holds. */
+/** What keys hold beside the instruction: those of COPY and WORKDIR, which run nothing, the time alone. */
 export interface CommonParts {
   platform: Platform;
   /** SOURCE_DATE_EPOCH in seconds: it changes the times in the layer. */
@@ -64,7 +64,7 @@ function settingParts({ extraHosts = [], ulimits = [], shmSize }: RunSettings): 
 /** Parts of a COPY's or ADD's key; `content` is the digest of the files that it selects. */
 export function copyParts(operation: CopyOperation, content: string, common: CommonParts): KeyParts {
   const { instruction, destination, chown, chmod, link, parents, unpack } = operation;
-  const parts: KeyParts = { instruction, destination, content, ...commonParts(common) };
+  const parts: KeyParts = { instruction, destination, content, ...timeParts(common) };
   if (chown !== undefined) parts.chown = chown;
   if (chmod !== undefined) parts.chmod = chmod;
   if (link) parts.link = 'true';
@@ -78,13 +78,16 @@ export function copyParts(operation: CopyOperation, content: string, common: Com
 
 /** Parts of a WORKDIR's key. */
 export function workdirParts(operation: WorkdirOperation, common: CommonParts): KeyParts {
-  return { instruction: 'WORKDIR', path: operation.path, user: operation.user, ...commonParts(common) };
+  return { instruction: 'WORKDIR', path: operation.path, user: operation.user, ...timeParts(common) };
 }
 
-function commonParts({ platform, epoch }: CommonParts): KeyParts {
-  const { os, architecture, variant } = platform;
-  const name = [os, architecture, variant].filter(Boolean).join('/');
-  return epoch === undefined ? { platform: name } : { platform: name, epoch: String(epoch) };
+function commonParts(common: CommonParts): KeyParts {
+  const { os, architecture, variant } = common.platform;
+  return { platform: [os, architecture, variant].filter(Boolean).join('/'), ...timeParts(common) };
+}
+
+function timeParts({ epoch }: CommonParts): KeyParts {
+  return epoch === undefined ? {} : { epoch: String(epoch) };
 }
 
 function mountPart(mount: RunMount): string {

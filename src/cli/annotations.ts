@@ -1,12 +1,13 @@
 import { goQuote } from '../dockerfile/go-text.ts';
 import { SlipwayError } from '../errors/index.ts';
-import { localPlatform, parsePlatform, samePlatform } from '../image/platform.ts';
-import type { ImageAnnotations } from '../image/types.ts';
+import { annotationsFor, mergeAnnotations } from '../image/annotations.ts';
+import { formatPlatform, parsePlatform, samePlatform } from '../image/platform.ts';
+import type { ImageAnnotations, Platform } from '../image/types.ts';
 
 /**
  * Reads `--annotation` as buildx does: `[TYPE[[PLATFORM]][,TYPE…]:]KEY=VALUE`, where a type is `manifest` (the usual
- * one), `manifest-descriptor`, `index` or `index-descriptor`. Throws `usage` with buildx's words; an image of one
- * platform has no index, which is refused as BuildKit does.
+ * one), `manifest-descriptor`, `index` or `index-descriptor`. Throws `usage` with buildx's words. Whether the build has
+ * a place for them `settleAnnotations` says.
  */
 export function parseAnnotations(texts: readonly string[]): ImageAnnotations {
   let annotations: ImageAnnotations = {};
@@ -23,7 +24,7 @@ export function parseAnnotations(texts: readonly string[]): ImageAnnotations {
   return annotations;
 }
 
-/** Adds one; `place` is a type, with a platform in brackets or without. Throws as `parseAnnotations`. */
+/** Adds one; `place` is a type, with a platform in brackets or without. Errors as `parseAnnotations`. */
 export function addAnnotation(
   annotations: ImageAnnotations,
   { place, key, value }: { place: string; key: string; value: string },
@@ -36,20 +37,53 @@ export function addAnnotation(
   }
   const [, type, platform] = match;
   if (key === '') throw invalid(`invalid annotation ${goQuote(`${place}:=${value}`)}: empty key`);
-  if (platform !== undefined && !samePlatform(parsePlatform(platform), localPlatform())) {
-    throw invalid(`invalid annotation for ${platform}: no image is built for that platform`);
+  const level = LEVELS[type!];
+  if (level === undefined) throw invalid(`unknown annotation type ${goQuote(type!)}`);
+  if (platform === undefined) return mergeAnnotations(annotations, { [level]: { [key]: value } })!;
+  const name = formatPlatform(parsePlatform(platform));
+  if (level === 'index' || level === 'indexDescriptor')
+    throw invalid(`${type} annotations belong to the whole index: they take no platform`);
+  return mergeAnnotations(annotations, { platforms: { [name]: { [level]: { [key]: value } } } })!;
+}
+
+const LEVELS: Readonly<Record<string, 'manifest' | 'manifestDescriptor' | 'index' | 'indexDescriptor'>> = {
+  manifest: 'manifest',
+  'manifest-descriptor': 'manifestDescriptor',
+  index: 'index',
+  'index-descriptor': 'indexDescriptor',
+};
+
+/** What a build makes, as far as annotations must know. */
+export interface AnnotatedBuild {
+  /** At least one. */
+  platforms: readonly Platform[];
+  makesIndex: boolean;
+}
+
+/**
+ * Refuses annotations that nothing of a build can have: of a platform that it is not for and, unless it makes one, of
+ * an index. Where it makes none, those of the one platform are those of the image.
+ */
+export function settleAnnotations<T extends ImageAnnotations | undefined>(
+  annotations: T,
+  { platforms, makesIndex }: AnnotatedBuild,
+): T | ImageAnnotations | undefined {
+  if (annotations === undefined) return annotations;
+  for (const name of Object.keys(annotations.platforms ?? {})) {
+    if (platforms.some((platform) => samePlatform(platform, parsePlatform(name)))) continue;
+    throw invalid(`invalid annotation for ${name}: no image is built for that platform`);
   }
-  if (type === 'manifest') return { ...annotations, manifest: { ...annotations.manifest, [key]: value } };
-  if (type === 'manifest-descriptor') {
-    return { ...annotations, manifestDescriptor: { ...annotations.manifestDescriptor, [key]: value } };
-  }
-  if (type === 'index' || type === 'index-descriptor') {
+  for (const [type, level] of [
+    ['index', 'index'],
+    ['index-descriptor', 'indexDescriptor'],
+  ] as const) {
+    if (makesIndex || annotations[level] === undefined) continue;
     throw invalid(
       `${type} annotations not supported for single platform export`,
       'An image of one platform has no index of its own: annotate the manifest or manifest-descriptor.',
     );
   }
-  throw invalid(`unknown annotation type ${goQuote(type!)}`);
+  return makesIndex ? annotations : annotationsFor(annotations, platforms[0]!);
 }
 
 function invalid(message: string, hint?: string): SlipwayError {

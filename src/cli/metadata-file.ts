@@ -46,16 +46,25 @@ export function writeMetadataFile(path: string, metadata: Record<string, unknown
 }
 
 function describe(image: BuiltImage, buildId: string): Record<string, unknown> {
-  const { imageId, manifest, tags, stored } = image;
+  const { imageId, manifest, tags, stored, index } = image;
   // Builder and node, as buildx has them; the id is the one that `slipway builds` takes.
   const ref = { 'buildx.build.ref': `default/default/${buildId}` };
   if (manifest === undefined && !stored) return ref;
+  const name = tags.length === 0 ? {} : { 'image.name': tags.join(',') };
+  // Of an index BuildKit says no configuration.
+  if (index !== undefined)
+    return {
+      ...ref,
+      ...(manifest === undefined ? {} : { 'containerimage.descriptor': manifest }),
+      'containerimage.digest': manifest?.digest ?? index,
+      ...name,
+    };
   return {
     ...ref,
     'containerimage.config.digest': imageId,
     ...(manifest === undefined ? {} : { 'containerimage.descriptor': descriptorOf(image, manifest) }),
     'containerimage.digest': manifest?.digest ?? imageId,
-    ...(tags.length === 0 ? {} : { 'image.name': tags.join(',') }),
+    ...name,
   };
 }
 

@@ -56,11 +56,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   mode: { types: ['local'], read: readMode },
   'platform-split': {
     types: FILES,
-    read: (value, type) => {
-      const platformSplit = boolean('platform-split', value);
-      if (platformSplit && type === 'tar') throw refused('platform-split', 'a tar has one platform');
-      return { platformSplit };
-    },
+    read: (value) => ({ platformSplit: boolean('platform-split', value) }),
   },
   compression: { types: IMAGES, read: readCompression },
   'compression-level': { types: IMAGES, read: readLevel },

@@ -1,3 +1,4 @@
+import { mergeAnnotations } from '../image/annotations.ts';
 import { parseCsvRecord } from './flags/go-values.ts';
 import { invalid, OUTPUT_TYPES, type OutputSpec, type OutputType, readOutputKey } from './output-keys.ts';
 
@@ -32,7 +33,7 @@ export function parseOutput(text: string): OutputSpec {
   for (const [key, value] of values) {
     const { annotations, ...rest } = readOutputKey(key, value, found.type);
     Object.assign(found, rest);
-    if (annotations !== undefined) found.annotations = merged(found.annotations, annotations);
+    if (annotations !== undefined) found.annotations = mergeAnnotations(found.annotations, annotations)!;
   }
   check(found);
   return found;
@@ -64,17 +65,6 @@ function check(output: OutputSpec): void {
       `compression-level ${compressionLevel} is out of range for ${compression ?? 'gzip'}: ${range.join(' to ')}`,
     );
   }
-}
-
-function merged(
-  before: OutputSpec['annotations'] = {},
-  added: NonNullable<OutputSpec['annotations']>,
-): NonNullable<OutputSpec['annotations']> {
-  const result = { ...before };
-  for (const level of ['manifest', 'manifestDescriptor'] as const) {
-    if (added[level] !== undefined) result[level] = { ...before[level], ...added[level] };
-  }
-  return result;
 }
 
 function spec(type: OutputSpec['type'], given: Partial<OutputSpec>): OutputSpec {

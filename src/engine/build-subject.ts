@@ -1,8 +1,9 @@
 import { join, resolve } from 'node:path';
 import { redactUrl } from '../errors/redact-url.ts';
-import { formatPlatform, localPlatform } from '../image/platform.ts';
+import { formatPlatform } from '../image/platform.ts';
 import type { BuildSubject } from '../record/build-record.ts';
 import type { BuildOptions } from './options.ts';
+import { wantedPlatforms } from './wanted-platforms.ts';
 import type { WantedTarget } from './wanted-targets.ts';
 
 const URL_START = /^(?:[a-z+]+:\/\/|git@|github\.com\/)/i;
@@ -16,7 +17,7 @@ export function buildSubject(options: BuildOptions, wanted: readonly WantedTarge
     file: fileOf(options, { context, cwd }),
     context,
     ...(target === '' ? {} : { target }),
-    platform: formatPlatform(options.platform ?? localPlatform()),
+    platform: wantedPlatforms(options).map(formatPlatform).join(','),
   };
 }
 

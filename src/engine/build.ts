@@ -5,25 +5,23 @@ import { SlipwayError } from '../errors/index.ts';
 import type { Executor } from '../execute/executor.ts';
 import { NO_ISOLATION_WARNING } from '../execute/isolation.ts';
 import { localExecutor } from '../execute/local-executor.ts';
-import { localPlatform } from '../image/platform.ts';
 import type { ImageConfig } from '../image/types.ts';
 import type { Plan } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
 import { BuildRecorder } from '../record/recorder.ts';
 import { buildsAreDue, tidyBuilds } from '../record/retention.ts';
-import { inputsOf } from '../solve/priorities.ts';
 import { type Solved, solve } from '../solve/solve.ts';
 import { fetched, type Snapshot } from '../solve/types.ts';
 import { getContent, putContent } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
-import { assembleImage } from './assemble-image.ts';
+import { type AssembledImage, assembleImage } from './assemble-image.ts';
 import { buildSubject } from './build-subject.ts';
-import { deliverTarget, isStored, type TargetResult } from './deliver-target.ts';
+import { deliverTarget, isStored, type PlatformImage, type TargetResult } from './deliver-target.ts';
 import { InternalVertices } from './internal-vertices.ts';
 import type { LineImages } from './line-images.ts';
-import { checkPlatform, makePlan, type PlanSource } from './make-plan.ts';
 import { openStoreForWork } from './open-store.ts';
 import type { BuildOptions, BuildResult, BuiltImage } from './options.ts';
+import { announcePlan, planBuild } from './plan-build.ts';
 import { stepPreparer } from './prepare-step.ts';
 import { Secrets } from './secrets.ts';
 import { StoreSession } from './session.ts';
@@ -32,6 +30,7 @@ import type { BuildInput } from './sources/build-input.ts';
 import { BuildSources } from './sources/build-sources.ts';
 import { SshAgents } from './ssh/agents.ts';
 import type { BuildTravel } from './travel/build-travel.ts';
+import { wantedPlatforms } from './wanted-platforms.ts';
 import { type WantedTarget, wantedTargets } from './wanted-targets.ts';
 
 /**
@@ -128,7 +127,8 @@ async function buildFromInput(
 /** Nothing of it is loaded unless it is asked for. */
 async function travelOf(task: BuildTask & { store: Store }): Promise<BuildTravel | undefined> {
   const { options } = task;
-  const { cacheFrom = [], cacheTo = [], platform = localPlatform(), buildArgs } = options;
+  const { cacheFrom = [], cacheTo = [], buildArgs } = options;
+  const platform = wantedPlatforms(options)[0]!;
   const asksInline = ['1', 'true'].includes(buildArgs?.BUILDKIT_INLINE_CACHE ?? '');
   if (cacheFrom.length === 0 && cacheTo.length === 0 && !asksInline) return undefined;
   const { BuildTravel } = await import('./travel/build-travel.ts');
@@ -173,10 +173,10 @@ interface BuildJob extends BuildTask {
 
 async function runBuild(job: BuildJob): Promise<BuildResult> {
   const { options, store, emit, travel } = job;
-  const plan = await planOf(job);
+  const plan = await planBuild(job);
   job.recorder.plan(plan);
   job.internal.ignoreFile(job.input.context);
-  announce(plan, emit);
+  announcePlan(plan, emit);
   const own = storeCache({ store, buildId: job.recorder.id, lease: () => session.lease() });
   const session: StoreSession = new StoreSession({
     store,
@@ -239,7 +239,8 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
             check: (snapshot, selector, digest) => contents.check(knownChain(snapshot), selector, digest),
           }),
         },
-        common: { platform: plan.platform, epoch: clampMtime },
+        platformOf: (node) => plan.stages[node.stage]!.platform,
+        epoch: clampMtime,
         normalizeModes: options.normalizeModes,
         secretsOf: (operation) => job.secrets.of(operation),
         agentsOf: (operation) => job.agents.of(operation),
@@ -260,8 +261,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     });
     const results: TargetResult[] = [];
     let wrote = solved.ran > 0;
-    for (const [index, target] of job.wanted.entries()) {
-      const stageIndex = plan.targets?.[index] ?? plan.target;
+    const imageOf = async (target: WantedTarget, stageIndex: number): Promise<AssembledImage> => {
       const stage = plan.stages[stageIndex]!;
       const snapshot = solved.snapshots.get(stage.result)!;
       if (keepsLayers(options, target)) await fetched(snapshot);
@@ -269,11 +269,19 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       const work = { plan, stage, snapshot, cache, executor, clampMtime, signal: job.signal };
       const squashed = kind && (await (await import('./squash.ts')).squashStage({ ...work, kind }));
       wrote ||= squashed?.ran === true;
-      const image = await assembleImage(store, plan, stageIndex, solved.snapshots, {
+      return assembleImage(store, plan, stageIndex, solved.snapshots, {
         squashed,
         extra: travel?.inline(),
       });
-      results.push({ ...target, name: stage.displayName, image });
+    };
+    for (const [index, target] of job.wanted.entries()) {
+      const stageIndex = plan.targets?.[index] ?? plan.target;
+      const name = plan.stages[stageIndex]!.displayName;
+      const variants: PlatformImage[] = [];
+      for (const { platform, targets } of plan.platforms ?? [])
+        variants.push({ platform, image: await imageOf(target, targets[index]!) });
+      const image = variants[0]?.image ?? (await imageOf(target, stageIndex));
+      results.push({ ...target, name, image, ...(plan.platforms && { variants }) });
     }
     if (wrote) {
       await (await session.worker()).client.call('sync', {});
@@ -284,14 +292,20 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
       lineImages.keep();
     }
     for (const result of results) {
-      const manifest = await deliverTarget(result, { job, plan, session });
-      if (manifest !== undefined) result.manifest = manifest;
+      Object.assign(result, await deliverTarget(result, { job, plan, session }));
     }
     cache.touch();
     travel?.keepForeign(own);
     const result = resultOf(job, { plan, results, solved });
     await options.onResult?.(result);
-    await travel?.export(session, new Set(results.flatMap(({ image }) => image.diffIds)));
+    await travel?.export(
+      session,
+      new Set(
+        results.flatMap(({ image, variants }) =>
+          (variants ?? [{ image }]).flatMap((one) => one.image.diffIds),
+        ),
+      ),
+    );
     if (solved.ran > 0) await cleanUp(job, session);
     return result;
   } catch (error) {
@@ -307,70 +321,6 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
 async function keepLines(lineImages: LineImages, session: StoreSession): Promise<void> {
   await (await session.worker()).client.call('sync', {});
   lineImages.keep();
-}
-
-async function planOf(job: BuildJob): Promise<Plan> {
-  const { options, store, input, env } = job;
-  const named = await job.sources.named();
-  const host = localPlatform();
-  const platform = options.platform ?? host;
-  checkPlatform(platform, host);
-  const bases = job.sources.bases(job.emit);
-  const epoch = env.SOURCE_DATE_EPOCH;
-  const buildArgs = new Map(Object.entries(options.buildArgs ?? {}));
-  if (epoch !== undefined && !buildArgs.has('SOURCE_DATE_EPOCH')) buildArgs.set('SOURCE_DATE_EPOCH', epoch);
-  const plan = await makePlan(store, {
-    file: input.file,
-    text: input.text,
-    ...stagesAskedFor(job),
-    buildArgs,
-    labels: new Map(Object.entries(options.labels ?? {})),
-    platform,
-    network: options.network ?? 'default',
-    noCache: options.noCache ?? false,
-    allow: options.allow ?? [],
-    namedContexts: named?.planned() ?? new Map(),
-    resolveContext: (name) => named!.image(name),
-    resolveImage: (reference, wanted) => bases.resolve(reference, wanted),
-    asksRegistries: bases.asks,
-    timeOf: (source) => job.sources.timeOf(source),
-    unsetEnv: options.unsetEnv ?? [],
-    unsetLabels: options.unsetLabels ?? [],
-    ignoreSyntax: options.ignoreSyntax ?? false,
-    withLines: options.lines ?? false,
-    onLookUp: (reference) => job.internal.metadata(reference),
-  });
-  return options.timestamp === undefined ? plan : { ...plan, epoch: options.timestamp };
-}
-
-/** All steps at once, so that displays can count them. */
-function announce(plan: Plan, emit: (event: BuildEvent) => void): void {
-  const scratch = new Set<string>();
-  for (const node of plan.nodes) {
-    if (node.operation.kind === 'scratch') {
-      scratch.add(node.id);
-      continue;
-    }
-    emit({
-      type: 'announced',
-      vertex: node.id,
-      name: `${node.label} ${node.title}`,
-      inputs: inputsOf(node).filter((input) => !scratch.has(input)),
-      internal: false,
-      ...(node.range === undefined ? {} : { range: node.range }),
-    });
-  }
-  for (const warning of plan.warnings) emit({ type: 'warning', ...warning });
-}
-
-/** One target alone is planned under its own name, so that its plan is found again however it was asked for. */
-function stagesAskedFor({ options, wanted }: BuildJob): Pick<PlanSource, 'target' | 'targets' | 'allStages'> {
-  const names = wanted.flatMap(({ stage }) => stage ?? []);
-  return {
-    target: names.at(-1),
-    targets: names.length > 1 ? names : undefined,
-    allStages: options.allStages,
-  };
 }
 
 /** Its failure is none of the build: the image is there. But settings that make no sense are said. */
@@ -404,12 +354,17 @@ function resultOf(job: BuildJob, done: { plan: Plan; results: TargetResult[]; so
   };
 }
 
-function builtImage({ name, image, tags, manifest }: TargetResult, stored: boolean): BuiltImage {
+function builtImage(target: TargetResult, stored: boolean): BuiltImage {
+  const { name, image, tags, manifest, index, variants } = target;
   const { created } = JSON.parse(image.config.bytes.toString('utf8')) as ImageConfig;
   return {
     stage: name,
     ...(manifest === undefined ? {} : { manifest }),
     imageId: image.config.digest,
+    ...(index === undefined ? {} : { index }),
+    ...(variants && {
+      variants: variants.map(({ platform, image }) => ({ platform, imageId: image.config.digest })),
+    }),
     tags: [...tags],
     platform: image.platform,
     ...(created === undefined ? {} : { created }),

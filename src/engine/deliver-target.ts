@@ -1,8 +1,7 @@
-import { isMultiPlatform } from '../dockerfile/multi-platform.ts';
-import type { Descriptor } from '../image/types.ts';
+import type { Descriptor, Digest, Platform } from '../image/types.ts';
 import type { Plan } from '../plan/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
-import { annotationsOf, putAnnotations } from '../store/image-annotations.ts';
+import { rememberAnnotations } from '../store/image-annotations.ts';
 import { putImage } from '../store/images.ts';
 import type { Store } from '../store/store.ts';
 import type { AssembledImage } from './assemble-image.ts';
@@ -11,11 +10,22 @@ import type { BuildOutput } from './output-options.ts';
 import type { StoreSession } from './session.ts';
 import type { WantedTarget } from './wanted-targets.ts';
 
+/** A target's image for one of several platforms. */
+export interface PlatformImage {
+  platform: Platform;
+  image: AssembledImage;
+}
+
 /** A target with its image. */
 export interface TargetResult extends WantedTarget {
   /** Its stage, as progress shows it. */
   name: string;
+  /** Of several platforms the first one's. */
   image: AssembledImage;
+  /** For all platforms, where the result is an index. */
+  variants?: PlatformImage[];
+  /** Digest of that index. */
+  index?: Digest;
   /** Of the first archive that it was written to. */
   manifest?: Descriptor;
 }
@@ -45,22 +55,31 @@ export function isStored(
 }
 
 export interface Delivery {
-  job: { options: BuildOptions; store: Store; signal: AbortSignal; emit: (event: BuildEvent) => void };
+  job: {
+    options: BuildOptions;
+    wanted: readonly WantedTarget[];
+    store: Store;
+    signal: AbortSignal;
+    emit: (event: BuildEvent) => void;
+  };
   plan: Plan;
   session: StoreSession;
 }
 
-/**
- * Puts the image of a target into the store under its names, and wherever else it is wanted. Gives the manifest of the
- * first archive that it was written to.
- */
-export async function deliverTarget(
-  result: TargetResult,
-  { job, plan, session }: Delivery,
-): Promise<Descriptor | undefined> {
+/** What became of a target. */
+export interface Delivered {
+  /** Of the first archive or registry that it was written to. */
+  manifest?: Descriptor;
+  /** Digest of the store's index, where there are several platforms. */
+  index?: Digest;
+}
+
+/** Puts the image of a target into the store under its names, and wherever else it is wanted. */
+export async function deliverTarget(result: TargetResult, delivery: Delivery): Promise<Delivered> {
+  const { job, plan, session } = delivery;
   const { options, store, emit } = job;
-  const { image, tags, outputs, name } = result;
-  const several = plan.targets !== undefined;
+  const { image, tags, outputs, name, variants } = result;
+  const several = job.wanted.length > 1;
   const vertex = several ? `export ${name}` : 'export';
   const what = exportTitle(isStored(options, result) ? undefined : outputs[0]?.type);
   const title = several ? what.replace('exporting', `exporting ${name}`) : what;
@@ -70,33 +89,41 @@ export async function deliverTarget(
     const time = Date.now();
     emit({ type: 'status', vertex, id, current: 0, unit: 'items', time, done: true });
   };
-  if (isStored(options, result)) {
-    putImage(store, { config: image.config.bytes, tags });
-    if (options.annotations !== undefined || annotationsOf(store, image.config.digest) !== undefined) {
-      putAnnotations(store, image.config.digest, options.annotations);
+  const delivered: Delivered = {};
+  if (variants !== undefined) {
+    const { describeIndex, storeIndex } = await import('./store-index.ts');
+    const index = describeIndex(store, variants, options.annotations);
+    delivered.index = index.document.digest;
+    if (isStored(options, result)) {
+      storeIndex(store, index, tags);
+      for (const { config } of index.members) note(`writing image ${config.digest}`);
+      note(`writing index ${index.document.digest}`);
+      for (const tag of tags) note(`naming to ${tag}`);
     }
+  } else if (isStored(options, result)) {
+    putImage(store, { config: image.config.bytes, tags });
+    rememberAnnotations(store, image.config.digest, options.annotations);
     note(`writing image ${image.config.digest}`);
     for (const tag of tags) note(`naming to ${tag}`);
   }
-  let manifest: Descriptor | undefined;
   if (outputs.length > 0) {
     const { writeOutputs } = await import('./write-outputs.ts');
-    manifest = await writeOutputs({
+    const manifest = await writeOutputs({
       store,
-      image,
+      images: variants ?? [{ platform: plan.platform, image }],
+      makesIndex: variants !== undefined,
       tags,
       outputs,
       cwd: options.cwd ?? process.cwd(),
       clampMtime: options.rewriteTimestamp === false ? undefined : plan.epoch,
-      platform: plan.platform,
-      multiPlatform: isMultiPlatform(new Map(Object.entries(options.buildArgs ?? {}))),
       annotations: options.annotations,
       note,
       session,
       env: options.env ?? process.env,
       signal: job.signal,
     });
+    if (manifest !== undefined) delivered.manifest = manifest;
   }
   emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
-  return manifest;
+  return delivered;
 }

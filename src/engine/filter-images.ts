@@ -27,12 +27,13 @@ export function selectImages(store: Store, selection: ImageSelection): ImageReco
   const { all = false, filters = new Map(), now } = selection;
   const records = listImages(store);
   const parents = new Set(records.map(({ parent }) => parent));
-  const isIntermediate = (image: ImageRecord): boolean => !isNamed(image) && parents.has(image.id);
+  const isIntermediate = (image: ImageRecord): boolean =>
+    !isNamed(image) && (parents.has(image.id) || image.indexed === true);
   const tests: ((image: ImageRecord) => boolean)[] = [];
   if (!all) tests.push((image) => !isIntermediate(image));
   const dangling = booleanFilter(filters.get('dangling'), 'dangling');
   if (dangling !== undefined) {
-    tests.push((image) => (!isNamed(image) && !parents.has(image.id)) === dangling);
+    tests.push((image) => (!isNamed(image) && !parents.has(image.id) && image.indexed !== true) === dangling);
   }
   for (const label of filters.get('label') ?? []) tests.push((image) => hasLabel(store, image, label));
   for (const name of filters.get('before') ?? []) {

@@ -1,5 +1,7 @@
 import type { ContextSource } from '../context/context-source.ts';
 import type { Selection } from '../context/selection.ts';
+import { formatPlatform } from '../image/platform.ts';
+import type { Platform } from '../image/types.ts';
 import type { BuildEvent } from '../progress/events.ts';
 import type { ProgressSink } from '../progress/sink.ts';
 import type { BuildInput } from './sources/build-input.ts';
@@ -33,10 +35,11 @@ export class InternalVertices {
     this.#whole('ignore file', 'load .dockerignore', Date.now(), { id: 'transferring context:', bytes });
   }
 
-  /** An image is looked up; what is returned is told what went wrong, if anything. */
-  metadata(reference: string): (error?: string) => void {
-    const vertex = `metadata ${reference}`;
-    if (!this.#begin(vertex, `[internal] load metadata for ${reference}`)) return () => {};
+  /** An image is looked up, of several platforms for this one; what is returned is told what went wrong, if anything. */
+  metadata(reference: string, platform?: Platform): (error?: string) => void {
+    const prefix = platform === undefined ? '' : `${formatPlatform(platform)} `;
+    const vertex = `metadata ${prefix}${reference}`;
+    if (!this.#begin(vertex, `[${prefix}internal] load metadata for ${reference}`)) return () => {};
     return (error) => this.#end(vertex, error);
   }
 

@@ -7,7 +7,7 @@ import type { LayoutSelect } from '../export/oci-images.ts';
 import { registerLoaded } from '../export/register.ts';
 import { normalizeReference } from '../image/reference.ts';
 import { parseTransport } from '../image/transport.ts';
-import type { Digest } from '../image/types.ts';
+import type { Digest, Platform } from '../image/types.ts';
 import { allocateLayer, holdLayers, layerByDiffId } from '../store/layers.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
 
@@ -19,6 +19,8 @@ export interface LoadOptions extends StoreOptions {
   input?: string | undefined;
   /** One image of an OCI layout, which gets no name. */
   select?: LayoutSelect | undefined;
+  /** Which image of an index is taken. Default: this machine's. */
+  platform?: Platform | undefined;
 }
 
 /** An image that was loaded: its id and names, and the names that it took from other images. */
@@ -33,7 +35,7 @@ export interface Loaded {
  * of it is verified before any of it has a name. Throws `invalid` for what is no image archive.
  */
 export function load(options: LoadOptions): Promise<Loaded[]> {
-  const { input, select, signal } = fromTransport(options);
+  const { input, select, platform, signal } = fromTransport(options);
   return withSession({ ...options, inheritStdio: input === undefined }, async (store, session) => {
     const lease = session.lease();
     const choose = (diffId: Digest): { present: string[] } | { id: string } => {
@@ -46,7 +48,7 @@ export function load(options: LoadOptions): Promise<Loaded[]> {
     const { client } = await session.worker();
     const loaded = await client.call<LoadedArchive>(
       'load',
-      { ...inputOf(input), ...(select && { select }) },
+      { ...inputOf(input), ...(select && { select }), ...(platform && { platform }) },
       {
         onAsk: choose,
         ...(signal ? { signal } : {}),

@@ -17,12 +17,15 @@ export interface PlanSource {
   buildArgs: ReadonlyMap<string, string>;
   labels: ReadonlyMap<string, string>;
   platform: Platform;
+  /** Where the build runs. */
+  buildPlatform: Platform;
+  severalPlatforms: boolean;
   network: 'default' | 'none' | 'host';
   noCache: boolean | readonly string[];
   allow: readonly string[];
   /** Named contexts, and what gives those that are images without a name. */
   namedContexts: ReadonlyMap<string, NamedContext>;
-  resolveContext: (name: string) => Promise<ResolvedImage>;
+  resolveContext: (name: string, platform: Platform) => Promise<ResolvedImage>;
   /** The image that a reference stands for now, wherever that is said. */
   resolveImage: (reference: string, platform: Platform) => Promise<ResolvedImage | undefined>;
   asksRegistries: boolean;
@@ -32,7 +35,7 @@ export interface PlanSource {
   ignoreSyntax: boolean;
   withLines?: boolean;
   /** Told which image is looked up; what it returns, when that is done and what went wrong. */
-  onLookUp?: (reference: string) => (error?: string) => void;
+  onLookUp?: (reference: string, platform: Platform) => (error?: string) => void;
 }
 
 /**
@@ -61,7 +64,7 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
   const plan = await compilePlan(dockerfile, {
     ...source,
     resolveImage: async (reference, platform) => {
-      const end = source.onLookUp?.(reference);
+      const end = source.onLookUp?.(reference, platform);
       try {
         const image = await source.resolveImage(reference, platform);
         end?.(image === undefined ? `${reference}: not found` : undefined);
@@ -80,12 +83,12 @@ export async function makePlan(store: Store, source: PlanSource): Promise<Plan> 
 
 /** The images that a kept plan stands on are still what they were. */
 async function isFresh(plan: Plan, source: PlanSource): Promise<boolean> {
-  for (const { reference, imageId, context, remote } of plan.bases) {
+  for (const { reference, imageId, context, remote, platform } of plan.bases) {
     const now = await (context === undefined
-      ? source.resolveImage(reference, remote ?? plan.platform)
-      : source.resolveContext(context));
+      ? source.resolveImage(reference, remote ?? platform ?? plan.platform)
+      : source.resolveContext(context, platform ?? plan.platform));
     if (now?.imageId !== imageId || (now.remote === undefined) !== (remote === undefined)) return false;
-    if (context === undefined) source.onLookUp?.(reference)();
+    if (context === undefined) source.onLookUp?.(reference, platform ?? plan.platform)();
   }
   return true;
 }
@@ -112,16 +115,18 @@ function planKey(source: PlanSource): string {
     source.unsetLabels ?? [],
     ignoreSyntax,
     source.withLines ?? false,
+    source.buildPlatform,
+    source.severalPlatforms,
   ];
   return hash('sha256', JSON.stringify(parts), 'hex');
 }
 
-/** Guards against a plan for another machine: nothing here emulates yet. */
+/** Steps run in this kernel: what is for another one cannot be built, whatever emulates its processors. */
 export function checkPlatform(platform: Platform, host: Platform): void {
-  if (platform.os === host.os && platform.architecture === host.architecture) return;
+  if (platform.os === host.os) return;
   throw new SlipwayError(
     'unsupported',
     `this machine is ${host.os}/${host.architecture} and cannot build for ${platform.os}/${platform.architecture}`,
-    { code: 'PLATFORM', hint: 'Building for other platforms is not there yet.' },
+    { code: 'PLATFORM', hint: `Only images for ${host.os} are built.` },
   );
 }

@@ -1,6 +1,6 @@
 import type { IgnoreFrom } from '../context/directory-context.ts';
 import type { RunSettings } from '../execute/executor.ts';
-import type { Descriptor, Platform } from '../image/types.ts';
+import type { Descriptor, Digest, Platform } from '../image/types.ts';
 import type { BuildWarning } from '../plan/types.ts';
 import type { ProgressSink } from '../progress/sink.ts';
 import type { ImageOptions } from './image-options.ts';
@@ -78,6 +78,8 @@ export interface BuildOptions extends ImageOptions {
   /** What every RUN gets beside what its line says: hosts, limits, a cgroup. */
   steps?: RunSettings;
   platform?: Platform;
+  /** Several platforms, in place of `platform`: the result is an index of an image for each. */
+  platforms?: readonly Platform[] | undefined;
   /**
    * When registries are asked for the images that the Dockerfile names: for all of them, for those that the store does
    * not have, or never. Default: what SLIPWAY_PULL says, else `missing`.
@@ -145,6 +147,9 @@ export interface BuiltImage {
   /** Normalised names that it got. */
   tags: string[];
   platform: Platform;
+  /** Digest of the index that it is, where it is for several platforms, and the image for each. */
+  index?: Digest;
+  variants?: { platform: Platform; imageId: Digest }[];
   /** Its time, RFC 3339. */
   created?: string;
   /** It is in the store. */

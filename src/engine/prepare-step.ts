@@ -9,6 +9,7 @@ import { inBuildKitsWords } from '../context/source-not-found.ts';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { about } from '../errors/subject.ts';
 import type { RunSettings, SecretValue, SelectedFile, SelectedSource } from '../execute/executor.ts';
+import type { Platform } from '../image/types.ts';
 import type { CopyOperation, FileSource, PlanNode, RunOperation } from '../plan/types.ts';
 import { fetched, layerNames, type PreparedStep, type PrepareStep, type Snapshot } from '../solve/types.ts';
 import type { BytePath } from '../sys/bytes.ts';
@@ -33,7 +34,9 @@ export interface PrepareOptions {
     /** A step is going to use these files: what was only believed of them is checked. */
     check?(snapshot: Snapshot, selector: string, digest: () => Promise<string>): Promise<void>;
   };
-  common: CommonParts;
+  platformOf: (node: PlanNode) => Platform;
+  /** SOURCE_DATE_EPOCH, where it bounds times in layers. */
+  epoch: number | undefined;
   /** COPY and ADD from a context give modes as git knows them (`normalMode`). */
   normalizeModes?: boolean | undefined;
   /** What a RUN that has to run may see of the build's secrets. */
@@ -51,14 +54,15 @@ export interface PrepareOptions {
 export function stepPreparer(options: PrepareOptions): PrepareStep {
   return async (node, inputs) => {
     const { operation } = node;
+    const common: CommonParts = { platform: options.platformOf(node), epoch: options.epoch };
     switch (operation.kind) {
       case 'run':
-        return prepareRun(operation, inputs, options);
+        return prepareRun(operation, inputs, { ...options, common });
       case 'copy':
-        return prepareCopy(operation, inputs, options);
+        return prepareCopy(operation, inputs, { ...options, common });
       case 'workdir':
         return {
-          parts: workdirParts(operation, options.common),
+          parts: workdirParts(operation, common),
           step: async () => ({ kind: 'workdir', operation }),
         };
       default:
@@ -70,7 +74,7 @@ export function stepPreparer(options: PrepareOptions): PrepareStep {
 async function prepareRun(
   operation: RunOperation,
   inputs: Map<string, Snapshot>,
-  options: PrepareOptions,
+  options: PrepareOptions & { common: CommonParts },
 ): Promise<PreparedStep> {
   const contents = new Map<number, string>();
   const files = new Map<number, SelectedFiles>();
@@ -103,6 +107,7 @@ async function prepareRun(
       return {
         kind: 'run',
         operation,
+        platform: options.common.platform,
         sources,
         secrets,
         agents,
@@ -115,7 +120,7 @@ async function prepareRun(
 async function prepareCopy(
   operation: CopyOperation,
   inputs: Map<string, Snapshot>,
-  options: PrepareOptions,
+  options: PrepareOptions & { common: CommonParts },
 ): Promise<PreparedStep> {
   const { sources, exclude, parents, chown, chmod } = operation;
   const work: SelectWork = {

@@ -63,7 +63,7 @@ function unused(
   const images = listImages(store);
   const parents = new Set(images.map(({ parent }) => parent));
   return images.filter((image) => {
-    const named = image.tags.length + image.digests.length > 0;
+    const named = image.tags.length + image.digests.length > 0 || image.indexed === true;
     if (parents.has(image.id) || (danglingOnly && named)) return false;
     return (
       before.every((time: number) => Date.parse(image.created) < time) &&

@@ -1,11 +1,9 @@
 import { resolve } from 'node:path';
 import type { ExportRequest } from '../execute/worker/export-operations.ts';
-import { imageForExport } from '../export/image-source.ts';
+import { storeContent } from '../export/store-content.ts';
 import { familiarReference, formatReference, parseReference } from '../image/reference.ts';
-import type { Digest } from '../image/types.ts';
-import { findImage } from '../store/find-image.ts';
+import { type FoundImage, findImage } from '../store/find-image.ts';
 import { imageLayers, namesOfRepository } from '../store/images.ts';
-import { holdLayers } from '../store/layers.ts';
 import type { Store } from '../store/store.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
 
@@ -29,19 +27,22 @@ export function save(options: SaveOptions): Promise<void> {
   const { output, signal, onWarning } = options;
   return withSession({ ...options, inheritStdio: output === undefined }, async (store, session) => {
     const wanted = options.images.flatMap((text) => wantedImages(store, text));
-    for (const { id, name } of wanted) {
-      const text = name === undefined ? id : familiarReference(parseReference(name));
-      const layers = imageLayers(store, id).map((layer) => layer.id);
-      holdLayers(store, session.lease(), layers);
-      if (layers.length > DOCKER_LAYERS) {
-        onWarning?.(
-          `${text} has ${layers.length} layers: Docker loads no image of more than ${DOCKER_LAYERS}`,
-        );
+    for (const { image, name, index } of wanted) {
+      const text = name === undefined ? image.id : familiarReference(parseReference(name));
+      for (const id of index?.members.map((member) => member.image) ?? [image.id]) {
+        const { length } = imageLayers(store, id);
+        if (length > DOCKER_LAYERS)
+          onWarning?.(`${text} has ${length} layers: Docker loads no image of more than ${DOCKER_LAYERS}`);
       }
     }
+    const content = storeContent(
+      store,
+      session.lease(),
+      wanted.map((found) => ({ found, names: found.name === undefined ? [] : [found.name] })),
+    );
     const request: ExportRequest = {
       format: 'docker-archive',
-      images: wanted.map(({ id, name }) => imageForExport(store, id, name === undefined ? [] : [name])),
+      ...content,
       output: output === undefined ? { kind: 'fd', fd: 1 } : { kind: 'file', path: resolve(output) },
     };
     const { client } = await session.worker();
@@ -49,19 +50,11 @@ export function save(options: SaveOptions): Promise<void> {
   });
 }
 
-interface WantedImage {
-  id: Digest;
-  /** Normalised. */
-  name?: string;
-}
-
 /** What one argument stands for. */
-function wantedImages(store: Store, text: string): WantedImage[] {
+function wantedImages(store: Store, text: string): FoundImage[] {
   const repository = bareRepository(text);
   const tags = repository === undefined ? [] : namesOfRepository(store, repository);
-  if (tags.length > 0) return tags.map(({ name, image }) => ({ id: image, name }));
-  const { image, name } = findImage(store, text);
-  return [{ id: image.id, ...(name === undefined ? {} : { name }) }];
+  return tags.length > 0 ? tags.map(({ name }) => findImage(store, name)) : [findImage(store, text)];
 }
 
 /** The full name of a repository, when the text has neither tag nor digest. */

@@ -2,11 +2,12 @@ import { resolve } from 'node:path';
 import { SlipwayError } from '../errors/index.ts';
 import type { ExportRequest } from '../execute/worker/export-operations.ts';
 import { layerForExport } from '../export/image-source.ts';
-import type { ExportImage, ImageEncoding, Output } from '../export/types.ts';
+import type { ExportImage, ExportIndex, ImageEncoding, Output } from '../export/types.ts';
+import { annotationsFor, mergeAnnotations } from '../image/annotations.ts';
 import type { Descriptor, ImageAnnotations, Platform } from '../image/types.ts';
-import { layersForChain } from '../store/layers.ts';
+import { type LayerRecord, layersForChain } from '../store/layers.ts';
 import type { Store } from '../store/store.ts';
-import type { AssembledImage } from './assemble-image.ts';
+import type { PlatformImage } from './deliver-target.ts';
 import type { BuildOutput, FileOutput } from './output-options.ts';
 import type { StoreSession } from './session.ts';
 
@@ -15,16 +16,16 @@ const STDOUT: Output = { kind: 'fd', fd: 1 };
 
 export interface WriteOutputsRequest {
   store: Store;
-  image: AssembledImage;
+  /** For each platform; one where `makesIndex` is false. */
+  images: readonly PlatformImage[];
+  /** What is written is an index, and files go into folders of their platform unless the output says otherwise. */
+  makesIndex: boolean;
   /** Normalised names. */
   tags: readonly string[];
   outputs: readonly BuildOutput[];
   /** What relative destinations are relative to. */
   cwd: string;
   clampMtime: number | undefined;
-  platform: Platform;
-  /** Files go into a folder of their platform unless the output says otherwise. */
-  multiPlatform: boolean;
   annotations: ImageAnnotations | undefined;
   /** Says what is being done. */
   note: (what: string) => void;
@@ -33,83 +34,117 @@ export interface WriteOutputsRequest {
   signal: AbortSignal;
 }
 
+/** An image with the records of its layers. */
+export interface OutputImage extends PlatformImage {
+  layers: readonly LayerRecord[];
+}
+
 /**
  * Writes a build's result to every output that was asked for; gives the manifest of the first archive. Errors as the
  * writers of src/export.
  */
 export async function writeOutputs(request: WriteOutputsRequest): Promise<Descriptor | undefined> {
-  const { store, image, tags, session, signal } = request;
-  const found = layersForChain(store, image.diffIds);
-  if (!('layers' in found)) {
+  const { store, session, signal } = request;
+  const images = request.images.map((one): OutputImage => {
+    const found = layersForChain(store, one.image.diffIds);
+    if ('layers' in found) return { ...one, layers: found.layers };
     throw new SlipwayError('internal', 'layers of the result are gone', { code: 'LAYERS_MISSING' });
-  }
-  const common: Omit<ExportImage, 'annotations'> = {
-    config: image.config.bytes.toString('utf8'),
-    names: [...tags],
-    layers: found.layers.map((layer) => layerForExport(store.root, layer)),
-  };
-  const layers = found.layers.flatMap((layer) => layer.stack);
+  });
   let manifest: Descriptor | undefined;
   for (const output of request.outputs) {
+    const annotations = mergeAnnotations(request.annotations, output.annotations);
     if (output.type === 'registry') {
       const { pushResult } = await import('./push/push-result.ts');
-      const annotations = mergeAnnotations(request.annotations, output.annotations);
-      manifest ??= await pushResult({ ...request, output, annotations, layers: found.layers });
+      manifest ??= await pushResult({ ...request, output, annotations, images });
       continue;
     }
     request.note(`exporting to ${output.type} ${output.dest}`);
-    const annotations = mergeAnnotations(request.annotations, output.annotations);
-    const images = [annotations === undefined ? common : { ...common, annotations }];
-    const { client } = await session.worker();
-    const written = await client.call<{ manifests?: Descriptor[] } | undefined>(
-      'export',
-      exportRequest(output, { images, layers, request }),
-      { signal },
-    );
-    manifest ??= written?.manifests?.[0];
+    for (const task of exportRequests(output, { images, annotations, request })) {
+      const { client } = await session.worker();
+      const written = await client.call<{ manifests?: Descriptor[] } | undefined>('export', task, { signal });
+      manifest ??= written?.manifests?.[0];
+    }
   }
   return manifest;
 }
 
-function mergeAnnotations(
-  build: ImageAnnotations | undefined,
-  output: ImageAnnotations | undefined,
-): ImageAnnotations | undefined {
-  if (build === undefined || output === undefined) return build ?? output;
-  return {
-    manifest: { ...build.manifest, ...output.manifest },
-    manifestDescriptor: { ...build.manifestDescriptor, ...output.manifestDescriptor },
-  };
+interface OutputSource {
+  images: readonly OutputImage[];
+  annotations: ImageAnnotations | undefined;
+  request: WriteOutputsRequest;
 }
 
-function exportRequest(
-  spec: FileOutput,
-  source: { images: ExportImage[]; layers: string[]; request: WriteOutputsRequest },
-): ExportRequest {
-  const { images, layers, request } = source;
+function exportRequests(spec: FileOutput, source: OutputSource): ExportRequest[] {
+  const { images, request } = source;
   const path = resolve(request.cwd, spec.dest);
   const output: Output = spec.dest === '-' ? STDOUT : { kind: 'file', path };
+  const split = spec.platformSplit ?? request.makesIndex;
   switch (spec.type) {
     case 'docker':
     case 'oci': {
       const encoding = encodingOf(spec);
-      if (spec.tar === false) return { format: 'oci-directory', images, directory: path, encoding };
-      if (spec.type === 'oci') return { format: 'oci-archive', images, output, encoding };
+      const content = exportContent(source);
+      if (spec.tar === false) return [{ format: 'oci-directory', ...content, directory: path, encoding }];
+      if (spec.type === 'oci') return [{ format: 'oci-archive', ...content, output, encoding }];
       const plain = encoding.compression === 'none' && encoding.family === 'oci';
-      return { format: 'docker-archive', images, output, ...(plain ? {} : { encoding }) };
+      return [{ format: 'docker-archive', ...content, output, ...(plain ? {} : { encoding }) }];
     }
     case 'tar': {
       const { clampMtime } = request;
-      return { format: 'rootfs-tar', layers, output, ...(clampMtime === undefined ? {} : { clampMtime }) };
+      const trees = images.map(({ platform, layers }) => ({
+        layers: directoriesOf(layers),
+        ...(split ? { folder: platformFolder(platform) } : {}),
+      }));
+      return [{ format: 'rootfs-tar', trees, output, ...(clampMtime === undefined ? {} : { clampMtime }) }];
     }
     case 'local': {
-      const { os, architecture, variant } = request.platform;
-      const split = spec.platformSplit ?? request.multiPlatform;
-      const folder = split ? [os, architecture, variant].filter(Boolean).join('_') : '.';
       const mirror = spec.mode === 'delete';
-      return { format: 'rootfs-directory', layers, directory: resolve(path, folder), mirror };
+      return images.map(({ platform, layers }) => ({
+        format: 'rootfs-directory',
+        layers: directoriesOf(layers),
+        directory: split ? resolve(path, platformFolder(platform)) : path,
+        mirror,
+      }));
     }
   }
+}
+
+function directoriesOf(layers: readonly LayerRecord[]): string[] {
+  return layers.flatMap((layer) => layer.stack);
+}
+
+/** `linux_arm_v7` */
+function platformFolder({ os, architecture, variant }: Platform): string {
+  return [os, architecture, variant].filter(Boolean).join('_');
+}
+
+function exportContent({ images, annotations, request }: OutputSource): {
+  images: ExportImage[];
+  indexes?: ExportIndex[];
+} {
+  const { store, tags, makesIndex } = request;
+  const exported = images.map(({ platform, image, layers }): ExportImage => {
+    const own = annotationsFor(annotations, platform);
+    return {
+      config: image.config.bytes.toString('utf8'),
+      names: makesIndex ? [] : [...tags],
+      layers: layers.map((layer) => layerForExport(store.root, layer)),
+      ...(own && { annotations: own }),
+    };
+  });
+  if (!makesIndex) return { images: exported };
+  const { index, indexDescriptor } = annotations ?? {};
+  return {
+    images: exported,
+    indexes: [
+      {
+        members: images.map(({ platform }, image) => ({ image, platform })),
+        names: [...tags],
+        ...(index && { annotations: index }),
+        ...(indexDescriptor && { descriptorAnnotations: indexDescriptor }),
+      },
+    ],
+  };
 }
 
 function encodingOf({ type, tar, compression, compressionLevel, ...spec }: FileOutput): ImageEncoding {

@@ -1,3 +1,4 @@
+import type { Platform } from '../image/types.ts';
 import type { CopyOperation, RunOperation, WorkdirOperation } from '../plan/types.ts';
 import type { ProcessLimit, ResourceLimits } from '../runtime/resources.ts';
 import type { BytePath } from '../sys/bytes.ts';
@@ -103,6 +104,8 @@ export type ExecutableStep =
   | {
       kind: 'run';
       operation: RunOperation;
+      /** Its stage's: what another processor's programs need, the executor sees to. */
+      platform: Platform;
       sources: BoundSource[];
       secrets: SecretValue[];
       /** Ids of ssh agents that there are. */

@@ -1,22 +1,24 @@
 import { rmSync } from 'node:fs';
+import { buildIndex, type Document } from '../image/build-manifest.ts';
 import { sortedRecord } from '../image/go-json.ts';
+import { localPlatform, samePlatform } from '../image/platform.ts';
 import { familiarName, familiarReference, parseReference } from '../image/reference.ts';
 import type { Descriptor } from '../image/types.ts';
-import { type EncodeOptions, encodeImages } from './encode-images.ts';
+import { encodeImages } from './encode-images.ts';
 import { copyBlob, writeLayerTar } from './layer-source.ts';
 import {
   blobName,
   jsonLine,
   type LayoutImage,
+  layoutContent,
   layoutImage,
-  layoutIndex,
-  manifestDescriptor,
   OCI_LAYOUT,
   plainLayer,
 } from './layout-documents.ts';
+import type { LayoutOptions } from './oci-layout.ts';
 import { OuterTar } from './outer-tar.ts';
 import { withOutput } from './output.ts';
-import type { Aborted, ExportImage, ExportLayer, Output } from './types.ts';
+import type { ExportImage, ExportIndex, ExportLayer, Output } from './types.ts';
 
 export interface ArchiveResult {
   /** Bytes of the archive. */
@@ -24,7 +26,7 @@ export interface ArchiveResult {
 }
 
 /** Without an encoding layers are written as they are, straight into the archive. */
-export type DockerArchiveOptions = EncodeOptions | { aborted?: Aborted };
+export type DockerArchiveOptions = LayoutOptions | Pick<LayoutOptions, 'aborted' | 'indexes'>;
 
 /**
  * Writes what `docker save` writes: one tar that is an OCI layout and has manifest.json and repositories for older
@@ -37,8 +39,9 @@ export async function writeDockerArchive(
   output: Output,
   options: DockerArchiveOptions = {},
 ): Promise<ArchiveResult & { manifests: Descriptor[] }> {
-  const merged = mergeSame(images);
-  const { aborted } = options;
+  const { aborted, indexes = [] } = options;
+  // Members are named by their place.
+  const merged = indexes.length > 0 ? images : mergeSame(images);
   const files = new Map<string, { path: string; size: number }>();
   try {
     const documents =
@@ -48,6 +51,7 @@ export async function writeDockerArchive(
             else files.set(digest, { path, size });
           })
         : merged.map((image) => layoutImage(image, image.layers.map(plainLayer)));
+    const layout = layoutContent(documents, indexes);
     return await withOutput(output, async (out) => {
       let size = 0;
       const tar = new OuterTar((bytes) => {
@@ -56,7 +60,7 @@ export async function writeDockerArchive(
       });
       tar.directory('blobs');
       tar.directory('blobs/sha256');
-      for (const blob of sortedBlobs(merged, documents)) {
+      for (const blob of sortedBlobs(merged, documents, layout.indexes)) {
         const file = files.get(blob.digest);
         if ('bytes' in blob) tar.file(blobName(blob.digest), blob.bytes);
         else {
@@ -67,13 +71,14 @@ export async function writeDockerArchive(
           tar.end();
         }
       }
-      tar.file('index.json', layoutIndex(documents).bytes);
-      tar.file('manifest.json', dockerManifest(documents));
+      const shown = forOldReaders(documents, indexes);
+      tar.file('index.json', buildIndex(layout.entries).bytes);
+      tar.file('manifest.json', dockerManifest(shown));
       tar.file('oci-layout', OCI_LAYOUT);
-      const repositories = dockerRepositories(documents);
+      const repositories = dockerRepositories(shown);
       if (repositories !== undefined) tar.file('repositories', repositories);
       tar.finish();
-      return { size, manifests: documents.map(manifestDescriptor) };
+      return { size, manifests: layout.manifests };
     });
   } finally {
     for (const { path } of files.values()) rmSync(path, { force: true });
@@ -93,8 +98,12 @@ function mergeSame(images: readonly ExportImage[]): ExportImage[] {
 
 type Blob = { digest: string; bytes: Buffer } | { digest: string; layer: ExportLayer };
 
-function sortedBlobs(images: readonly ExportImage[], documents: readonly LayoutImage[]): Blob[] {
-  const blobs = new Map<string, Blob>();
+function sortedBlobs(
+  images: readonly ExportImage[],
+  documents: readonly LayoutImage[],
+  indexes: readonly Document[],
+): Blob[] {
+  const blobs = new Map<string, Blob>(indexes.map((index) => [index.digest, index]));
   for (const { config, manifest } of documents) {
     blobs.set(config.digest, config);
     blobs.set(manifest.digest, manifest);
@@ -106,6 +115,16 @@ function sortedBlobs(images: readonly ExportImage[], documents: readonly LayoutI
     }
   }
   return [...blobs.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
+}
+
+/** manifest.json knows no platforms: of an index it has the image for this machine, else the first, with the names. */
+function forOldReaders(images: readonly LayoutImage[], indexes: readonly ExportIndex[]): LayoutImage[] {
+  const chosen = indexes.map(({ members, names }) => {
+    const { image } = members.find(({ platform }) => samePlatform(platform, localPlatform())) ?? members[0]!;
+    return { ...images[image]!, names };
+  });
+  const inIndex = new Set(indexes.flatMap(({ members }) => members.map(({ image }) => image)));
+  return [...chosen, ...images.filter((_, position) => !inIndex.has(position))];
 }
 
 function dockerManifest(images: readonly LayoutImage[]): Buffer {

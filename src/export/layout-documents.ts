@@ -1,11 +1,12 @@
 import { buildIndex, buildManifest, type Document } from '../image/build-manifest.ts';
 import { digestOf } from '../image/digest.ts';
 import { goJson } from '../image/go-json.ts';
-import { OCI } from '../image/media-types.ts';
+import { DOCKER, OCI } from '../image/media-types.ts';
+import { parseImageConfig } from '../image/parse-config.ts';
 import { parseManifest } from '../image/parse-manifest.ts';
 import { parseReference } from '../image/reference.ts';
 import type { Descriptor } from '../image/types.ts';
-import type { ExportImage } from './types.ts';
+import type { ExportImage, ExportIndex } from './types.ts';
 
 /** The file `oci-layout`. */
 export const OCI_LAYOUT = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
@@ -62,16 +63,6 @@ export function manifestDescriptor({ manifest }: LayoutImage): Descriptor {
   return { mediaType, digest: manifest.digest, size: manifest.bytes.length };
 }
 
-/** The entries of index.json: one for each name, or one without a name. */
-export function indexEntries(images: readonly LayoutImage[]): Descriptor[] {
-  return images.flatMap((image) => {
-    const { names, annotations } = image;
-    const plain = manifestDescriptor(image);
-    if (names.length === 0) return [annotations === undefined ? plain : { ...plain, annotations }];
-    return names.map((name) => ({ ...plain, annotations: { ...annotations, ...nameAnnotations(name) } }));
-  });
-}
-
 /** As Docker writes them: the full name for containerd, the tag for the OCI layout. */
 function nameAnnotations(name: string): Record<string, string> {
   const { tag } = parseReference(name);
@@ -81,9 +72,70 @@ function nameAnnotations(name: string): Record<string, string> {
   };
 }
 
-/** index.json of a layout that holds these images. */
-export function layoutIndex(images: readonly LayoutImage[]): Document {
-  return buildIndex(indexEntries(images));
+/** The entries of a layout that holds these images, alone or in indexes. */
+export interface LayoutContent {
+  /** Documents of indexes. */
+  indexes: Document[];
+  /** Descriptors of index.json: indexes, and the images that are in none. */
+  entries: Descriptor[];
+  /** What each index is, else each image. */
+  manifests: Descriptor[];
+}
+
+/** Puts images for several platforms together, as the indexes say. `dated`: entries say when the image was made. */
+export function layoutContent(
+  images: readonly LayoutImage[],
+  indexes: readonly ExportIndex[],
+  { family = 'oci', dated = false }: { family?: 'oci' | 'docker'; dated?: boolean } = {},
+): LayoutContent {
+  const content: LayoutContent = { indexes: [], entries: [], manifests: [] };
+  const inIndex = new Set<number>();
+  for (const index of indexes) {
+    const { members, names, annotations, descriptorAnnotations } = index;
+    for (const { image } of members) inIndex.add(image);
+    const first = images[members[0]!.image]!;
+    const document = buildIndex(
+      members.map(({ image, platform }) => {
+        const { annotations } = images[image]!;
+        return { ...manifestDescriptor(images[image]!), platform, ...(annotations && { annotations }) };
+      }),
+      { family, ...(annotations && { annotations }) },
+    );
+    const mediaType = (family === 'docker' ? DOCKER : OCI).index;
+    const plain = { mediaType, digest: document.digest, size: document.bytes.length };
+    content.indexes.push(document);
+    content.manifests.push(plain);
+    content.entries.push(
+      ...named(plain, { names, annotations: descriptorAnnotations, made: dated ? first : undefined }),
+    );
+  }
+  for (const [position, image] of images.entries()) {
+    if (inIndex.has(position)) continue;
+    const { names, annotations } = image;
+    content.manifests.push(manifestDescriptor(image));
+    content.entries.push(
+      ...named(manifestDescriptor(image), { names, annotations, made: dated ? image : undefined }),
+    );
+  }
+  return content;
+}
+
+/** A descriptor for each name, or one without a name. */
+function named(
+  plain: Descriptor,
+  entry: {
+    names: readonly string[];
+    annotations: Readonly<Record<string, string>> | undefined;
+    made: LayoutImage | undefined;
+  },
+): Descriptor[] {
+  const { names, annotations, made } = entry;
+  const created = made && parseImageConfig(made.config.bytes).created;
+  const date = created === undefined ? {} : { 'org.opencontainers.image.created': created };
+  return (names.length === 0 ? [undefined] : names).map((name) => {
+    const all = { ...annotations, ...(name === undefined ? {} : nameAnnotations(name)), ...date };
+    return Object.keys(all).length === 0 ? plain : { ...plain, annotations: all };
+  });
 }
 
 /** A descriptor of a layer blob that is not compressed. */

@@ -14,7 +14,6 @@ import { join } from 'node:path';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { buildIndex, type Document } from '../image/build-manifest.ts';
 import { MAX_DOCUMENT_SIZE } from '../image/json-guard.ts';
-import { parseImageConfig } from '../image/parse-config.ts';
 import { parseIndex } from '../image/parse-manifest.ts';
 import type { Descriptor } from '../image/types.ts';
 import type { ArchiveResult } from './docker-archive.ts';
@@ -22,16 +21,21 @@ import { type EncodeOptions, encodeImages } from './encode-images.ts';
 import { copyBlob } from './layer-source.ts';
 import {
   blobName,
-  indexEntries,
+  type LayoutContent,
   type LayoutImage,
-  manifestDescriptor,
+  layoutContent,
   OCI_LAYOUT,
 } from './layout-documents.ts';
 import { OuterTar } from './outer-tar.ts';
 import { explain, withOutput } from './output.ts';
-import type { ExportImage, Output } from './types.ts';
+import type { ExportImage, ExportIndex, Output } from './types.ts';
 
-/** Digest of the manifest of each image, in the order given. */
+export interface LayoutOptions extends EncodeOptions {
+  /** How the images belong together that are one for several platforms. */
+  indexes?: readonly ExportIndex[] | undefined;
+}
+
+/** The manifest of each index, then of each image that is in none, in the order given. */
 export interface OciResult {
   manifests: Descriptor[];
 }
@@ -44,7 +48,7 @@ export interface OciResult {
 export async function writeOciArchive(
   images: readonly ExportImage[],
   output: Output,
-  options: EncodeOptions,
+  options: LayoutOptions,
 ): Promise<ArchiveResult & OciResult> {
   const blobs = new Map<string, { path: string; descriptor: Descriptor }>();
   try {
@@ -52,9 +56,8 @@ export async function writeOciArchive(
       if (blobs.has(descriptor.digest)) rmSync(path);
       else blobs.set(descriptor.digest, { path, descriptor });
     });
-    const small = new Map(
-      documents.flatMap(({ config, manifest }) => [config, manifest]).map((d) => [d.digest, d]),
-    );
+    const layout = layoutContent(documents, options.indexes ?? [], { ...options, dated: true });
+    const small = new Map(allDocuments(documents, layout).map((document) => [document.digest, document]));
     return await withOutput(output, async (out) => {
       let size = 0;
       const tar = new OuterTar((bytes) => {
@@ -72,11 +75,10 @@ export async function writeOciArchive(
           tar.end();
         }
       }
-      const entries = layoutEntries(documents);
-      tar.file('index.json', buildIndex(entries).bytes);
+      tar.file('index.json', buildIndex(layout.entries).bytes);
       tar.file('oci-layout', OCI_LAYOUT);
       tar.finish();
-      return { size, manifests: documents.map(manifestDescriptor) };
+      return { size, manifests: layout.manifests };
     });
   } finally {
     for (const { path } of blobs.values()) rmSync(path, { force: true });
@@ -92,7 +94,7 @@ export async function writeOciArchive(
 export async function writeOciDirectory(
   images: readonly ExportImage[],
   directory: string,
-  options: EncodeOptions,
+  options: LayoutOptions,
 ): Promise<OciResult> {
   const before = openLayout(directory);
   const inside = join(directory, 'blobs', 'sha256');
@@ -101,11 +103,10 @@ export async function writeOciDirectory(
     const documents = await encodeImages(images, { ...options, scratch: unfinished }, (path, descriptor) => {
       renameSync(path, join(directory, blobName(descriptor.digest)));
     });
-    for (const { config, manifest } of documents) {
-      for (const document of [config, manifest])
-        writeWhole(join(directory, blobName(document.digest)), document.bytes);
-    }
-    const entries = layoutEntries(documents);
+    const layout = layoutContent(documents, options.indexes ?? [], { ...options, dated: true });
+    for (const document of allDocuments(documents, layout))
+      writeWhole(join(directory, blobName(document.digest)), document.bytes);
+    const { entries } = layout;
     const replaced = new Set(entries.map(nameOf));
     const kept = before.filter((entry) => {
       const name = nameOf(entry);
@@ -113,24 +114,14 @@ export async function writeOciDirectory(
     });
     writeWhole(join(directory, 'oci-layout'), OCI_LAYOUT);
     writeWhole(join(directory, 'index.json'), buildIndex([...kept, ...entries]).bytes);
-    return { manifests: documents.map(manifestDescriptor) };
+    return { manifests: layout.manifests };
   } catch (error) {
     throw explain(error);
   }
 }
 
-/** As BuildKit's: the names, and when the image was made. */
-function layoutEntries(documents: readonly LayoutImage[]): Descriptor[] {
-  return documents.flatMap((document) => {
-    const { created } = parseImageConfig(document.config.bytes);
-    return indexEntries([document]).map((entry) => ({
-      ...entry,
-      annotations: {
-        ...entry.annotations,
-        ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
-      },
-    }));
-  });
+function allDocuments(images: readonly LayoutImage[], { indexes }: LayoutContent): Document[] {
+  return [...images.flatMap(({ config, manifest }) => [config, manifest]), ...indexes];
 }
 
 function nameOf(entry: Descriptor): string | undefined {

@@ -1,5 +1,5 @@
 import type { LayerCompression } from '../image/media-types.ts';
-import type { Digest, ImageAnnotations } from '../image/types.ts';
+import type { Digest, ImageAnnotations, Platform } from '../image/types.ts';
 import type { PackRecipe } from '../store/layers.ts';
 
 /** A layer as the writers here take it: plain data, with paths of this machine. */
@@ -30,6 +30,17 @@ export interface ExportImage {
   annotations?: ImageAnnotations;
   /** The manifest that it came with, kept where the layers' blobs are still those that it names. UTF-8. */
   original?: string;
+}
+
+/** Images that are one image for several platforms. */
+export interface ExportIndex {
+  /** Which of the images that are written, and what each is for. */
+  members: { image: number; platform: Platform }[];
+  /** Normalised. */
+  names: string[];
+  annotations?: Readonly<Record<string, string>>;
+  /** Of the index's descriptor in a layout. */
+  descriptorAnnotations?: Readonly<Record<string, string>>;
 }
 
 /**

@@ -31,9 +31,14 @@ export function buildManifest(
   });
 }
 
-/** Writes an image index. */
-export function buildIndex(manifests: readonly Descriptor[]): Document {
-  return document({ schemaVersion: 2, mediaType: OCI.index, manifests: manifests.map(orderedDescriptor) });
+/** Writes an image index, or Docker's manifest list. */
+export function buildIndex(manifests: readonly Descriptor[], options: ManifestOptions = {}): Document {
+  return document({
+    schemaVersion: 2,
+    mediaType: (options.family === 'docker' ? DOCKER : OCI).index,
+    manifests: manifests.map(orderedDescriptor),
+    ...(options.annotations === undefined ? {} : { annotations: sortedRecord(options.annotations) }),
+  });
 }
 
 function orderedDescriptor(descriptor: Descriptor): Descriptor {

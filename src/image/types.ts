@@ -85,4 +85,9 @@ export interface ImageAnnotations {
   manifest?: Readonly<Record<string, string>>;
   /** The manifest's descriptor in the index of a layout. */
   manifestDescriptor?: Readonly<Record<string, string>>;
+  /** The index of an image for several platforms, and its descriptor in the index of a layout. */
+  index?: Readonly<Record<string, string>>;
+  indexDescriptor?: Readonly<Record<string, string>>;
+  /** Those of one platform alone, by its name. */
+  platforms?: Readonly<Record<string, Pick<ImageAnnotations, 'manifest' | 'manifestDescriptor'>>>;
 }

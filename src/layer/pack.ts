@@ -45,6 +45,8 @@ export interface PackOptions {
    * Only where nothing but digests is asked for.
    */
   statesBelow?: readonly HashState[];
+  /** A directory of the archive that everything goes into; the end of the archive is then left to the caller. */
+  inside?: BytePath;
   /** Puts states of the hash aside, for archives that begin like this one. */
   keepStates?: boolean;
 }
@@ -137,7 +139,7 @@ class Packer {
     this.#root();
     this.#directory('', this.#stack);
     this.#diverge();
-    this.#output.bytes(endOfArchive);
+    if (this.#options.inside === undefined) this.#output.bytes(endOfArchive);
     const { diffId, tarSize } = this.#output.finish();
     const [entries, states] = [this.#entries, this.#states];
     return { diffId, tarSize, size: this.#size, packer: PACKER_VERSION, entries, states };
@@ -155,7 +157,7 @@ class Packer {
     const { mode, uid, gid, xattrs, opaque } = entry;
     const plain =
       mode === root.mode && uid === root.uid && gid === root.gid && xattrs === undefined && !opaque;
-    if (!plain) this.#write(entry);
+    if (!plain || this.#options.inside !== undefined) this.#write(entry);
   }
 
   /** `bases`: the directories of the stack that have this one, top first. */
@@ -307,7 +309,9 @@ class Packer {
     if (this.#isShared(entry, this.#base)) return;
     if (this.#resumable !== undefined) this.#keepState();
     this.#entries.push(entry);
-    const { path, type, hardLink, mode, uid, gid, size, mtimeNs, link, major, minor, xattrs } = entry;
+    const { type, mode, uid, gid, size, mtimeNs, link, major, minor, xattrs } = entry;
+    const path = this.#placed(entry.path);
+    const hardLink = entry.hardLink === undefined ? undefined : this.#placed(entry.hardLink);
     const output = this.#output;
     if (hardLink !== undefined) {
       delete entry.sha256;
@@ -337,6 +341,12 @@ class Packer {
         output.header({ path, type, size, ...common });
         this.#content(entry, fd, sha256);
     }
+  }
+
+  /** A path as the archive has it. */
+  #placed(path: BytePath): BytePath {
+    const { inside } = this.#options;
+    return inside === undefined ? path : joinPath(inside, path);
   }
 
   #content(entry: LayerEntry, fd: number, sha256: string | undefined): void {

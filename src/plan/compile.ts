@@ -26,7 +26,7 @@ import { PLAN_FORMAT, type Plan, type PlannedStage } from './types.ts';
  */
 export async function compilePlan(dockerfile: Dockerfile, input: PlanInput): Promise<Plan> {
   let options = withPlanDefaults(input);
-  isMultiPlatform(options.buildArgs);
+  if (isMultiPlatform(options.buildArgs)) options = { ...options, severalPlatforms: true };
   validate(dockerfile, options);
   const report = new CheckReport(checkSettings(dockerfile, options));
   checkFile(dockerfile, report);

@@ -175,8 +175,8 @@ function inheritStage(state: StageState, parent: StageState): void {
 
 function startFromImage(builder: Builder, state: StageState, base: Base): void {
   const { config: image, reference, imageId, diffIds } = base;
-  noteBase(builder, base);
   const expected = platformOf(state.stage, builder.options);
+  noteBase(builder, base, expected);
   const actual = platformOfImage(image);
   if (!samePlatform({ ...actual, variant: '' }, { ...expected, variant: '' })) {
     builder.report.add(

@@ -53,6 +53,8 @@ export interface PlanOptions {
   /** What the result is for, and where the build runs. */
   platform: Platform;
   buildPlatform: Platform;
+  /** One of several platforms: labels say which. */
+  severalPlatforms: boolean;
   /** Of RUN without `--network`. */
   network: 'default' | 'none' | 'host';
   /** All steps, or those of the named stages, run again. */
@@ -66,7 +68,7 @@ export interface PlanOptions {
   /** `resolveImage` asks registries too. */
   asksRegistries: boolean;
   /** The image of a named context of the kind `result`. */
-  resolveContext: (name: string) => Promise<ResolvedImage>;
+  resolveContext: (name: string, platform: Platform) => Promise<ResolvedImage>;
   /** Seconds since 1970; undefined for what has no time, like a directory. */
   timeOf: (source: TimeSource) => Promise<number | undefined>;
   parseTrigger: ParseTrigger;
@@ -88,6 +90,7 @@ export function withPlanDefaults(input: PlanInput): PlanOptions {
     unsetLabels: [],
     withLines: false,
     buildPlatform: input.platform,
+    severalPlatforms: false,
     network: 'default',
     noCache: false,
     allow: [],

@@ -79,7 +79,7 @@ function wantedOf(source: Source | undefined): Wanted | undefined {
 }
 
 function keyOf(wanted: Wanted, platform: Platform): string {
-  if ('result' in wanted) return `result ${wanted.result}`;
+  if ('result' in wanted) return `${JSON.stringify(platform)} result ${wanted.result}`;
   return `${JSON.stringify(platform)} ${normalizeReference(wanted.image)}`;
 }
 
@@ -148,7 +148,11 @@ async function resolveOne(request: Request, graph: StageGraph, options: PlanOpti
   const { wanted } = request;
   if ('result' in wanted) {
     const { result, description } = wanted;
-    return { reference: description, context: result, ...(await options.resolveContext(result)) };
+    return {
+      reference: description,
+      context: result,
+      ...(await options.resolveContext(result, request.platform)),
+    };
   }
   const { image: name } = wanted;
   const reference = normalizeReference(name);

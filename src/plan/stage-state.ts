@@ -1,14 +1,14 @@
 import type { CheckReport } from '../dockerfile/checks-report.ts';
 import { type Expansion, expandHeredoc, expandWord } from '../dockerfile/expand.ts';
-import { isMultiPlatform } from '../dockerfile/multi-platform.ts';
 import { type EnvList, isDeclared, type StageScope } from '../dockerfile/scope.ts';
 import { suggest } from '../dockerfile/suggest.ts';
 import { SlipwayError, type SourceRange } from '../errors/index.ts';
-import { formatPlatform } from '../image/platform.ts';
+import { formatPlatform, samePlatform } from '../image/platform.ts';
 import type { ContainerConfig, Platform } from '../image/types.ts';
 import { locating } from './fail.ts';
 import type { Command, LinkedStage, Source } from './link.ts';
 import type { PlanOptions } from './options.ts';
+import { platformLabel } from './platform-label.ts';
 import type { Resolution } from './resolve.ts';
 import type {
   NoCacheReason,
@@ -186,9 +186,8 @@ export function nextLabel(builder: Builder, state: StageState): string {
   const total = state.stage.stepCount;
   if (total === 0) return '';
   state.stepIndex++;
-  const platform = isMultiPlatform(builder.options.buildArgs)
-    ? `${formatPlatform(builder.options.platform)} `
-    : '';
+  const { severalPlatforms } = builder.options;
+  const platform = severalPlatforms ? `${platformLabel(state.platform, state.scope.env)} ` : '';
   const name = platform + (builder.singleStage ? '' : `${state.stage.displayName} `);
   return `[${name}${String(state.stepIndex).padStart(String(total).length)}/${total}]`;
 }
@@ -241,8 +240,9 @@ export function sourceNode(
 const SCRATCH: OutsideNode = { key: 'scratch', operation: { kind: 'scratch' }, title: 'FROM scratch' };
 
 function imageNode(builder: Builder, state: StageState, source: Source): NodeId {
-  const base = builder.resolution.imageOf(source, builder.options.platform);
-  noteBase(builder, base);
+  const { platform } = builder.options;
+  const base = builder.resolution.imageOf(source, platform);
+  noteBase(builder, base, platform);
   const { reference, imageId, diffIds, remote } = base;
   return outsideNode(builder, state, {
     key: reference,
@@ -272,14 +272,15 @@ function outsideNode(builder: Builder, state: StageState, node: OutsideNode): No
 }
 
 /** Notes that the plan stands on an image. */
-export function noteBase(builder: Builder, base: PlannedBase): void {
+export function noteBase(builder: Builder, base: PlannedBase, platform: Platform): void {
   const { reference, imageId, context, remote } = base;
   const name = context === undefined ? reference : `context ${context}`;
-  const key = remote === undefined ? name : `${name} ${formatPlatform(remote)}`;
-  builder.bases.set(key, {
+  const isUsual = samePlatform(platform, builder.options.platform);
+  builder.bases.set(`${name} ${formatPlatform(platform)}`, {
     reference,
     imageId,
     ...(context === undefined ? {} : { context }),
+    ...(isUsual ? {} : { platform }),
     ...(remote === undefined ? {} : { remote }),
   });
 }

@@ -3,7 +3,7 @@ import type { SourceRange } from '../errors/index.ts';
 import type { ContainerConfig, Digest, HistoryEntry, Platform } from '../image/types.ts';
 
 /** Version of this format: part of the key under which plans are kept. */
-export const PLAN_FORMAT = 3;
+export const PLAN_FORMAT = 4;
 
 /** Names a node of the DAG: `n0`, `n1`, … in topological order. */
 export type NodeId = string;
@@ -18,6 +18,8 @@ export interface Plan {
   target: number;
   /** Indices into `stages` of all targets, in the order asked for, when there are several. */
   targets?: number[];
+  /** Of a plan for several platforms: each with the indices into `stages` of the targets, in the order asked for. */
+  platforms?: { platform: Platform; targets: number[] }[];
   /** Indices into `stages` of those that are built though no target needs them (`--all-stages`). */
   extraStages?: number[];
   /** Nodes that the targets need, each after all it depends on. */
@@ -43,6 +45,8 @@ export interface PlannedBase {
   imageId: Digest;
   /** The named context that stands for it, when that has no name in the store (a layout, another build). */
   context?: string;
+  /** What was asked for, where that is not the plan's own platform. */
+  platform?: Platform;
   /** It was not in the store: the platform that its registry was asked for. */
   remote?: Platform;
 }

@@ -2,6 +2,7 @@ import { SlipwayError } from '../errors/index.ts';
 import { formatReference, parseReference, withDefaultTag } from '../image/reference.ts';
 import type { Digest } from '../image/types.ts';
 import { type ImageRecord, imageById, imageByName, noImage } from './images.ts';
+import { type IndexRecord, indexOf, memberFor } from './indexes.ts';
 import type { Store } from './store.ts';
 
 /** How a text named an image: `rmi` treats names and ids differently. */
@@ -9,6 +10,8 @@ export interface FoundImage {
   image: ImageRecord;
   /** The normalised name, when it was one. */
   name?: string;
+  /** What is named is for several platforms, and `image` the one for this machine. */
+  index?: IndexRecord;
 }
 
 /**
@@ -26,8 +29,7 @@ export function findImage(store: Store, text: string): FoundImage {
 export function lookUp(store: Store, text: string): FoundImage | undefined {
   const hex = text.startsWith('sha256:') ? text.slice('sha256:'.length) : text;
   if (/^[0-9a-f]{64}$/.test(hex)) {
-    const image = imageById(store, `sha256:${hex}`);
-    return image && { image };
+    return byId(store, `sha256:${hex}`);
   }
   if (hex === text) {
     const byName = lookUpName(store, text);
@@ -41,8 +43,20 @@ export function lookUp(store: Store, text: string): FoundImage | undefined {
       hint: `Give more of it: ${ids.slice(0, 4).join(', ')}`,
     });
   }
-  const image = ids[0] === undefined ? undefined : imageById(store, ids[0]);
-  return image && { image };
+  return ids[0] === undefined ? undefined : byId(store, ids[0]);
+}
+
+function byId(store: Store, id: Digest): FoundImage | undefined {
+  const image = imageById(store, id);
+  if (image !== undefined) return { image };
+  const index = indexOf(store, id);
+  return index && { image: imageById(store, memberFor(index).image)!, index };
+}
+
+function named(store: Store, name: string): FoundImage | undefined {
+  const image = imageByName(store, name);
+  const index = image && indexOf(store, name);
+  return image && { image, name, ...(index && { index }) };
 }
 
 function lookUpName(store: Store, text: string): FoundImage | undefined {
@@ -50,20 +64,17 @@ function lookUpName(store: Store, text: string): FoundImage | undefined {
   if (reference.digest !== undefined) {
     // With a digest the tag says nothing.
     const { domain, path, digest } = reference;
-    const name = formatReference({ domain, path, digest });
-    const image = imageByName(store, name);
-    return image && { image, name };
+    return named(store, formatReference({ domain, path, digest }));
   }
-  const name = formatReference(reference);
-  const image = imageByName(store, name);
-  return image && { image, name };
+  return named(store, formatReference(reference));
 }
 
 function imagesWithPrefix(store: Store, prefix: Digest): Digest[] {
   // Ids hold neither % nor _, and the range keeps to the primary key.
   return store.database
     .all<{ id: string }>(
-      'SELECT id FROM images WHERE id >= ? AND id < ? ORDER BY id LIMIT 100',
+      `SELECT id FROM images WHERE id >= ?1 AND id < ?2
+         UNION SELECT id FROM indexes WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 100`,
       prefix,
       `${prefix}g`,
     )

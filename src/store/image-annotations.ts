@@ -7,6 +7,16 @@ export function putAnnotations(store: Store, id: Digest, annotations: ImageAnnot
   putValue(store, nameOf(id), annotations && JSON.stringify(annotations));
 }
 
+/** As `putAnnotations`, where there is something to remember or to forget. */
+export function rememberAnnotations(
+  store: Store,
+  id: Digest,
+  annotations: ImageAnnotations | undefined,
+): void {
+  if (annotations !== undefined || annotationsOf(store, id) !== undefined)
+    putAnnotations(store, id, annotations);
+}
+
 /** The annotations of an image, as it was built last. */
 export function annotationsOf(store: Store, id: Digest): ImageAnnotations | undefined {
   const text = getValue(store, nameOf(id));

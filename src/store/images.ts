@@ -10,6 +10,7 @@ import {
 } from '../image/reference.ts';
 import { ZERO_TIME } from '../image/time.ts';
 import type { Digest, ImageConfig } from '../image/types.ts';
+import { imagesInIndexes } from './indexes.ts';
 import { type LayerRecord, layerById, layersForChain } from './layers.ts';
 import { layerIdOf, layerRowOf } from './layout.ts';
 import type { Store } from './store.ts';
@@ -30,6 +31,8 @@ export interface ImageRecord {
   tags: string[];
   /** Names with digests (`docker.io/library/x@sha256:…`), sorted. */
   digests: string[];
+  /** It is part of an image for several platforms that has a name. */
+  indexed?: true;
 }
 
 export interface NewImage {
@@ -96,6 +99,7 @@ export function putImage(store: Store, image: NewImage): { id: Digest; moved: Mo
     }
     const moved = names.flatMap((name) => moveTag(store, name, id));
     for (const digest of image.digests ?? []) {
+      forgetIndexName(store, digest);
       store.database.run('INSERT OR REPLACE INTO image_digests (name, image) VALUES (?, ?)', digest, id);
     }
     return { id, moved };
@@ -117,6 +121,7 @@ export function tagImage(store: Store, name: string, id: Digest): MovedTag | und
 
 /** Takes a name away; the image stays. Returns the image that had it, undefined if there is no such name. */
 export function untagImage(store: Store, name: string): Digest | undefined {
+  forgetIndexName(store, name);
   return store.database.get<{ image: string }>('DELETE FROM tags WHERE name = ? RETURNING image', name)
     ?.image;
 }
@@ -126,7 +131,11 @@ export function listImages(store: Store): ImageRecord[] {
   const rows = store.database.all<ImageRow>(`${SELECT_IMAGE} ORDER BY created DESC, added_ms DESC, id`);
   const tags = namesByImage(store, 'tags');
   const digests = namesByImage(store, 'image_digests');
-  return rows.map((row) => recordOf(row, tags.get(row.id) ?? [], digests.get(row.id) ?? []));
+  const indexed = imagesInIndexes(store);
+  return rows.map((row) => ({
+    ...recordOf(row, tags.get(row.id) ?? [], digests.get(row.id) ?? []),
+    ...(indexed.has(row.id) && { indexed: true as const }),
+  }));
 }
 
 /** The image with this id. */
@@ -210,7 +219,13 @@ export function imageAncestry(store: Store, id: Digest): [ImageRecord, ...ImageR
   return line;
 }
 
+/** A name stands for one image again. */
+function forgetIndexName(store: Store, name: string): void {
+  store.database.run('DELETE FROM index_names WHERE name = ?', name);
+}
+
 function moveTag(store: Store, name: string, id: Digest): MovedTag[] {
+  forgetIndexName(store, name);
   const before = store.database.get<{ image: string }>('SELECT image FROM tags WHERE name = ?', name)?.image;
   if (before !== id) {
     store.database.run('INSERT OR REPLACE INTO tags (name, image) VALUES (?, ?)', name, id);

@@ -6,6 +6,7 @@ import { findImage } from './find-image.ts';
 import { markUnneededLayers } from './garbage.ts';
 import { putAnnotations } from './image-annotations.ts';
 import { type ImageRecord, imageById, imageChildren, imageDocuments } from './images.ts';
+import { dropIndex, type IndexRecord, indexesWith } from './indexes.ts';
 import type { LayerId } from './layout.ts';
 import type { Store } from './store.ts';
 
@@ -41,8 +42,12 @@ export interface Removal {
  */
 export function removeImage(store: Store, text: string, options: RemovalOptions = {}): Removal {
   return store.database.transaction(() => {
-    const { image, name } = findImage(store, text);
+    const { image, name, index } = findImage(store, text);
     const removal: Removal = { lines: [], layers: [] };
+    if (index !== undefined) {
+      removeIndex(store, { index, name, image }, options, removal);
+      return removal;
+    }
     if (name !== undefined) {
       removeName(store, image, name, options, removal);
       if (namesOf(imageById(store, image.id)!).length > 0) return removal;
@@ -54,6 +59,38 @@ export function removeImage(store: Store, text: string, options: RemovalOptions 
     deleteImage(store, image.id, options, removal);
     return removal;
   });
+}
+
+/** As for one image: a name of several takes only that name away, the last one or the id all images along. */
+function removeIndex(
+  store: Store,
+  found: { index: IndexRecord; name: string | undefined; image: ImageRecord },
+  options: RemovalOptions,
+  removal: Removal,
+): void {
+  const { index, name, image } = found;
+  const going = name === undefined ? index.names : [name];
+  if (going.length > 1 && options.force !== true)
+    throw conflict(index.id, true, 'image is referenced in multiple repositories');
+  for (const one of going) untag(store, one, removal);
+  if (index.names.some((one) => !going.includes(one))) return;
+  putAnnotations(store, index.id, undefined);
+  dropIndex(store, index.id);
+  removal.lines.push({ deleted: index.id });
+  const ids = [image.id, ...index.members.map((member) => member.image)];
+  for (const id of new Set(ids)) {
+    const member = imageById(store, id)!;
+    const digests = member.digests.filter((digest) => repositoriesOf(going).has(repositoryOf(digest)));
+    const others = namesOf(member).length > digests.length;
+    if (others || indexesWith(store, id).length > 0 || isNeeded(store, { ...member, digests: [] }, options))
+      continue;
+    for (const digest of digests) untag(store, digest, removal);
+    dropImage(store, member, removal);
+  }
+}
+
+function repositoriesOf(names: readonly string[]): Set<string> {
+  return new Set(names.map(repositoryOf));
 }
 
 /** Takes one name away, and with a repository's last tag its digest names too. */
@@ -79,6 +116,7 @@ function removeName(
 function deleteImage(store: Store, id: Digest, options: RemovalOptions, removal: Removal): void {
   const image = imageById(store, id)!;
   checkConflicts(store, image, options);
+  leaveIndexes(store, image, options, removal);
   for (const name of namesOf(image)) untag(store, name, removal);
   dropImage(store, image, removal);
   for (let parent = image.parent; options.prune !== false && parent !== undefined; ) {
@@ -86,6 +124,17 @@ function deleteImage(store: Store, id: Digest, options: RemovalOptions, removal:
     if (above === undefined || isNeeded(store, above, options)) return;
     dropImage(store, above, removal);
     parent = above.parent;
+  }
+}
+
+/** An index goes with the first of its images: by force, unless nothing but its image names it. */
+function leaveIndexes(store: Store, image: ImageRecord, options: RemovalOptions, removal: Removal): void {
+  for (const { id, names } of indexesWith(store, image.id)) {
+    if (names.length > 0 && options.force !== true)
+      throw conflict(image.id, true, `image is part of ${familiarReference(parseReference(names[0]!))}`);
+    for (const name of names) untag(store, name, removal);
+    dropIndex(store, id);
+    removal.lines.push({ deleted: id });
   }
 }
 
@@ -113,6 +162,7 @@ function dropImage(store: Store, image: ImageRecord, removal: Removal): void {
 function untag(store: Store, name: string, removal: Removal): void {
   const table = name.includes('@') ? 'image_digests' : 'tags';
   store.database.run(`DELETE FROM ${table} WHERE name = ?`, name);
+  store.database.run('DELETE FROM index_names WHERE name = ?', name);
   removal.lines.push({ untagged: familiarReference(parseReference(name)) });
 }
 

@@ -1,5 +1,5 @@
 /** Version of the store's format: its folders and the tables below. A store with a newer one is refused. */
-export const STORE_FORMAT = 4;
+export const STORE_FORMAT = 5;
 
 const COSTS = `CREATE TABLE costs (
   name TEXT PRIMARY KEY,
@@ -7,6 +7,22 @@ const COSTS = `CREATE TABLE costs (
   peak_memory INTEGER,
   used_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;`;
+
+const INDEXES = `CREATE TABLE indexes (id TEXT PRIMARY KEY, document BLOB NOT NULL) STRICT;
+
+CREATE TABLE index_images (
+  index_id TEXT NOT NULL REFERENCES indexes(id) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  image TEXT NOT NULL REFERENCES images(id),
+  PRIMARY KEY (index_id, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX index_images_image ON index_images(image);
+
+CREATE TABLE index_names (
+  name TEXT PRIMARY KEY,
+  index_id TEXT NOT NULL REFERENCES indexes(id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX index_names_index ON index_names(index_id);`;
 
 /** What makes a store of an older format one of the next: `UPGRADES[1]` leads from format 1 to 2. */
 export const UPGRADES: Readonly<Record<number, string>> = {
@@ -18,6 +34,7 @@ ALTER TABLE layers ADD COLUMN fits TEXT;
 CREATE INDEX layers_base ON layers(base) WHERE base IS NOT NULL;
 CREATE INDEX steps_parent ON steps(parent_chain);
 `,
+  4: INDEXES,
 };
 
 /**
@@ -37,6 +54,8 @@ CREATE INDEX steps_parent ON steps(parent_chain);
  *   together with their names, so they are rows and not files.
  * - `image_layers`: the layers of an image, bottom first. An image whose layers are not all ready cannot be written.
  * - `tags`, `image_digests`: normalised names (`docker.io/library/x:1`, `docker.io/library/x@sha256:…`).
+ * - `indexes`, `index_images`, `index_names`: images for several platforms, their images in the order of the document,
+ *   and which names stand for them; the image for this machine has those names, too.
  * - `steps`: results of build steps by key. A row keeps its layer alive.
  * - `claims`: which lease runs the step with a key right now.
  * - `contents`: digests of what was selected from a chain of layers.
@@ -114,6 +133,8 @@ CREATE TABLE image_digests (
   image TEXT NOT NULL REFERENCES images(id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX image_digests_image ON image_digests(image);
+
+${INDEXES}
 
 CREATE TABLE steps (
   key TEXT PRIMARY KEY,

@@ -85,7 +85,7 @@ describeWith({ needs: [root()] }, 'root file systems as output', () => {
   test('one tar, readable by GNU tar, times clamped', async () => {
     const source = rootfs();
     const path = join(tempDir(), 'out.tar');
-    await writeRootfsTar(source, { kind: 'file', path }, { clampMtime: 1_000_001 });
+    await writeRootfsTar([{ directory: source }], { kind: 'file', path }, { clampMtime: 1_000_001 });
     const lines = listTar(path).split('\n');
     expect(lines.filter((line) => !/dangling|pipe|\\377/.test(line)).join('\n')).toMatchInlineSnapshot(`
       "drwxr-xr-x 0/0               0 1970-01-12 13:46:41 bin/

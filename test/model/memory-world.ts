@@ -78,7 +78,8 @@ export class MemoryWorld {
           put: (snapshot, selector, digest) =>
             void this.#contents.set(`${chainOf(snapshot)} ${selector}`, digest),
         },
-        common: { platform: PLATFORM },
+        platformOf: () => PLATFORM,
+        epoch: undefined,
         secretsOf: async () => [],
         agentsOf: async () => [],
         fetched: unused,

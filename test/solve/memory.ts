@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { CacheBackend, NewStepRecord, StepCost, StoredLayer } from '../../src/cache/cache-backend.ts';
 import { SlipwayError } from '../../src/errors/index.ts';
 import type { ExecuteRequest, Executor } from '../../src/execute/executor.ts';
+import { localPlatform } from '../../src/image/platform.ts';
 import {
   type NodeId,
   PLAN_FORMAT,
@@ -109,7 +110,14 @@ export const prepareCommand: PrepareStep = async (node, inputs) => {
   }
   return {
     parts,
-    step: async () => ({ kind: 'run', operation, sources: [], secrets: [], agents: [] }),
+    step: async () => ({
+      kind: 'run',
+      operation,
+      platform: localPlatform(),
+      sources: [],
+      secrets: [],
+      agents: [],
+    }),
   };
 };
 

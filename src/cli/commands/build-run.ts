@@ -4,24 +4,19 @@ import { build } from '../../engine/build.ts';
 import type { BuildOptions, BuildResult } from '../../engine/options.ts';
 import type { BuildOutput } from '../../engine/output-options.ts';
 import { SlipwayError } from '../../errors/index.ts';
-import { localPlatform, parsePlatform } from '../../image/platform.ts';
-import type { Platform } from '../../image/types.ts';
 import { createSink } from '../../progress/create-sink.ts';
 import { safeText } from '../../progress/safe-text.ts';
 import type { BuildRequest } from '../build-request.ts';
 import type { CommandContext } from '../command.ts';
 import type { OutputSpec } from '../output-keys.ts';
+import { forPlatforms, requestedPlatforms } from '../requested-platforms.ts';
 import type { ExplainFormat } from './explain-format.ts';
 
 /** Builds, showing progress on standard error; prints the image id on standard output when quiet. */
-export async function runBuild(request: BuildRequest, context: CommandContext): Promise<number> {
+export async function runBuild(given: BuildRequest, context: CommandContext): Promise<number> {
   const { env, signal, stdout, stderr, root } = context;
-  if (request.platforms.length > 1 || request.platforms.some((platform) => platform.includes(','))) {
-    throw new SlipwayError('unsupported', 'several platforms in one build are not there yet', {
-      code: 'MULTI_PLATFORM',
-    });
-  }
-  const [platform] = request.platforms;
+  const platforms = requestedPlatforms(given.platforms);
+  const request = forPlatforms(given, platforms);
   const specs = [request.outputs, ...request.targets.map((target) => target.outputs)].flat();
   const outputs = specs.flatMap((spec) => outputOf(spec, context));
   if (outputs.filter(isStdout).length > 1) {
@@ -74,7 +69,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     noCache: request.noCache,
     network: request.network,
     steps: request.steps,
-    ...(platform === undefined ? {} : { platform: platformOf(platform) }),
+    ...(request.platforms.length === 0 ? {} : { platforms }),
     jobs: request.jobs,
     memoryBudget: request.memoryBudget,
     outputs: request.outputs.flatMap((spec) => outputOf(spec, context)),
@@ -119,7 +114,7 @@ async function tellResult(
     printsId,
   }: { context: CommandContext; iidFile: string | undefined; printsId: boolean },
 ): Promise<void> {
-  const ids = result.images.map(({ imageId }) => imageId).join('\n');
+  const ids = result.images.map(({ imageId, index }) => index ?? imageId).join('\n');
   if (iidFile !== undefined) withIidFile(iidFile, () => writeFileSync(iidFile, ids));
   if (metadataFile !== undefined) {
     const { buildMetadata, writeMetadataFile } = await import('../metadata-file.ts');
@@ -198,11 +193,6 @@ async function explainBuild(
     // The record may have been given up, on a full disk for instance: the build's own end counts.
     stderr.write(`[Warning] no explanation: ${error instanceof Error ? error.message : String(error)}\n`);
   }
-}
-
-/** Docker takes `local` for this machine's platform. */
-function platformOf(text: string): Platform {
-  return text === 'local' ? localPlatform() : parsePlatform(text);
 }
 
 /** An image goes into the store unless it only goes elsewhere; `store=false` of an output keeps it out. */

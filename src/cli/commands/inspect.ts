@@ -1,10 +1,13 @@
 import { SlipwayError } from '../../errors/index.ts';
 import { inspectImage } from '../../image/inspect.ts';
 import { IMAGE_INSPECT } from '../../image/inspect-schema.ts';
+import { OCI } from '../../image/media-types.ts';
+import { parseIndex } from '../../image/parse-manifest.ts';
 import { familiarReference, parseReference } from '../../image/reference.ts';
 import { safeJson, safeLines } from '../../progress/safe-text.ts';
 import { lookUp } from '../../store/find-image.ts';
 import { imageDocuments, imageLayers, noImage } from '../../store/images.ts';
+import type { IndexRecord } from '../../store/indexes.ts';
 import { layerDirectory } from '../../store/layout.ts';
 import type { Store } from '../../store/store.ts';
 import { formatDocument, parseFormat } from '../../template/index.ts';
@@ -143,11 +146,12 @@ function printAll(context: CommandContext, names: string[], printing: Printing):
 }
 
 function describe(store: Store, name: string): Record<string, unknown> | undefined {
-  const image = lookUp(store, name)?.image;
-  if (image === undefined) return undefined;
+  const found = lookUp(store, name);
+  if (found === undefined) return undefined;
+  const { image, index } = found;
   const familiar = (text: string) => familiarReference(parseReference(text));
   const layers = imageLayers(store, image.id);
-  return inspectImage(imageDocuments(store, image.id)!.parsed, {
+  const document = inspectImage(imageDocuments(store, image.id)!.parsed, {
     id: image.id,
     repoTags: image.tags.map(familiar),
     repoDigests: image.digests.map(familiar),
@@ -159,4 +163,20 @@ function describe(store: Store, name: string): Record<string, unknown> | undefin
       .map((id) => layerDirectory(store.root, id))
       .reverse(),
   });
+  return index === undefined ? document : { ...document, ...describeIndex(index) };
+}
+
+/** What Docker says of an image for several platforms, beside what it says of the one for this machine. */
+function describeIndex({ id, document, members }: IndexRecord): Record<string, unknown> {
+  const { manifests } = parseIndex(document);
+  return {
+    Descriptor: { mediaType: OCI.index, digest: id, size: document.length },
+    Manifests: members.map(({ image, platform }, position) => ({
+      ID: manifests[position]!.digest,
+      Descriptor: manifests[position],
+      Available: true,
+      Kind: 'image',
+      ImageData: { Platform: platform, Config: image },
+    })),
+  };
 }

@@ -2,6 +2,7 @@ import { SlipwayError } from '../../errors/index.ts';
 import { formatReference, parseReference, withDefaultTag } from '../../image/reference.ts';
 import { findImage } from '../../store/find-image.ts';
 import { noImage, tagImage } from '../../store/images.ts';
+import { nameIndex } from '../../store/indexes.ts';
 import { defineCommand } from '../command.ts';
 import { withExistingStore } from '../open-existing.ts';
 
@@ -15,7 +16,9 @@ export const tag = defineCommand({
     const name = targetName(target);
     withExistingStore(context.root, (store) => {
       if (store === undefined) throw noImage(source);
-      tagImage(store, name, findImage(store, source).image.id);
+      const { image, index } = findImage(store, source);
+      tagImage(store, name, image.id);
+      if (index !== undefined) nameIndex(store, name, index.id);
     });
     return 0;
   },

@@ -1,5 +1,6 @@
 import { SlipwayError } from '../../errors/index.ts';
 import type { ImageEncoding } from '../../export/types.ts';
+import { annotationsFor } from '../../image/annotations.ts';
 import {
   formatReference,
   type ImageReference,
@@ -8,21 +9,20 @@ import {
 } from '../../image/reference.ts';
 import type { Descriptor, ImageAnnotations } from '../../image/types.ts';
 import { imageById } from '../../store/images.ts';
-import type { LayerRecord } from '../../store/layers.ts';
 import type { Store } from '../../store/store.ts';
-import type { AssembledImage } from '../assemble-image.ts';
 import type { RegistryOutput } from '../output-options.ts';
 import { openRegistries } from '../registry-access.ts';
 import type { StoreSession } from '../session.ts';
+import type { OutputImage } from '../write-outputs.ts';
 import { pushTo } from './push-to.ts';
 
 export interface PushResultRequest {
   store: Store;
   session: StoreSession;
   env: NodeJS.ProcessEnv;
-  image: AssembledImage;
-  /** Bottom first. */
-  layers: readonly LayerRecord[];
+  /** For each platform; one where `makesIndex` is false. */
+  images: readonly OutputImage[];
+  makesIndex: boolean;
   /** Names of the build, normalised. */
   tags: readonly string[];
   output: RegistryOutput;
@@ -38,7 +38,14 @@ export interface PushResultRequest {
  * @throws SlipwayError `usage` PUSH_NO_NAME; those of `pushTo`
  */
 export async function pushResult(request: PushResultRequest): Promise<Descriptor> {
-  const { store, image, output, env, signal, note } = request;
+  const { store, images, makesIndex, output, annotations, env, signal, note } = request;
+  const members = images.map(({ platform, image, layers }) => ({
+    platform,
+    config: image.config.bytes,
+    layers,
+    annotations: annotationsFor(annotations, platform),
+  }));
+  const [first] = images;
   const names = output.names ?? request.tags;
   if (names.length === 0)
     throw new SlipwayError('usage', 'tag is needed when pushing to registry', {
@@ -47,22 +54,19 @@ export async function pushResult(request: PushResultRequest): Promise<Descriptor
     });
   const insecure = output.insecure === true ? { insecure: () => true } : {};
   const pool = openRegistries({ env, signal, ...insecure });
-  const inStore = imageById(store, image.config.digest) !== undefined;
+  const remember = imageById(store, first!.image.config.digest) !== undefined;
   try {
     let manifest: Descriptor | undefined;
     note('exporting layers');
     for (const { domain, path, tags } of repositories(names, output.pushByDigest === true)) {
       note(`pushing layers to ${domain}/${path}`);
-      manifest = await pushTo({
-        ...request,
-        pool,
-        registry: domain,
-        repository: path,
-        tags,
-        config: image.config.bytes,
-        encoding: encodingOf(output),
-        remember: inStore,
-      });
+      const { session } = request;
+      const to = { store, session, env, signal, pool, registry: domain, repository: path, tags, remember };
+      const encoding = encodingOf(output);
+      if (makesIndex) {
+        const { pushIndex } = await import('./push-index.ts');
+        manifest = await pushIndex({ ...to, encoding, members, annotations: annotations?.index });
+      } else manifest = await pushTo({ ...to, ...members[0]!, encoding });
       const references = tags.length === 0 ? [''] : tags.map((tag) => `:${tag}`);
       for (const tag of references) note(`pushing manifest for ${domain}/${path}${tag}@${manifest.digest}`);
     }

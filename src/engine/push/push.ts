@@ -13,6 +13,7 @@ import type { RegistryPool } from '../../registry/types.ts';
 import { findImage } from '../../store/find-image.ts';
 import { annotationsOf } from '../../store/image-annotations.ts';
 import { imageByName, imageDocuments, imageLayers, listImages } from '../../store/images.ts';
+import { type IndexRecord, indexOf } from '../../store/indexes.ts';
 import type { Store } from '../../store/store.ts';
 import { openRegistries } from '../registry-access.ts';
 import type { StoreSession } from '../session.ts';
@@ -61,8 +62,10 @@ export async function push(options: PushOptions): Promise<Pushed[]> {
     const pool = openRegistries({ env, signal });
     try {
       const done: Pushed[] = [];
-      for (const { id, name } of images)
-        done.push({ name, manifest: await pushOne({ id, name, store, session, pool, options, env }) });
+      for (const { id, name } of images) {
+        const index = indexOf(store, name);
+        done.push({ name, manifest: await pushOne({ id, index, name, store, session, pool, options, env }) });
+      }
       return done;
     } finally {
       await pool.close();
@@ -89,7 +92,8 @@ async function pushElsewhere(options: PushOptions, destination: string): Promise
     const pool = openRegistries({ env, signal });
     try {
       const name = formatReference(reference);
-      const manifest = await pushOne({ id: found.image.id, name, store, session, pool, options, env });
+      const { image, index } = found;
+      const manifest = await pushOne({ id: image.id, index, name, store, session, pool, options, env });
       return [{ name, manifest }];
     } finally {
       await pool.close();
@@ -126,6 +130,8 @@ function wanted(
 
 async function pushOne(request: {
   id: Digest;
+  /** The index that is pushed in place of the image. */
+  index: IndexRecord | undefined;
   name: string;
   store: Store;
   session: StoreSession;
@@ -133,27 +139,39 @@ async function pushOne(request: {
   options: PushOptions;
   env: NodeJS.ProcessEnv;
 }): Promise<Descriptor> {
-  const { id, name, store, session, pool, options, env } = request;
+  const { id, index, name, store, session, pool, options, env } = request;
   const { signal, onEvent } = options;
   const { domain, path, tag } = parseReference(name) as ImageReference & { tag: string };
-  const layers = imageLayers(store, id);
-  const { config, manifest: original } = imageDocuments(store, id)!;
-  onEvent?.({ type: 'image', tag, layers: layers.map(({ diffId }) => diffId) });
-  const manifest = await pushTo({
-    store,
-    session,
-    pool,
-    env,
-    registry: domain,
-    repository: path,
-    tags: [tag],
-    config,
-    layers,
-    original,
-    annotations: annotationsOf(store, id),
-    signal,
-    onLayer: (index, state) => onEvent?.({ type: 'layer', index, state }),
+  const members = (index?.members ?? [{ image: id, platform: undefined }]).map(({ image, platform }) => {
+    const { config, manifest: original } = imageDocuments(store, image)!;
+    const layers = imageLayers(store, image);
+    return { platform, config, original, layers, annotations: annotationsOf(store, image) };
   });
+  // What several images share is told of once.
+  const diffIds = [...new Set(members.flatMap(({ layers }) => layers.map(({ diffId }) => diffId)))];
+  onEvent?.({ type: 'image', tag, layers: diffIds });
+  const settled = new Set<number>();
+  const onLayer = (member: number, layer: number, state: LayerState): void => {
+    const position = diffIds.indexOf(members[member]!.layers[layer]!.diffId);
+    if (settled.has(position)) return;
+    if (['pushed', 'exists', 'mounted'].includes(state.state)) settled.add(position);
+    onEvent?.({ type: 'layer', index: position, state });
+  };
+  const to = { store, session, pool, env, registry: domain, repository: path, tags: [tag], signal };
+  let manifest: Descriptor;
+  if (index === undefined) {
+    const [image] = members;
+    manifest = await pushTo({ ...to, ...image!, onLayer: (layer, state) => onLayer(0, layer, state) });
+  } else {
+    const { pushIndex } = await import('./push-index.ts');
+    manifest = await pushIndex({
+      ...to,
+      members: members.map((member) => ({ ...member, platform: member.platform! })),
+      annotations: annotationsOf(store, index.id)?.index,
+      stored: index,
+      onLayer,
+    });
+  }
   onEvent?.({ type: 'pushed', tag, manifest });
   return manifest;
 }

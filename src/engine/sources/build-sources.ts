@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import type { ContextSource } from '../../context/context-source.ts';
 import type { RemoteAccess } from '../../context/remote-access.ts';
-import { localPlatform } from '../../image/platform.ts';
 import type { TimeSource } from '../../plan/options.ts';
 import type { BuildEvent } from '../../progress/events.ts';
 import type { Store } from '../../store/store.ts';
@@ -139,11 +138,10 @@ export class BuildSources {
       store,
       cwd,
       indexDirectory: this.#indexDirectory,
-      platform: options.platform ?? localPlatform(),
       access: () => this.access(),
-      loadLayout: (spec) => loadLayout(spec, { store, cwd, env, options, signal }),
-      buildTarget: (name, build) =>
-        buildTarget({ name, build, outer: { ...options, env, cwd, signal } }, run),
+      loadLayout: (spec, platform) => loadLayout(spec, { store, cwd, env, options, platform, signal }),
+      buildTarget: (name, build, platform) =>
+        buildTarget({ name, build, outer: { ...options, platform, env, cwd, signal } }, run),
     });
   }
 }

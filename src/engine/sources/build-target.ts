@@ -24,6 +24,7 @@ export async function buildTarget(
     cacheTo: _______,
     onResult: ________,
     onStart: _________,
+    platforms: __________,
     ...shared
   } = outer;
   const result = await run({

@@ -3,7 +3,7 @@ import { SlipwayError } from '../../errors/index.ts';
 import { readDocument } from '../../export/archive-files.ts';
 import { openDirectoryFiles } from '../../export/directory-files.ts';
 import { ociImages } from '../../export/oci-images.ts';
-import type { Digest } from '../../image/types.ts';
+import type { Digest, Platform } from '../../image/types.ts';
 import { imageById } from '../../store/images.ts';
 import type { Store } from '../../store/store.ts';
 import { load } from '../load.ts';
@@ -18,15 +18,23 @@ import type { NamedContextSpec } from './named-context.ts';
  */
 export async function loadLayout(
   spec: Extract<NamedContextSpec, { kind: 'layout' }>,
-  use: { store: Store; cwd: string; env: NodeJS.ProcessEnv; options: BuildOptions; signal: AbortSignal },
+  use: {
+    store: Store;
+    cwd: string;
+    env: NodeJS.ProcessEnv;
+    options: BuildOptions;
+    platform: Platform;
+    signal: AbortSignal;
+  },
 ): Promise<Digest> {
   const { path, tag, digest } = spec;
-  const { store, cwd, env, options, signal } = use;
+  const { store, cwd, env, options, platform, signal } = use;
   const directory = resolve(cwd, path);
   const select = { ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
   const files = openDirectoryFiles(directory);
   const index = files.find('index.json');
-  const [image] = index === undefined ? [] : await ociImages(files, await readDocument(index), { select });
+  const [image] =
+    index === undefined ? [] : await ociImages(files, await readDocument(index), { platform, select });
   if (image === undefined) {
     throw new SlipwayError(
       'not-found',
@@ -43,6 +51,6 @@ export async function loadLayout(
   // Nothing has to be read when it is here already.
   if (imageById(store, image.id) !== undefined) return image.id;
   const { isolation } = options;
-  await load({ input: directory, select, root: store.root, env, isolation, signal });
+  await load({ input: directory, select, platform, root: store.root, env, isolation, signal });
   return image.id;
 }

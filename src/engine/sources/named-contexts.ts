@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { ContextSource } from '../../context/context-source.ts';
 import type { RemoteAccess } from '../../context/remote-access.ts';
 import { SlipwayError } from '../../errors/index.ts';
+import { formatPlatform } from '../../image/platform.ts';
 import type { Digest, Platform } from '../../image/types.ts';
 import type { NamedContext, ResolvedImage } from '../../plan/options.ts';
 import { imageDocuments } from '../../store/images.ts';
@@ -15,12 +16,11 @@ export interface NamedContextsOptions {
   store: Store;
   cwd: string;
   indexDirectory: string;
-  platform: Platform;
   access: () => Promise<RemoteAccess>;
   /** Loads one image of an OCI layout into the store; gives its id. */
-  loadLayout: (spec: Extract<NamedContextSpec, { kind: 'layout' }>) => Promise<Digest>;
+  loadLayout: (spec: Extract<NamedContextSpec, { kind: 'layout' }>, platform: Platform) => Promise<Digest>;
   /** Builds another target into the store; gives the image's id. */
-  buildTarget: (name: string, build: TargetContext['build']) => Promise<Digest>;
+  buildTarget: (name: string, build: TargetContext['build'], platform: Platform) => Promise<Digest>;
 }
 
 /** The named contexts of a build. Each is opened when something reads it, and then once. */
@@ -50,12 +50,13 @@ export class NamedContexts {
     return opened;
   }
 
-  /** The image that a layout or another build gives. */
-  image(name: string): Promise<ResolvedImage> {
-    let found = this.#images.get(name);
+  /** The image that a layout or another build gives for a platform. */
+  image(name: string, platform: Platform): Promise<ResolvedImage> {
+    const key = `${name} ${formatPlatform(platform)}`;
+    let found = this.#images.get(key);
     if (found === undefined) {
-      found = this.#makeImage(name);
-      this.#images.set(name, found);
+      found = this.#makeImage(name, platform);
+      this.#images.set(key, found);
     }
     return found;
   }
@@ -95,11 +96,13 @@ export class NamedContexts {
     });
   }
 
-  async #makeImage(name: string): Promise<ResolvedImage> {
+  async #makeImage(name: string, platform: Platform): Promise<ResolvedImage> {
     const { store, loadLayout, buildTarget } = this.#options;
     const spec = this.#specs.get(name);
     if (spec?.kind !== 'layout' && spec?.kind !== 'target') throw unknown(name);
-    const id = await (spec.kind === 'layout' ? loadLayout(spec) : buildTarget(name, spec.build));
+    const id = await (spec.kind === 'layout'
+      ? loadLayout(spec, platform)
+      : buildTarget(name, spec.build, platform));
     const documents = imageDocuments(store, id);
     if (documents === undefined) throw unknown(name);
     return { imageId: id, config: documents.parsed, diffIds: documents.parsed.rootfs.diff_ids };

@@ -8,6 +8,7 @@ import type { BuildEvent } from '../../progress/events.ts';
 import type { RemoteImage } from '../../registry/resolve-image.ts';
 import type { RegistryPool } from '../../registry/types.ts';
 import { imageById, imageByName, imageDocuments } from '../../store/images.ts';
+import { indexOf, memberFor } from '../../store/indexes.ts';
 import type { Store } from '../../store/store.ts';
 import type { LayerProgress } from '../pull/pull-layers.ts';
 import type { RegistryAccess } from '../registry-access.ts';
@@ -58,7 +59,7 @@ export class RemoteBases {
    * platform counts where the registry has none that fits. Errors as `resolveImage` of src/registry.
    */
   async resolve(reference: string, platform: Platform): Promise<ResolvedImage | undefined> {
-    const local = this.#local(reference);
+    const local = this.#local(reference, platform);
     if (this.#policy === 'never') return local;
     if (this.#policy === 'missing' && local !== undefined && runsOn(local.config, platform)) return local;
     let image: RemoteImage | undefined;
@@ -91,11 +92,13 @@ export class RemoteBases {
     await (await this.#pool?.catch(() => undefined))?.close();
   }
 
-  #local(reference: string): ResolvedImage | undefined {
-    const record = imageByName(this.#options.store, reference);
-    const documents = record && imageDocuments(this.#options.store, record.id);
-    if (!record || !documents) return undefined;
-    return { imageId: record.id, config: documents.parsed, diffIds: documents.parsed.rootfs.diff_ids };
+  #local(reference: string, platform: Platform): ResolvedImage | undefined {
+    const { store } = this.#options;
+    const index = indexOf(store, reference);
+    const id = index === undefined ? imageByName(store, reference)?.id : memberFor(index, platform).image;
+    const documents = id && imageDocuments(store, id);
+    if (!id || !documents) return undefined;
+    return { imageId: id, config: documents.parsed, diffIds: documents.parsed.rootfs.diff_ids };
   }
 
   async #resolved(reference: string, image: RemoteImage, platform: Platform): Promise<ResolvedImage> {

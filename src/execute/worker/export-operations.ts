@@ -1,4 +1,11 @@
-import type { ExportImage, ExportLayer, ImageEncoding, LayerEncoding, Output } from '../../export/types.ts';
+import type {
+  ExportImage,
+  ExportIndex,
+  ExportLayer,
+  ImageEncoding,
+  LayerEncoding,
+  Output,
+} from '../../export/types.ts';
 import { encodeOverrides } from '../../layer/listing.ts';
 import { temporaryPath } from '../../store/layout.ts';
 import type { BytePath } from '../../sys/bytes.ts';
@@ -9,14 +16,26 @@ import { runHeavy } from './thread-pool.ts';
 
 /** What the front may ask to be written. */
 export type ExportRequest =
-  | { format: 'docker-archive'; images: ExportImage[]; output: Output; encoding?: ImageEncoding }
-  | { format: 'oci-archive'; images: ExportImage[]; output: Output; encoding: ImageEncoding }
-  | { format: 'oci-directory'; images: ExportImage[]; directory: string; encoding: ImageEncoding }
+  | ({ format: 'docker-archive'; output: Output; encoding?: ImageEncoding } & ExportImages)
+  | ({ format: 'oci-archive'; output: Output; encoding: ImageEncoding } & ExportImages)
+  | ({ format: 'oci-directory'; directory: string; encoding: ImageEncoding } & ExportImages)
   /** One layer's blob, a file of tmp/; several at once. Gives its descriptor. */
   | { format: 'layer-blob'; layer: ExportLayer; path: string; encoding: LayerEncoding }
-  | { format: 'rootfs-tar'; layers: string[]; output: Output; clampMtime?: number }
+  /** `folder`: where in the archive a tree goes, when there are several. */
+  | {
+      format: 'rootfs-tar';
+      trees: { layers: string[]; folder?: string }[];
+      output: Output;
+      clampMtime?: number;
+    }
   | { format: 'rootfs-directory'; layers: string[]; directory: string; mirror: boolean }
   | { format: 'rootfs-file'; layers: string[]; path: BytePath; output: Output };
+
+/** Images, and how those belong together that are one image for several platforms. */
+interface ExportImages {
+  images: ExportImage[];
+  indexes?: ExportIndex[];
+}
 
 /** Writes in a thread, since packing is one long loop; errors as the writers'. */
 export async function exportImages(
@@ -24,6 +43,7 @@ export async function exportImages(
   request: ExportRequest,
   { signal }: OperationContext,
 ): Promise<unknown> {
+  if (request.format === 'rootfs-tar') return exportTrees(host, request, signal);
   if (!('layers' in request)) {
     const scratch =
       request.format === 'layer-blob'
@@ -33,11 +53,21 @@ export async function exportImages(
   }
   const view = host.snapshotter.view(request.layers);
   try {
-    const { root } = view;
-    if (request.format !== 'rootfs-tar') return await runHeavy('export', { ...request, root }, signal);
-    const overrides = encodeOverrides(mergedOverrides(host, request.layers));
-    return await runHeavy('export', { ...request, root, overrides }, signal);
+    return await runHeavy('export', { ...request, root: view.root }, signal);
   } finally {
     view.close();
   }
+}
+
+async function exportTrees(
+  host: WorkerHost,
+  request: Extract<ExportRequest, { format: 'rootfs-tar' }>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  using views = new DisposableStack();
+  const trees = request.trees.map(({ layers, ...tree }) => {
+    const { root } = views.adopt(host.snapshotter.view(layers), (view) => view.close());
+    return { ...tree, root, overrides: encodeOverrides(mergedOverrides(host, layers)) };
+  });
+  return await runHeavy('export', { ...request, trees }, signal);
 }

@@ -4,6 +4,7 @@ import { type ChooseLayer, type LoadedArchive, loadArchive } from '../../export/
 import type { LayoutSelect } from '../../export/oci-images.ts';
 import { type PullLayersRequest, pullLayers } from '../../export/pull-layers.ts';
 import type { UnpackedLayer } from '../../export/unpack-blob.ts';
+import type { Platform } from '../../image/types.ts';
 import type { Finding, LayerCheck } from '../../store/check.ts';
 import { checkLayers } from '../../store/check-layers.ts';
 import type { OperationContext } from '../protocol/server.ts';
@@ -12,11 +13,18 @@ import type { WorkerHost } from './host.ts';
 /** `load`: asks the front, for each layer, whether it is there already or which id a new one gets. */
 export function load(
   host: WorkerHost,
-  input: Input & { select?: LayoutSelect },
+  input: Input & { select?: LayoutSelect; platform?: Platform },
   context: OperationContext,
 ): Promise<LoadedArchive> {
-  const { select } = input;
-  const request = { input, select, root: host.store, lease: host.lease, userxattr: host.userNamespace };
+  const { select, platform } = input;
+  const request = {
+    input,
+    select,
+    ...(platform && { platform }),
+    root: host.store,
+    lease: host.lease,
+    userxattr: host.userNamespace,
+  };
   const choose: ChooseLayer = (diffId) => context.ask(diffId);
   return loadArchive(request, choose, { aborted: () => context.signal.aborted });
 }

@@ -8,6 +8,7 @@ import { writeRootfsTar } from '../../export/rootfs-tar.ts';
 import type {
   Aborted,
   ExportImage,
+  ExportIndex,
   ExportLayer,
   ImageEncoding,
   LayerEncoding,
@@ -16,13 +17,23 @@ import type {
 import { decodeOverrides } from '../../layer/listing.ts';
 import type { BytePath } from '../../sys/bytes.ts';
 
+interface ImagesTask {
+  images: ExportImage[];
+  indexes?: ExportIndex[];
+  scratch: string;
+}
+
 /** What can be written: a root file system is mounted already. */
 interface WriteTasks {
-  'docker-archive': { images: ExportImage[]; output: Output; encoding?: ImageEncoding; scratch: string };
-  'oci-archive': { images: ExportImage[]; output: Output; encoding: ImageEncoding; scratch: string };
-  'oci-directory': { images: ExportImage[]; directory: string; encoding: ImageEncoding; scratch: string };
+  'docker-archive': ImagesTask & { output: Output; encoding?: ImageEncoding };
+  'oci-archive': ImagesTask & { output: Output; encoding: ImageEncoding };
+  'oci-directory': ImagesTask & { directory: string; encoding: ImageEncoding };
   'layer-blob': { layer: ExportLayer; path: string; encoding: LayerEncoding; scratch: string };
-  'rootfs-tar': { root: string; output: Output; clampMtime?: number; overrides: Uint8Array };
+  'rootfs-tar': {
+    trees: { root: string; overrides: Uint8Array; folder?: string }[];
+    output: Output;
+    clampMtime?: number;
+  };
   'rootfs-directory': { root: string; directory: string; mirror: boolean };
   'rootfs-file': { root: string; path: BytePath; output: Output };
 }
@@ -32,24 +43,32 @@ type Format = keyof WriteTasks;
 export type WriteTask = { [F in Format]: { format: F } & WriteTasks[F] }[Format];
 
 const exporters: { [F in Format]: Exporter<WriteTasks[F]> } = {
-  'docker-archive': ({ images, output, encoding, scratch }, aborted) =>
-    writeDockerArchive(images, output, encoding ? { ...encoding, scratch, aborted } : { aborted }),
+  'docker-archive': ({ images, indexes, output, encoding, scratch }, aborted) =>
+    writeDockerArchive(
+      images,
+      output,
+      encoding ? { ...encoding, indexes, scratch, aborted } : { indexes, aborted },
+    ),
 
-  'oci-archive': ({ images, output, encoding, scratch }, aborted) =>
-    writeOciArchive(images, output, { ...encoding, scratch, aborted }),
+  'oci-archive': ({ images, indexes, output, encoding, scratch }, aborted) =>
+    writeOciArchive(images, output, { ...encoding, indexes, scratch, aborted }),
 
-  'oci-directory': ({ images, directory, encoding, scratch }, aborted) =>
-    writeOciDirectory(images, directory, { ...encoding, scratch, aborted }),
+  'oci-directory': ({ images, indexes, directory, encoding, scratch }, aborted) =>
+    writeOciDirectory(images, directory, { ...encoding, indexes, scratch, aborted }),
 
   'layer-blob': ({ layer, path, encoding, scratch }, aborted) =>
     writeLayerBlob(layer, { path, scratch }, encoding, aborted),
 
-  'rootfs-tar': ({ root, output, clampMtime, overrides }, aborted) =>
-    writeRootfsTar(root, output, {
-      aborted,
-      overrides: decodeOverrides(Buffer.from(overrides)),
-      ...(clampMtime === undefined ? {} : { clampMtime }),
-    }),
+  'rootfs-tar': ({ trees, output, clampMtime }, aborted) =>
+    writeRootfsTar(
+      trees.map(({ root, overrides, folder }) => ({
+        directory: root,
+        overrides: decodeOverrides(Buffer.from(overrides)),
+        ...(folder === undefined ? {} : { folder }),
+      })),
+      output,
+      { aborted, ...(clampMtime === undefined ? {} : { clampMtime }) },
+    ),
 
   'rootfs-directory': ({ root, directory, mirror }, aborted) =>
     writeRootfsDirectory(root, directory, { mirror, aborted }),
