@@ -346,7 +346,8 @@ class Packer {
   /** A path as the archive has it. */
   #placed(path: BytePath): BytePath {
     const { inside } = this.#options;
-    return inside === undefined ? path : joinPath(inside, path);
+    if (inside === undefined) return path;
+    return path === '' ? inside : joinPath(inside, path);
   }
 
   #content(entry: LayerEntry, fd: number, sha256: string | undefined): void {

@@ -6,7 +6,7 @@ import { findImage } from './find-image.ts';
 import { markUnneededLayers } from './garbage.ts';
 import { putAnnotations } from './image-annotations.ts';
 import { type ImageRecord, imageById, imageChildren, imageDocuments } from './images.ts';
-import { dropIndex, type IndexRecord, indexesWith } from './indexes.ts';
+import { dropIndex, type IndexRecord, indexesWith, indexOf } from './indexes.ts';
 import type { LayerId } from './layout.ts';
 import type { Store } from './store.ts';
 
@@ -73,24 +73,28 @@ function removeIndex(
   if (going.length > 1 && options.force !== true)
     throw conflict(index.id, true, 'image is referenced in multiple repositories');
   for (const one of going) untag(store, one, removal);
-  if (index.names.some((one) => !going.includes(one))) return;
+  const ids = new Set([image.id, ...index.members.map((member) => member.image)]);
+  // As with one image: with a repository's last tag go the names with digests there.
+  for (const id of ids) {
+    const { tags, digests } = imageById(store, id)!;
+    const inUse = new Set(
+      [...tags, ...index.names.filter((one) => !going.includes(one) && !one.includes('@'))].map(repositoryOf),
+    );
+    const gone = new Set(going.map(repositoryOf));
+    for (const digest of digests) {
+      const repository = repositoryOf(digest);
+      if (gone.has(repository) && !inUse.has(repository)) untag(store, digest, removal);
+    }
+  }
+  if (indexOf(store, index.id)!.names.length > 0) return;
   putAnnotations(store, index.id, undefined);
   dropIndex(store, index.id);
   removal.lines.push({ deleted: index.id });
-  const ids = [image.id, ...index.members.map((member) => member.image)];
-  for (const id of new Set(ids)) {
+  for (const id of ids) {
     const member = imageById(store, id)!;
-    const digests = member.digests.filter((digest) => repositoriesOf(going).has(repositoryOf(digest)));
-    const others = namesOf(member).length > digests.length;
-    if (others || indexesWith(store, id).length > 0 || isNeeded(store, { ...member, digests: [] }, options))
-      continue;
-    for (const digest of digests) untag(store, digest, removal);
-    dropImage(store, member, removal);
+    if (indexesWith(store, id).length === 0 && !isNeeded(store, member, options))
+      dropImage(store, member, removal);
   }
-}
-
-function repositoriesOf(names: readonly string[]): Set<string> {
-  return new Set(names.map(repositoryOf));
 }
 
 /** Takes one name away, and with a repository's last tag its digest names too. */

@@ -38,7 +38,7 @@ describe('whole plans', () => {
             "reference": "docker.io/library/debian:12",
           },
         ],
-        "format": 3,
+        "format": 4,
         "nodes": [
           {
             "dependencies": [],
@@ -272,7 +272,7 @@ describe('whole plans', () => {
     expect(compact(plan)).toMatchInlineSnapshot(`
       {
         "bases": [],
-        "format": 3,
+        "format": 4,
         "nodes": [
           {
             "dependencies": [],

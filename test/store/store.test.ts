@@ -76,6 +76,7 @@ describe('openStore', () => {
       const root = join(base, 's');
       using store = openStore(root);
       store.database.execute(`
+        DROP TABLE index_names; DROP TABLE index_images; DROP TABLE indexes;
         DROP INDEX layers_base; DROP INDEX steps_parent; ALTER TABLE layers DROP COLUMN base;
         ALTER TABLE layers DROP COLUMN fits; ALTER TABLE layers DROP COLUMN disk_size; DROP TABLE costs;
         CREATE TABLE durations (definition TEXT PRIMARY KEY, ms REAL NOT NULL) STRICT, WITHOUT ROWID;
