@@ -8,7 +8,7 @@ import { describeWith } from '../../support/need.ts';
 import { machines } from './machines.ts';
 
 /** On demand more: SLIPWAY_FAULT_RUNS=100. */
-const RUNS = Number(process.env.SLIPWAY_FAULT_RUNS ?? 8);
+const RUNS = Number(process.env.SLIPWAY_FAULT_RUNS ?? 4);
 
 const FAULTS: readonly Fault[] = [
   'cut',
