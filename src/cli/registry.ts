@@ -270,7 +270,8 @@ export const commands: readonly CommandEntry[] = [
   },
 ];
 
-/** What the first words of a command line name. `path` is as given, without `slipway`. */
+/** What the first words of a command line name. `path` has no `slipway`, and the main name in its group:
+ * `image list` is `image ls`. */
 export type Resolved =
   | { kind: 'command'; entry: CommandEntry; path: string; rest: string[] }
   | { kind: 'group'; group: CommandGroup; path: string; rest: string[] }
@@ -297,7 +298,10 @@ export function resolve(words: readonly string[]): Resolved {
   }
   const path = `${first} ${second}`;
   const entry = commands.find(({ paths }) => paths.includes(path));
-  if (entry !== undefined) return { kind: 'command', entry, path, rest: words.slice(2) };
+  if (entry !== undefined) {
+    const main = entry.paths.find((name) => name.startsWith(`${first} `))!;
+    return { kind: 'command', entry, path: main, rest: words.slice(2) };
+  }
   const candidates = commands.flatMap(({ paths }) =>
     paths.filter((name) => name.startsWith(`${first} `)).map((name) => name.slice(first.length + 1)),
   );
