@@ -2,7 +2,7 @@ import { SlipwayError } from '../errors/index.ts';
 import { familiarName, familiarReference, parseReference } from '../image/reference.ts';
 import { timeOrAge } from '../image/time-or-age.ts';
 import { findImage } from '../store/find-image.ts';
-import { type ImageRecord, imageDocuments, listImages } from '../store/images.ts';
+import { type ImageRecord, imageDocuments, listImages, noImage } from '../store/images.ts';
 import type { Store } from '../store/store.ts';
 import { matchesPattern } from './path-pattern.ts';
 
@@ -55,6 +55,20 @@ export function selectImages(store: Store, selection: ImageSelection): ImageReco
 }
 
 /**
+ * Says of filters what `selectImages` would say of them in a store without images.
+ *
+ * @throws as `selectImages`
+ */
+export function checkFilters({ filters = new Map(), now }: ImageSelection): void {
+  booleanFilter(filters.get('dangling'), 'dangling');
+  for (const value of filters.get('until') ?? []) timeOrAge(value, now);
+  for (const name of [...(filters.get('before') ?? []), ...(filters.get('since') ?? [])]) {
+    parseReference(name);
+    throw noImage(name);
+  }
+}
+
+/**
  * A filter's one truth value.
  *
  * @throws SlipwayError `FILTER_VALUE`
@@ -64,7 +78,7 @@ export function booleanFilter(values: readonly string[] | undefined, name: strin
   const truths = new Set(values.map((value) => ['true', '1'].includes(value)));
   const known = values.every((value) => ['true', '1', 'false', '0'].includes(value));
   if (!known || truths.size !== 1) {
-    throw new SlipwayError('usage', `invalid filter '${name}=[${values.join(' ')}]'`, {
+    throw new SlipwayError('usage', `invalid filter '${name}=[${values.toSorted().join(' ')}]'`, {
       code: 'FILTER_VALUE',
       hint: 'It is true or false.',
     });

@@ -73,7 +73,7 @@ IMAGE          CREATED       CREATED BY   SIZE      COMMENT
     expect(JSON.parse(stdout)).toMatchObject([{ Id: ids[0], RepoTags: ['old:1', 'older:x'] }]);
     expect(slipway('inspect', 'nowhere')).toEqual({
       stdout: '[]\n',
-      stderr: 'Error: No such object: nowhere:latest\n',
+      stderr: 'Error: No such object: nowhere\n',
       status: 1,
     });
   });

@@ -59,8 +59,7 @@ describe('the shape of help', () => {
     );
     // Takes no options, so says none.
     expect(usage!.includes('[OPTIONS]')).toBe(shown.length > 0);
-    for (const line of text.split('
-')) expect(line).toBe(line.trimEnd());
+    for (const line of text.split('\n')) expect(line).toBe(line.trimEnd());
     // An address cannot be broken, and what comes after it stays with it, as in Docker's.
     const broken = lines.filter((line) => !line.includes('https://'));
     expect(broken.filter((line) => line.length > COLUMNS)).toEqual([]);

@@ -1,4 +1,4 @@
-import { IMAGE_FILTERS, selectImages } from '../../engine/filter-images.ts';
+import { checkFilters, IMAGE_FILTERS, selectImages } from '../../engine/filter-images.ts';
 import { familiarName, parseReference } from '../../image/reference.ts';
 import type { ImageRecord } from '../../store/images.ts';
 import { defineCommand } from '../command.ts';
@@ -26,10 +26,10 @@ export const images = defineCommand({
     if (args[0] !== undefined) filters.set('reference', [...(filters.get('reference') ?? []), args[0]]);
     const now = Date.now();
     const records = withExistingStore(context.root, (store) =>
-      store === undefined ? [] : selectImages(store, { all, filters, now }),
+      store === undefined ? checkFilters({ filters, now }) : selectImages(store, { all, filters, now }),
     );
     const withDigests = digests || format.includes('.Digest');
-    const lines = imageLines(records.map(listed), withDigests);
+    const lines = imageLines((records ?? []).map(listed), withDigests);
     if (quiet && (format === '' || format === 'table')) {
       context.stdout.write(lines.map(({ image: { id } }) => `${noTrunc ? id : shortId(id)}\n`).join(''));
       return 0;

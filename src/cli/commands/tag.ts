@@ -1,5 +1,10 @@
 import { SlipwayError } from '../../errors/index.ts';
-import { formatReference, parseReference, withDefaultTag } from '../../image/reference.ts';
+import {
+  formatReference,
+  type ImageReference,
+  parseReference,
+  withDefaultTag,
+} from '../../image/reference.ts';
 import { findImage } from '../../store/find-image.ts';
 import { noImage, tagImage } from '../../store/images.ts';
 import { nameIndex } from '../../store/indexes.ts';
@@ -11,8 +16,10 @@ export const tag = defineCommand({
   usage: 'SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]',
   flags: {},
   args: { least: 2, most: 2 },
+  flagsEndAtArgument: true,
   async run(context, { args }) {
     const [source, target] = args as [string, string];
+    if (!/^[0-9a-f]{64}$/.test(source)) checkedReference(source);
     const name = targetName(target);
     withExistingStore(context.root, (store) => {
       if (store === undefined) throw noImage(source);
@@ -26,9 +33,16 @@ export const tag = defineCommand({
 
 /** The full name that an image can be given, in Docker's words where it cannot. */
 function targetName(text: string): string {
+  const reference = withDefaultTag(checkedReference(text));
+  if (reference.digest === undefined) return formatReference(reference);
+  throw new SlipwayError('usage', 'refusing to create a tag with a digest reference', {
+    code: 'TAG_WITH_DIGEST',
+  });
+}
+
+function checkedReference(text: string): ImageReference {
   try {
-    const reference = withDefaultTag(parseReference(text));
-    if (reference.digest === undefined) return formatReference(reference);
+    return parseReference(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new SlipwayError(
@@ -37,7 +51,4 @@ function targetName(text: string): string {
       { code: 'REFERENCE_INVALID', cause: error },
     );
   }
-  throw new SlipwayError('usage', 'refusing to create a tag with a digest reference', {
-    code: 'TAG_WITH_DIGEST',
-  });
 }
