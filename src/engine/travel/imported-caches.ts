@@ -34,7 +34,7 @@ export interface CachedBlob {
  */
 export class ImportedCaches {
   readonly #options: ImportedCachesOptions;
-  readonly #steps = new Map<string, { step: TravelingStep; source: CacheSource }>();
+  readonly #steps = new Map<string, TravelingStep>();
   readonly #definitions = new Set<string>();
   readonly #contents = new Map<string, string>();
   readonly #pools: RegistryPool[] = [];
@@ -42,6 +42,7 @@ export class ImportedCaches {
   #sources: CacheSource[] = [];
   #reading: Promise<void> | undefined;
   #withoutLayers = true;
+  #believesContents = true;
 
   constructor(options: ImportedCachesOptions) {
     this.#options = options;
@@ -55,10 +56,10 @@ export class ImportedCaches {
 
   /** What a key stands for, in the first cache that knows it. `blob` is undefined where none has the layer. */
   step(key: string): (TravelingStep & { blob: CachedBlob | undefined }) | undefined {
-    const found = this.#steps.get(key);
-    if (found === undefined) return undefined;
-    const blob = this.blob(found.step.diffId);
-    return blob === undefined && !this.#withoutLayers ? undefined : { ...found.step, blob };
+    const step = this.#steps.get(key);
+    if (step === undefined) return undefined;
+    const blob = this.blob(step.diffId);
+    return blob === undefined && !this.#withoutLayers ? undefined : { ...step, blob };
   }
 
   /** The blob of a layer, where a cache has it. */
@@ -96,16 +97,15 @@ export class ImportedCaches {
 
   /** Digests of files count no more: one of them was wrong. */
   forgetContents(): void {
-    this.#contents.clear();
+    this.#believesContents = false;
+    this.#index();
     this.#warn('what the imported caches say of files is not used: it is wrong of some');
   }
 
   /** Nothing of these caches counts any more, and the user is told why. */
   drop(sources: ReadonlySet<CacheSource>, error: unknown): void {
     this.#sources = this.#sources.filter((source) => !sources.has(source));
-    for (const [key, { source }] of this.#steps) if (sources.has(source)) this.#steps.delete(key);
-    // Nobody wrote down whose they were.
-    this.#contents.clear();
+    this.#index();
     const names = [...sources].map(({ name }) => name).join(', ');
     this.#warn(`the cache ${names} is not used: ${textOf(error)}`);
   }
@@ -119,17 +119,22 @@ export class ImportedCaches {
   async #read(): Promise<void> {
     const found = await Promise.all(this.#options.from.map((from) => this.#readOne(from)));
     this.#sources = found.filter((source) => source !== undefined);
+    this.#index();
+  }
+
+  /** The first source that knows a key counts, but one that has its layer goes before one that only says what it was. */
+  #index(): void {
+    this.#steps.clear();
+    this.#definitions.clear();
+    this.#contents.clear();
     for (const source of this.#sources) {
       for (const step of source.steps) {
         this.#definitions.add(step.definition);
         const known = this.#steps.get(step.key);
-        // One with its layer goes before one that only says what it was.
-        if (
-          known === undefined ||
-          (!known.source.blobs.has(known.step.diffId) && source.blobs.has(step.diffId))
-        )
-          this.#steps.set(step.key, { step, source });
+        if (known === undefined || (this.blob(known.diffId) === undefined && source.blobs.has(step.diffId)))
+          this.#steps.set(step.key, step);
       }
+      if (!this.#believesContents) continue;
       for (const { chain, selector, digest } of source.contents) {
         const name = contentName(chain, selector);
         if (!this.#contents.has(name)) this.#contents.set(name, digest);

@@ -34,7 +34,8 @@ export function importingBackend<Backend extends CacheBackend>(
   const here = (diffId: string): StoredLayer | undefined => {
     const layer = layerByDiffId(store, diffId);
     if (layer === undefined || layer.fits !== undefined || !isTrusted(layer, bootId())) return undefined;
-    return { stack: layer.stack, diffId, size: layer.size };
+    // It may have no record that keeps it: the build holds it.
+    return backend.layersOf([diffId])?.[0];
   };
 
   const bring = async (chain: readonly StoredLayer[]): Promise<StoredLayer[]> => {

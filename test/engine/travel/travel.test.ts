@@ -214,6 +214,11 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('skopeo')] }, 'a cache that tr
     const second = await build('two', path, { cacheFrom: [registry('spoilt')] });
     expect(second.ran).toBe(6);
     expect(second.warnings_[0]).toContain('has the digest');
+    // Another cache with the same results takes its place.
+    const src = join(place.folder, 'as-well');
+    await build('one', path, { cacheTo: [{ type: 'local', dest: src, mode: 'max' }] });
+    const third = await build('three', path, { cacheFrom: [registry('spoilt'), { type: 'local', src }] });
+    expect([third.ran, third.warnings_.length]).toEqual([0, 1]);
     const failed = second.events.filter((event) => event.type === 'ended' && event.outcome === 'failed');
     expect(failed.map((event) => 'vertex' in event && event.vertex)).toEqual(['cached layers 1']);
   });
