@@ -42,6 +42,11 @@ export interface ContainerSpec {
   /** Bytes of /dev/shm; 64 MiB when absent. */
   shmSize?: number;
   rlimits?: ProcessLimit[];
+  /**
+   * Path of a user namespace with all ids as they are, which the program is executed in. Only the embedded runtime
+   * knows it.
+   */
+  userNamespace?: string;
   /** Limits on all of its processes together; what cannot be had is in `RunningContainer.warnings`. */
   cgroup?: CgroupRequest;
 }

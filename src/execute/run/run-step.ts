@@ -1,6 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { SlipwayError } from '../../errors/index.ts';
+import type { Platform } from '../../image/types.ts';
 import type { RunOperation } from '../../plan/types.ts';
+import { EmbeddedRuntime } from '../../runtime/embedded/embedded-runtime.ts';
 import { prepareMountPoints, removeMountPoints } from '../../runtime/mount-points.ts';
 import type { ContainerSpec } from '../../runtime/types.ts';
 import { bytesOf } from '../../sys/bytes.ts';
@@ -10,6 +12,7 @@ import { resolveMappedUser, SUBORDINATE_IDS_HINT } from '../step/mapped-account.
 import { ensureDirectory } from '../step/root-path.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { prepareDevices } from './devices.ts';
+import { emulationFor } from './emulation.ts';
 import { networkFiles } from './network-files.ts';
 import { outputPipe } from './output.ts';
 import { watchMemory } from './peak-memory.ts';
@@ -21,6 +24,8 @@ export interface RunStepRequest {
   host: WorkerHost;
   snapshot: ActiveSnapshot;
   operation: RunOperation;
+  /** What its programs are for. */
+  platform: Platform;
   sources: BoundSource[];
   secrets: Secrets;
   agents: readonly string[];
@@ -40,7 +45,10 @@ export interface RunOutcome {
  */
 export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
   const { host, snapshot, operation, hooks, signal, settings = {} } = request;
-  const runtime = await host.runtime();
+  const emulation = await emulationFor(host, request.platform);
+  const { userNamespace } = emulation ?? {};
+  // No OCI runtime takes a namespace for the program alone.
+  const runtime = userNamespace === undefined ? await host.runtime() : new EmbeddedRuntime();
   const root = bytesOf(snapshot.root);
   const account = resolveMappedUser(host, root, operation.user);
   ensureDirectory(root, bytesOf(operation.cwd));
@@ -72,6 +80,7 @@ export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
       network: operation.network === 'none' ? 'none' : 'host',
       security: operation.security,
       ...(devices.nodes.length === 0 ? {} : { devices: devices.nodes }),
+      ...(userNamespace === undefined ? {} : { userNamespace }),
       ...(settings.shmSize === undefined ? {} : { shmSize: settings.shmSize }),
       ...(settings.ulimits === undefined ? {} : { rlimits: [...settings.ulimits] }),
       ...cgroupOf(request),

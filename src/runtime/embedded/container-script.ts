@@ -7,6 +7,7 @@ import {
   CLONE_NEWIPC,
   CLONE_NEWNET,
   CLONE_NEWNS,
+  CLONE_NEWUSER,
   CLONE_NEWUTS,
   MNT_DETACH,
   MOUNT_ATTR_NODEV,
@@ -64,6 +65,10 @@ export function containerScript(spec: ContainerSpec, options: ScriptOptions): Sc
   script.closeFrom(REPORT_FD + 1);
   // First of all: the new cgroup namespace then begins there.
   joinCgroups(script, options.cgroups ?? []);
+  const userNamespace =
+    spec.userNamespace === undefined
+      ? undefined
+      : script.open('openat', [AT_FDCWD, script.string(spec.userNamespace), O_CLOEXEC]);
   script.call('prctl', [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   script.call('setsid', []);
   script.call('umask', [0]);
@@ -109,7 +114,6 @@ export function containerScript(spec: ContainerSpec, options: ScriptOptions): Sc
   script.call('pivot_root', [script.string('.'), script.string('.')]);
   script.call('umount2', [script.string('.'), MNT_DETACH]);
   script.call('chdir', [script.string('/')]);
-  script.closeFrom(REPORT_FD + 1);
 
   script.purpose('set the host name');
   script.call('sethostname', [script.string(spec.hostname), Buffer.byteLength(spec.hostname)]);
@@ -117,6 +121,12 @@ export function containerScript(spec: ContainerSpec, options: ScriptOptions): Sc
   if (options.console !== undefined) joinConsole(script);
   script.purpose('join a new session keyring');
   script.call('keyctl', [KEYCTL_JOIN_SESSION_KEYRING, 0], 'any');
+  if (userNamespace !== undefined) {
+    // Not before: what was made so far belongs to the outer one.
+    script.purpose('enter the user namespace');
+    script.call('setns', [userNamespace, CLONE_NEWUSER]);
+  }
+  script.closeFrom(REPORT_FD + 1);
   startProcess(script, spec, options);
   return script.build();
 }
