@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { makeBaseRootfs } from '../../tools/base/base.ts';
 import { BASE_IMAGE, suiteStore } from '../support/suite-store.ts';
 
 interface Line {
@@ -108,6 +109,30 @@ RUN --mount=type=cache,target=/c head -c 5000000 /dev/zero > /c/f; head -c 20000
     const second = await freed(['image', 'prune', '-af']);
     expect([second.measured, second.said]).toEqual([about(bytesOf(images!.Size)), about(second.measured)]);
     expect(await store.ok(['images', '-aq'])).toBe('');
+  });
+
+  it('rmi frees what df says an image has alone, cache prune what its mounts take', async () => {
+    await store.ok(['import', '-', BASE_IMAGE], { input: (await makeBaseRootfs()).tar });
+    const shared = 'RUN head -c 3000000 /dev/zero > /shared';
+    const own =
+      'RUN --mount=type=cache,target=/c head -c 4000000 /dev/zero > /c/g; head -c 2000000 /dev/zero > /own';
+    for (const [tag, runs] of Object.entries({ left: [shared], right: [shared, own] })) {
+      const context = store.context(tag, {
+        Dockerfile: `FROM ${BASE_IMAGE}\n${runs.join('\n')}\n`,
+      });
+      await store.ok(['build', '-q', '-t', `test/${tag}`, context]);
+    }
+    const mounts = await freed(['cache', 'prune']);
+    expect([mounts.measured, mounts.said]).toEqual([about(4_000_000), about(mounts.measured)]);
+    await store.ok(['builder', 'prune', '-af']);
+    const before = onDisk();
+    const unique = /^test\/right .* (\S+) +0$/m.exec(await store.ok(['system', 'df', '-v']))![1]!;
+    expect(bytesOf(unique)).toEqual(about(2_000_000));
+    await store.ok(['rmi', 'test/right']);
+    expect(before - onDisk()).toEqual(about(bytesOf(unique)));
+    const { Images: images } = await lines();
+    const rest = await freed(['image', 'prune', '-af']);
+    expect([rest.measured, rest.said]).toEqual([about(bytesOf(images!.Reclaimable)), about(rest.measured)]);
   });
 
   it('system prune asks, takes images and cache, and says how much that was', async () => {
