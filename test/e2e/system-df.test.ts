@@ -93,8 +93,17 @@ RUN --mount=type=cache,target=/c head -c 5000000 /dev/zero > /c/f; head -c 20000
     );
     expect(tables[0]).toMatch(/^test\/one .* 0B +0$/m);
     expect(tables[3]).toMatch(/^\S{12} +exec\.cachemount +5\.\d+MB .* false$/m);
-    const wrong = await store.run(['system', 'df', '-v', '--format', 'json']);
-    expect(wrong).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('conflict') });
+    const format = (template: string) => store.ok(['system', 'df', '-v', '--format', template]);
+    const document = JSON.parse(await format('json'));
+    expect(Object.keys(document)).toEqual(['Images', 'Containers', 'Volumes', 'BuildCache']);
+    expect(document.Images).toContainEqual(
+      expect.objectContaining({ Repository: 'test/one', Tag: 'latest', UniqueSize: '0B', Containers: '0' }),
+    );
+    expect(await format('{{range .BuildCache}}{{.CacheType}} {{end}}{{len .Images}}')).toMatch(
+      /^(?:regular |exec\.cachemount ){4}3$/,
+    );
+    const wrong = await store.run(['system', 'df', '-v', '--format', '{{.Nope}}']);
+    expect(wrong.stderr).toContain("can't evaluate field Nope in type *formatter.diskUsageContext");
   });
 
   it('what it says can be had back comes back', async () => {

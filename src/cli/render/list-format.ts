@@ -54,7 +54,7 @@ Refer to https://docs.docker.com/go/formatting/ for more information about forma
 export function formatList<Row>(rows: readonly Row[], format: string, kind: ListKind<Row>): string {
   const isTable = /^table(?:\s|$)/.test(format);
   const template = parseFormat(templateText(format, kind));
-  const lines = rows.map((row) => render(template, contextOf(row, kind)));
+  const lines = rows.map((row) => render(template, rowStruct(row, kind)));
   if (!isTable) return lines.map((line) => `${line}\n`).join('');
   const headers = new GoMap(
     kind.columns.map(({ name, header }) => [name, header]),
@@ -72,7 +72,11 @@ function templateText<Row>(format: string, kind: ListKind<Row>): string {
   return text.trim().replaceAll('\\t', '\t').replaceAll('\\n', '\n');
 }
 
-function contextOf<Row>(row: Row, { typeName, columns }: ListKind<Row>): GoStruct {
+/** A row as templates see it. */
+export function rowStruct<Row>(
+  row: Row,
+  { typeName, columns }: Pick<ListKind<Row>, 'typeName' | 'columns'>,
+): GoStruct {
   const sorted = columns.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return new GoStruct({
     typeName,
