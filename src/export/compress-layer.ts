@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import { constants, createGzip, createZstdCompress } from 'node:zlib';
+import { constants, createZstdCompress } from 'node:zlib';
 import { type LayerCompression, layerMediaType } from '../image/media-types.ts';
 import type { Descriptor } from '../image/types.ts';
 import { copyBlob, readChunks, writeLayerTar } from './layer-source.ts';
 import { writeFully } from './output.ts';
+import { parallelGzip } from './parallel-gzip.ts';
 import type { Aborted, ExportLayer, LayerEncoding } from './types.ts';
 
 const CHUNK = 1 << 20;
@@ -73,13 +74,17 @@ async function compress(
     await writeLayerTar(layer, (chunk) => writeFully(scratch, chunk), aborted);
     const hash = createHash('sha256');
     let size = 0;
-    await pipeline(readChunks(target.scratch, aborted), compressor(encoding), async (chunks) => {
-      for await (const chunk of chunks as AsyncIterable<Buffer>) {
+    const take = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
+      for await (const chunk of chunks) {
         hash.update(chunk);
         size += chunk.length;
         writeFully(target.fd, chunk);
       }
-    });
+    };
+    const tar = readChunks(target.scratch, aborted);
+    const { compression, level } = encoding;
+    if (compression === 'gzip') await take(parallelGzip(tar, level ?? GZIP_LEVEL));
+    else await pipeline(tar, zstdCompressor(level), take);
     const mediaType = layerMediaType(encoding.compression);
     return { mediaType, digest: `sha256:${hash.digest('hex')}`, size };
   } finally {
@@ -88,10 +93,7 @@ async function compress(
   }
 }
 
-function compressor({ compression, level }: LayerEncoding) {
-  if (compression === 'zstd') {
-    const params = level === undefined ? {} : { [constants.ZSTD_c_compressionLevel]: level };
-    return createZstdCompress({ chunkSize: CHUNK, params });
-  }
-  return createGzip({ chunkSize: CHUNK, level: level ?? GZIP_LEVEL });
+function zstdCompressor(level: number | undefined) {
+  const params = level === undefined ? {} : { [constants.ZSTD_c_compressionLevel]: level };
+  return createZstdCompress({ chunkSize: CHUNK, params });
 }
