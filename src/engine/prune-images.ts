@@ -58,7 +58,8 @@ function unused(
   store: Store,
   { all = false, filters = new Map(), now = Date.now() }: PruneImagesOptions,
 ): ImageRecord[] {
-  const danglingOnly = booleanFilter(filters.get('dangling'), 'dangling') ?? !all;
+  // As Docker's client: what `all` says is one more value of the filter, and may not contradict it.
+  const danglingOnly = booleanFilter([...(filters.get('dangling') ?? []), String(!all)], 'dangling');
   const before = (filters.get('until') ?? []).map((value: string) => timeOrAge(value, now));
   const images = listImages(store);
   const parents = new Set(images.map(({ parent }) => parent));

@@ -71,6 +71,10 @@ IMAGE          CREATED       CREATED BY   SIZE      COMMENT
     expect(stdout.startsWith('[\n    {\n        "Id": "sha256:')).toBe(true);
     expect(stdout).toContain('echo <&>\\u009b');
     expect(JSON.parse(stdout)).toMatchObject([{ Id: ids[0], RepoTags: ['old:1', 'older:x'] }]);
+    expect(slipway('inspect', 'UPPER').stderr).toBe('Error: No such object: UPPER\n');
+    expect(slipway('image', 'inspect', 'UPPER').stderr).toBe(
+      'Error: invalid reference format: repository name (library/UPPER) must be lowercase\n',
+    );
     expect(slipway('inspect', 'nowhere')).toEqual({
       stdout: '[]\n',
       stderr: 'Error: No such object: nowhere\n',

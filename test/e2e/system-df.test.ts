@@ -163,6 +163,11 @@ Are you sure you want to continue? [y/N] `,
     expect(await store.ok(['system', 'prune', '-af', '--filter=until=1h'])).toBe(
       'Total reclaimed space: 0B\n',
     );
+    const contradiction = await store.run(['image', 'prune', '-f', '--filter', 'dangling=false']);
+    expect(contradiction).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("'dangling=[false true]'"),
+    });
     expect(await store.ok(['system', 'prune', '-f'])).toBe('Total reclaimed space: 0B\n');
     const all = await freed(['system', 'prune'].concat('-af'));
     expect(all.text).toMatch(

@@ -32,6 +32,7 @@ export const inspect = defineCommand({
     return printAll(context, args, {
       format: values.format,
       missing: kind === 'image' ? missingImage : (name) => `No such ${kind}: ${name}`,
+      anyKind: kind === 'object',
       find: kind === 'object' || kind === 'image' ? describe : () => undefined,
     });
   },
@@ -78,6 +79,8 @@ function objectKind(type: string): string {
 
 interface Printing {
   format: string;
+  /** What is no name of an image may be that of something else. */
+  anyKind?: boolean;
   missing: (name: string) => string;
   find: (store: Store, name: string) => Record<string, unknown> | undefined;
   /** What is known already, by name. */
@@ -101,7 +104,7 @@ const REMOTE = 'docker://';
 
 /** What is there goes to standard output, as one array or each by the template; what is not is said after it. */
 function printAll(context: CommandContext, names: string[], printing: Printing): number {
-  const { format, missing, find, remote } = printing;
+  const { format, missing, find, remote, anyKind = false } = printing;
   const { stdout, stderr, root } = context;
   let template: ReturnType<typeof parseFormat> | undefined;
   try {
@@ -120,7 +123,7 @@ function printAll(context: CommandContext, names: string[], printing: Printing):
         return document ?? [];
       } catch (error) {
         if (!(error instanceof SlipwayError) || error.kind === 'corrupt') throw error;
-        problems.push(error.message);
+        problems.push(anyKind && error.code === 'REFERENCE_INVALID' ? missing(name) : error.message);
         return [];
       }
     }),
