@@ -2,11 +2,12 @@ import { type FingerprintList, sameFingerprint } from './fingerprint-list.ts';
 import {
   emptyTable,
   type FingerprintTable,
+  inodeAt,
+  inodeHalfAt,
   type Known,
   knownAt,
   lookUp,
   readTable,
-  recordAt,
   type TableRecord,
   writeTable,
 } from './fingerprint-table.ts';
@@ -58,7 +59,8 @@ export function openFingerprintIndex(file: string | undefined): FingerprintIndex
     save() {
       if (file === undefined || !changed) return;
       try {
-        writeTable(file, gather(table, seen, learned));
+        const lasting = [...learned.values()].flat().filter((record) => record.lasting);
+        writeTable(file, lasting, { table, rows: keptRows(table, seen, learned) });
         changed = false;
       } catch {
         // A full or read-only disk costs the next build its head start, nothing else.
@@ -67,21 +69,22 @@ export function openFingerprintIndex(file: string | undefined): FingerprintIndex
   };
 }
 
-function* gather(
-  table: FingerprintTable,
-  seen: Uint8Array,
-  learned: Map<bigint, Learned[]>,
-): Generator<TableRecord> {
-  for (const records of learned.values()) for (const record of records) if (record.lasting) yield record;
-  const isLearned = ({ print }: TableRecord): boolean =>
-    learned.get(print.ino)?.some((record) => record.print.dev === print.dev) ?? false;
+/** Rows of what nothing newer was learned about. Seen ones first: at the next save they are the last to be dropped. */
+function keptRows(table: FingerprintTable, seen: Uint8Array, learned: Map<bigint, Learned[]>): Int32Array {
+  const halves = new Set([...learned.keys()].map((ino) => Number(BigInt.asUintN(32, ino))));
+  const isLearned = (at: number): boolean => {
+    if (!halves.has(inodeHalfAt(table, at))) return false;
+    const { dev, ino } = inodeAt(table, at);
+    return learned.get(ino)?.some(({ print }) => print.dev === dev) ?? false;
+  };
+  const rows = new Int32Array(table.count);
+  let count = 0;
   let unseen = 0;
-  // Seen ones first: at the next save they are the last to be dropped.
   for (const pass of [1, 0]) {
     for (let at = 0; at < table.count; at++) {
       if (seen[at] !== pass || (pass === 0 && unseen++ >= KEPT_UNSEEN)) continue;
-      const record = recordAt(table, at);
-      if (!isLearned(record)) yield record;
+      if (!isLearned(at)) rows[count++] = at;
     }
   }
+  return rows.subarray(0, count);
 }

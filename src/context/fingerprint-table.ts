@@ -123,22 +123,6 @@ class RecordedKnown implements Known {
   }
 }
 
-export function recordAt(table: FingerprintTable, at: number): TableRecord {
-  const base = at * WORDS;
-  const { sha256, xattrs } = knownAt(table, at);
-  return {
-    print: {
-      dev: table.words[base]!,
-      ino: table.words[base + 1]!,
-      size: table.words[base + 2]!,
-      mtimeNs: table.words[base + 3]!,
-      ctimeNs: table.words[base + 4]!,
-      mode: BigInt(table.halves[base * 2 + 10]! & MODE_MASK),
-    },
-    known: { sha256, xattrs },
-  };
-}
-
 export function readTable(file: string): FingerprintTable | undefined {
   let descriptor: number;
   try {
@@ -171,42 +155,91 @@ export function readTable(file: string): FingerprintTable | undefined {
   }
 }
 
-export function writeTable(file: string, records: Iterable<TableRecord>): void {
-  const list = [...records];
-  const xattrs: Buffer[] = [];
-  let xattrBytes = 0;
-  const slots = slotCount(list.length);
+/**
+ * Writes the file under a temporary name and renames it.
+ *
+ * @param learned records that go first
+ * @param rows of `table`, copied as they lie there: 200,000 of them as objects would take 100 MB
+ */
+export function writeTable(
+  file: string,
+  learned: readonly TableRecord[],
+  { table, rows }: { table: FingerprintTable; rows: Int32Array },
+): void {
+  const count = learned.length + rows.length;
+  const slots = slotCount(count);
   const start = HEADER_BYTES + slots * 4;
-  const memory = new ArrayBuffer(start + list.length * WORDS * 8);
-  const { words, halves, bytes } = viewsOf(memory, start, list.length);
-  list.forEach(({ print, known }, index) => {
-    const base = index * WORDS;
-    words[base] = print.dev;
-    words[base + 1] = print.ino;
-    words[base + 2] = print.size;
-    words[base + 3] = print.mtimeNs;
-    words[base + 4] = print.ctimeNs;
-    halves[base * 2 + 10] = Number(print.mode) | (known.sha256 === undefined ? 0 : HAS_DIGEST);
-    if (known.sha256 !== undefined) bytes.write(known.sha256, base * 8 + 48, 'hex');
-    if (known.xattrs === undefined || known.xattrs.size === 0) return;
-    const encoded = encodeXattrs(known.xattrs);
-    halves[base * 2 + 11] = xattrBytes + 1;
-    xattrs.push(encoded);
-    xattrBytes += encoded.length;
+  const memory = new ArrayBuffer(start + count * WORDS * 8);
+  const views = viewsOf(memory, start, count);
+  const xattrs = new XattrList();
+  learned.forEach((record, index) => {
+    putRecord(views, index * WORDS, record, xattrs);
   });
-  fillSlots(new Int32Array(memory, HEADER_BYTES, slots), halves);
-  const tail = Buffer.concat(xattrs);
+  rows.forEach((row, index) => {
+    const base = (learned.length + index) * WORDS;
+    const from = row * WORDS;
+    views.words.set(table.words.subarray(from, from + WORDS), base);
+    const place = table.halves[from * 2 + 11]!;
+    if (place !== 0) views.halves[base * 2 + 11] = xattrs.add(decodeXattrs(table.xattrs, place - 1));
+  });
+  fillSlots(new Int32Array(memory, HEADER_BYTES, slots), views.halves);
+  const tail = xattrs.bytes();
   const body = Buffer.from(memory);
   const checksum = crc32(tail, crc32(body.subarray(HEADER_BYTES)));
-  new Uint32Array(memory, 0, HEADER_BYTES / 4).set([MAGIC, FORMAT, list.length, tail.length, checksum]);
+  new Uint32Array(memory, 0, HEADER_BYTES / 4).set([MAGIC, FORMAT, count, tail.length, checksum]);
 
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    fs.writeFileSync(temporary, Buffer.concat([body, tail]), { mode: 0o600, flag: 'wx' });
+    fs.writeFileSync(temporary, body, { mode: 0o600, flag: 'wx' });
+    if (tail.length > 0) fs.appendFileSync(temporary, tail);
     fs.renameSync(temporary, file);
   } catch (error) {
     fs.rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+function putRecord(
+  { words, halves, bytes }: Pick<FingerprintTable, 'words' | 'halves' | 'bytes'>,
+  base: number,
+  { print, known }: TableRecord,
+  xattrs: XattrList,
+): void {
+  words[base] = print.dev;
+  words[base + 1] = print.ino;
+  words[base + 2] = print.size;
+  words[base + 3] = print.mtimeNs;
+  words[base + 4] = print.ctimeNs;
+  halves[base * 2 + 10] = Number(print.mode) | (known.sha256 === undefined ? 0 : HAS_DIGEST);
+  if (known.sha256 !== undefined) bytes.write(known.sha256, base * 8 + 48, 'hex');
+  if (known.xattrs !== undefined && known.xattrs.size > 0) halves[base * 2 + 11] = xattrs.add(known.xattrs);
+}
+
+/** The attributes of all records, one behind the other. */
+class XattrList {
+  readonly #parts: Buffer[] = [];
+  #length = 0;
+
+  /** @returns what a record says of their place: one more than it is */
+  add(xattrs: Map<string, Buffer>): number {
+    const place = this.#length + 1;
+    const encoded = encodeXattrs(xattrs);
+    this.#parts.push(encoded);
+    this.#length += encoded.length;
+    return place;
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+}
+
+export function inodeAt({ words }: FingerprintTable, at: number): { dev: bigint; ino: bigint } {
+  return { dev: words[at * WORDS]!, ino: words[at * WORDS + 1]! };
+}
+
+/** The lower half of an inode's number, which tells most of them apart without a BigInt. */
+export function inodeHalfAt({ halves }: FingerprintTable, at: number): number {
+  return halves[at * WORDS * 2 + 2]!;
 }

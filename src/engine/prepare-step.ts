@@ -2,17 +2,16 @@ import { digestSelection } from '../cache/content-digest.ts';
 import { type CommonParts, copyParts, runParts, workdirParts } from '../cache/step-parts.ts';
 import type { ContextSource } from '../context/context-source.ts';
 import type { FileTree } from '../context/file-tree.ts';
-import { normalMode } from '../context/normal-mode.ts';
 import { selectSources } from '../context/select.ts';
 import type { Selection, SelectionRequest } from '../context/selection.ts';
 import { inBuildKitsWords } from '../context/source-not-found.ts';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { about } from '../errors/subject.ts';
-import type { RunSettings, SecretValue, SelectedFile, SelectedSource } from '../execute/executor.ts';
+import type { RunSettings, SecretValue } from '../execute/executor.ts';
 import type { Platform } from '../image/types.ts';
 import type { CopyOperation, FileSource, PlanNode, RunOperation } from '../plan/types.ts';
 import { fetched, layerNames, type PreparedStep, type PrepareStep, type Snapshot } from '../solve/types.ts';
-import type { BytePath } from '../sys/bytes.ts';
+import { selectedSources } from './selected-sources.ts';
 import type { FetchedSources } from './sources/fetched-sources.ts';
 import type { AddWork, SelectedFiles } from './sources/prepare-add.ts';
 
@@ -84,6 +83,7 @@ async function prepareRun(
       from: mount.from,
       request: { sources: [mount.source], withRoot: true },
       digest: { ignoreOwner: false, ignoreMode: false },
+      pack: false,
       inputs,
       options,
     }).catch((error: unknown) => {
@@ -132,6 +132,7 @@ async function prepareCopy(
       ignoreMode: chmod !== undefined && /^[0-7]+$/.test(chmod),
       normalizeModes: options.normalizeModes,
     },
+    pack: true,
     inputs,
     options,
   };
@@ -162,6 +163,8 @@ interface SelectWork {
   from: FileSource;
   request: Pick<SelectionRequest, 'sources' | 'exclude' | 'parents' | 'withRoot'>;
   digest: { ignoreOwner: boolean; ignoreMode: boolean; normalizeModes?: boolean | undefined };
+  /** Whether files of a large source may be packed: sources of mounts travel as they are. */
+  pack: boolean;
   inputs: Map<string, Snapshot>;
   options: PrepareOptions;
 }
@@ -197,7 +200,8 @@ async function selectFromContext(context: ContextSource, work: SelectWork): Prom
     }),
     source: async () => {
       if (root === undefined) return { kind: 'none' };
-      return { kind: 'directory', path: root, sources: toSelectedSources(tree, selection, digest) };
+      const asked = { normalizeModes: digest.normalizeModes, pack: work.pack };
+      return { kind: 'directory', path: root, sources: selectedSources(tree, selection, asked) };
     },
   };
 }
@@ -241,47 +245,10 @@ async function selectFromSnapshot(snapshot: Snapshot, work: SelectWork): Promise
     source: async () => {
       const { tree, selection } = await choose();
       await options.contents.check?.(snapshot, selector, digestOfChosen);
-      return { kind: 'layers', layers: layerNames(snapshot), sources: toSelectedSources(tree, selection) };
+      const sources = selectedSources(tree, selection, { pack: work.pack });
+      return { kind: 'layers', layers: layerNames(snapshot), sources };
     },
   };
-}
-
-/** A selection as the executor takes it: with every file's digest, and hard links among the selected names. */
-function toSelectedSources(
-  tree: FileTree,
-  selection: Selection,
-  { normalizeModes = false }: { normalizeModes?: boolean | undefined } = {},
-): SelectedSource[] {
-  return selection.sources.map(({ path, name, node, entries }) => {
-    const firstNames = new Map<string, BytePath>();
-    const files = entries.map((entry): SelectedFile => {
-      const { type, mode, uid, gid, size, mtimeNs, link, inode, major, minor, xattrs } = entry.node;
-      const file: SelectedFile = { path: entry.path, type, mode, size, mtimeNs: String(mtimeNs) };
-      // Most are root's, and there may be many.
-      if (uid !== 0) file.uid = uid;
-      if (gid !== 0) file.gid = gid;
-      if (major !== undefined) file.major = major;
-      if (minor !== undefined) file.minor = minor;
-      if (normalizeModes && normalMode(entry.node) !== mode) file.newMode = normalMode(entry.node);
-      if (link !== undefined) file.link = link;
-      if (xattrs !== undefined && xattrs.size > 0) {
-        file.xattrs = [...xattrs].map(([key, value]) => [key, value.toString('base64')]);
-      }
-      const first = inode === undefined ? undefined : firstNames.get(inode);
-      if (first !== undefined && type !== 'directory') file.hardLink = first;
-      else if (inode !== undefined) firstNames.set(inode, entry.path);
-      if (type === 'file' && file.hardLink === undefined) {
-        file.sha256 = entry.node.known?.sha256 ?? tree.sha256(joinPath(path, entry.path));
-      }
-      return file;
-    });
-    return { path, name, directory: node.type === 'directory', files };
-  });
-}
-
-function joinPath(directory: BytePath, name: BytePath): BytePath {
-  if (directory === '') return name;
-  return name === '' ? directory : `${directory}/${name}`;
 }
 
 function unexpected(node: PlanNode): SlipwayError {

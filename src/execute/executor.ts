@@ -55,7 +55,7 @@ export interface SelectedSource {
    * first, with an empty path.
    */
   files: SelectedFile[];
-  /** Stands in place of `files` on the way through the worker. */
+  /** Stands in place of `files` where there are many (`unpackSources`). */
   packed?: PackedFiles;
 }
 

@@ -2,6 +2,7 @@ import type { CacheBackend, LaidOver, StoredLayer } from '../cache/cache-backend
 import { chainId } from '../cache/keys.ts';
 import { SlipwayError } from '../errors/index.ts';
 import type { ExecutableStep, ExecuteResult, LayerBase } from '../execute/executor.ts';
+import { amountOf } from '../execute/protocol/packed-files.ts';
 import { chainId as chainIdOf } from '../image/digest.ts';
 import { diffIdsOf, knownDiffIds, type PreparedStep, type Snapshot } from './types.ts';
 
@@ -17,9 +18,8 @@ export function copyBases(
 ): LayerBase[] {
   // A layer that may lie over any other must not hide names of those.
   if (step.kind !== 'copy' || step.operation.link || step.source.kind === 'none') return [];
-  const files = step.source.sources.flatMap((source) => source.files);
-  const bytes = files.reduce((sum, file) => sum + file.size, 0);
-  if (files.length < WORTH_NAMES && bytes < WORTH_BYTES) return [];
+  const { count, bytes } = amountOf(step.source.sources);
+  if (count < WORTH_NAMES && bytes < WORTH_BYTES) return [];
   // Over a parent that has just been made there is nothing.
   const parent = knownDiffIds(work.parent);
   if (parent === undefined) return [];

@@ -3,7 +3,7 @@ import type { BytePath } from '../../sys/bytes.ts';
 import type { ExecutableStep, SelectedFile, SelectedSource } from '../executor.ts';
 
 /** Fewer than this travel as they are. */
-const WORTH_PACKING = 256;
+export const WORTH_PACKING = 256;
 
 const TYPES: SelectedFile['type'][] = ['file', 'directory', 'symlink', 'char', 'block', 'fifo', 'socket'];
 const NEW_MODE = 0x08;
@@ -30,11 +30,14 @@ export interface PackedFiles {
   length: number;
 }
 
-function packFiles(files: readonly SelectedFile[]): PackedFiles {
-  const out = new ByteWriter(64 + files.length * 80);
+/** Packs files as they come. */
+export function packFiles(files: Iterable<SelectedFile>): PackedFiles {
+  const out = new ByteWriter(WORTH_PACKING * 80);
+  let count = 0;
   let before = '';
   let bytes = 0;
   for (const file of files) {
+    count++;
     const { uid = 0, gid = 0, major, minor, newMode, sha256, link, hardLink, xattrs, mtimeNs } = file;
     let flags = TYPES.indexOf(file.type);
     if (newMode !== undefined) flags |= NEW_MODE;
@@ -69,7 +72,7 @@ function packFiles(files: readonly SelectedFile[]): PackedFiles {
     if (mtimeNs !== undefined) out.string(mtimeNs);
   }
   const data = out.done();
-  return { count: files.length, bytes, data, length: data.length };
+  return { count, bytes, data, length: data.length };
 }
 
 /** What `packFiles` was given. Throws `corrupt` LISTING_CORRUPT for anything shorter. */
@@ -122,10 +125,11 @@ export function amountOf(sources: readonly SelectedSource[]): { count: number; b
 export function packStep(step: ExecutableStep): { step: ExecutableStep; payload?: Buffer } {
   if (step.kind !== 'copy' || step.source.kind === 'none') return { step };
   const { source } = step;
-  if (amountOf(source.sources).count < WORTH_PACKING) return { step };
+  const travels = ({ packed }: SelectedSource): boolean => packed !== undefined;
+  if (!source.sources.some(travels) && amountOf(source.sources).count < WORTH_PACKING) return { step };
   const parts: Uint8Array[] = [];
   const sources = source.sources.map((each): SelectedSource => {
-    const packed = packFiles(each.files);
+    const packed = each.packed ?? packFiles(each.files);
     parts.push(packed.data);
     return { ...each, files: [], packed: { ...packed, data: NOTHING } };
   });
