@@ -7,7 +7,7 @@ import { failure, isTransient } from './http-failure.ts';
 import { pause, retryDelay } from './retry.ts';
 
 export interface HttpClientOptions {
-  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case, say what goes through a proxy. */
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case, say what goes through a proxy; this machine never does. */
   env: NodeJS.ProcessEnv;
   /** Milliseconds without an answer, and without a byte of a body, after which a host counts as gone. Default 60 s. */
   idleMs?: number;
@@ -62,6 +62,9 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
+/** What no proxy is asked for, as Go's `ProxyFromEnvironment` has it and so Docker. */
+const OWN_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
+
 const MAX_REDIRECTS = 10;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Answers that another attempt may change. */
@@ -76,7 +79,7 @@ export async function openHttpClient(options: HttpClientOptions): Promise<HttpCl
   const dispatcher = new EnvHttpProxyAgent({
     httpProxy: variable('HTTP_PROXY'),
     httpsProxy: variable('HTTPS_PROXY'),
-    noProxy: variable('NO_PROXY'),
+    noProxy: [variable('NO_PROXY'), ...OWN_HOSTS].join(','),
     headersTimeout: idleMs,
     bodyTimeout: idleMs,
     connect: { timeout: Math.min(idleMs, 30_000), ...trusted },

@@ -1,8 +1,5 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import zlib from 'node:zlib';
 import { afterEach, describe, expect, it, test } from 'vitest';
@@ -10,10 +7,12 @@ import type { SlipwayError } from '../../src/errors/index.ts';
 import { type Download, type DownloadRequest, download } from '../../src/http/download.ts';
 import { type HttpClient, type HttpClientOptions, openHttpClient } from '../../src/http/http-client.ts';
 import { suiteFolder } from '../support/folders.ts';
+import { forwardProxy } from '../support/forward-proxy.ts';
 import { webServer } from '../support/web-server.ts';
 
 const folder = suiteFolder('shared');
 const web = webServer();
+const proxy = forwardProxy();
 const clients: HttpClient[] = [];
 afterEach(async () => {
   for (const client of clients.splice(0)) await client.close();
@@ -220,36 +219,18 @@ test('a cancel ends a request and a download at once', async () => {
   expect((await failure(fetch(`${web.url}/half`, { signal: controller.signal }))).kind).toBe('canceled');
 });
 
-test('proxies of the environment', async () => {
-  const seen: string[] = [];
-  const proxy = createServer();
-  proxy.on('connect', (request, socket) => {
-    seen.push(`CONNECT ${request.url}`);
-    const [host, port] = request.url!.split(':');
-    const upstream = connect(Number(port), host);
-    upstream.on('connect', () => {
-      socket.write('HTTP/1.1 200 OK\r\n\r\n');
-      upstream.pipe(socket).pipe(upstream);
-    });
-    upstream.on('error', () => socket.destroy());
-    socket.on('error', () => upstream.destroy());
-  });
-  proxy.on('request', (request, response) => {
-    seen.push(request.url!);
-    response.end('by proxy');
-  });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-  try {
-    web.file('/x', 'direct');
-    for (const name of ['HTTP_PROXY', 'http_proxy'])
-      await fetch(`${web.url}/x`, {}, { env: { [name]: address } });
-    expect(seen).toHaveLength(2);
-    const direct = await fetch(`${web.url}/x`, {}, { env: { http_proxy: address, NO_PROXY: '127.0.0.1' } });
-    expect([direct.text, seen.length]).toEqual(['direct', 2]);
-  } finally {
-    proxy.closeAllConnections();
-    proxy.close();
-  }
+test('proxies of the environment, for all but this machine', async () => {
+  web.file('/x', 'found');
+  const away = web.url.replace('127.0.0.1', 'elsewhere.test');
+  const by = async (url: string, env: NodeJS.ProcessEnv): Promise<string> =>
+    (await fetch(`${url}/x`, { attempts: 1 }, { env })).text;
+  for (const name of ['HTTP_PROXY', 'http_proxy'])
+    expect(await by(away, { [name]: proxy.url })).toBe('found');
+  expect(proxy.seen).toEqual([away, away].map((url) => url.slice('http://'.length)));
+  // As Go has it, and so Docker.
+  for (const host of ['127.0.0.1', 'localhost'])
+    expect(await by(web.url.replace('127.0.0.1', host), { HTTP_PROXY: proxy.url })).toBe('found');
+  const direct = failure(by(away, { http_proxy: proxy.url, NO_PROXY: 'other,.test' }));
+  expect((await direct).code).toBe('HTTP_UNREACHABLE');
+  expect(proxy.seen).toHaveLength(2);
 });

@@ -12,7 +12,7 @@ export interface KeyPair {
 export interface Authority {
   /** Its certificate: what a client has to trust. */
   readonly ca: string;
-  /** Signs a certificate for a server on the loopback (`localhost`, 127.0.0.1, ::1), or for a client named so. */
+  /** Signs a certificate for a server on the loopback (`localhost`, `registry.test`, 127.0.0.1, ::1), or for a client named so. */
   issue(name: string): KeyPair;
 }
 
@@ -27,7 +27,7 @@ export function makeAuthority(folder: string): Authority {
       const pair = { cert: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) };
       const extensions = join(folder, `${name}.ext`);
       const request = join(folder, `${name}.csr`);
-      const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1';
+      const names = 'subjectAltName=DNS:localhost,DNS:registry.test,IP:127.0.0.1,IP:::1';
       writeFileSync(extensions, `${names}\nextendedKeyUsage=serverAuth,clientAuth\n`);
       openssl('req', ...newKey(pair.key), '-subj', `/CN=${name}`, '-out', request);
       const signer = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial'];
