@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { serveRegistry } from './registry.ts';
 import { makeRootfs } from './rootfs.ts';
 import { commandsOf, recordingOf, runTranscript } from './transcript.ts';
 import { serveFolder } from './web.ts';
@@ -19,6 +20,8 @@ const version = execFileSync(docker[0]!, [...docker.slice(1), 'version', '-f', '
   encoding: 'utf8',
 });
 const { url, server } = await serveFolder(cwd);
+const storage = mkdtempSync(join(tmpdir(), 'slipway-transcript-registry-'));
+const registry = await serveRegistry(storage);
 for (const name of names) {
   execFileSync('bash', [
     '-c',
@@ -30,6 +33,7 @@ for (const name of names) {
     program: `sleep 1.05; ${docker.join(' ')} "$@"`,
     cwd,
     web: url,
+    registry: registry.host,
   });
   writeFileSync(
     recordingOf(name),
@@ -37,4 +41,6 @@ for (const name of names) {
   );
 }
 server.kill();
+registry.server.kill();
 rmSync(cwd, { recursive: true });
+rmSync(storage, { recursive: true });

@@ -30,19 +30,21 @@ export interface RunOptions {
   cwd: string;
   /** Address of a server of `cwd`: $WEB. */
   web: string;
+  /** Of a registry, `HOST:PORT`: $REG. */
+  registry: string;
   env?: NodeJS.ProcessEnv;
 }
 
 /** Runs the command lines in order, and gives those that are compared with what they printed. */
 export function runTranscript(commands: readonly string[], options: RunOptions): Step[] {
-  const normalise = normaliser(options.web);
+  const normalise = normaliser(options.web, options.registry);
   return commands.flatMap((line) => {
     const silent = line.startsWith('- ');
     const command = silent ? line.slice(2) : line;
     const script = `D() { ( ${options.program} ); }; ${command}`;
     const result: SpawnSyncReturns<string> = spawnSync('bash', ['-c', script], {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env, WEB: options.web },
+      env: { ...process.env, ...options.env, WEB: options.web, REG: options.registry },
       encoding: 'utf8',
       input: '',
     });
@@ -56,10 +58,11 @@ export function runTranscript(commands: readonly string[], options: RunOptions):
  * Ids by the order in which they come, times as one word, each program's own name as `D`, errors without the word that
  * says who found them, and without hints.
  */
-function normaliser(web: string): (text: string) => string {
+function normaliser(web: string, registry: string): (text: string) => string {
   const ids = new Map<string, string>();
   return (text) =>
     text
+      .replaceAll(registry, '<registry>')
       .replaceAll(web, '<web>')
       .replaceAll(web.slice('http://'.length), '<web>')
       .replace(/\b(?:sha256:)?([0-9a-f]{64}|[0-9a-f]{12})\b/g, (whole, id: string) => {
@@ -74,6 +77,8 @@ function normaliser(web: string): (text: string) => string {
       .replace(/^(?:Error response from daemon|Error): /gm, '')
       .replace(/^Hint: .*\n/gm, '')
       .replace(/"?\b(?:docker|slipway)\b"?/g, 'D')
+      // Manifests are of another format.
+      .replace(/(?<=: digest: \S+ size: )\d+$/gm, '<n>')
       // Padding follows the width of ids and times.
       .replace(/ {3,}/g, '   ')
       .replace(/[ \t]+$/gm, '');

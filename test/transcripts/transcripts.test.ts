@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { slipwayCommand } from '../support/slipway.ts';
+import { serveRegistry } from './registry.ts';
 import { makeRootfs } from './rootfs.ts';
 import { commandsOf, recordingOf, runTranscript, type Step } from './transcript.ts';
 import { serveFolder } from './web.ts';
@@ -23,14 +24,14 @@ const differences = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../testdata/transcripts/differences.json'), 'utf8'),
 ) as Difference[];
 
-describe.each(['images', 'archives', 'build', 'import', 'scripts', 'removal'])(
+describe.each(['images', 'archives', 'build', 'import', 'scripts', 'removal', 'pull'])(
   '%s as a real engine answers',
   (name) => {
     const recording = JSON.parse(readFileSync(recordingOf(name), 'utf8')) as Recording;
     let cwd: string;
     let steps: Step[];
 
-    let server: ChildProcess;
+    const servers: ChildProcess[] = [];
 
     beforeAll(async () => {
       cwd = mkdtempSync(join(tmpdir(), 'slipway-transcript-'));
@@ -39,16 +40,19 @@ describe.each(['images', 'archives', 'build', 'import', 'scripts', 'removal'])(
         .map((word) => `'${word}'`)
         .join(' ');
       const served = await serveFolder(cwd);
-      server = served.server;
+      servers.push(served.server);
+      const registry = await serveRegistry(join(cwd, 'registry'));
+      servers.push(registry.server);
       steps = runTranscript(commandsOf(name), {
         program: `${program} "$@"`,
         cwd,
         web: served.url,
+        registry: registry.host,
         env: { SLIPWAY_ROOT: join(cwd, 'store'), SOURCE_DATE_EPOCH: undefined },
       });
     });
     afterAll(() => {
-      server.kill();
+      for (const server of servers) server.kill();
       rmSync(cwd, { recursive: true });
     });
 

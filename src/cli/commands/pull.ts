@@ -60,7 +60,8 @@ async function perform(request: PullRequest, context: CommandContext): Promise<n
       if (event.type === 'layer') lines.show(event);
       else if (event.type === 'pulling') {
         const { tag, digest, path } = event.reference;
-        say(`${digest ?? tag}: Pulling from ${path}`);
+        const what = digest === undefined ? tag : references.formatReference(event.reference);
+        say(`${what}: Pulling from ${path}`);
       } else {
         lines.end();
         say(`Digest: ${event.image.digest}`);

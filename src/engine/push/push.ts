@@ -1,6 +1,7 @@
 import { SlipwayError } from '../../errors/index.ts';
 import {
   familiarName,
+  familiarReference,
   formatReference,
   type ImageReference,
   parseReference,
@@ -118,12 +119,14 @@ function wanted(
   const name = formatReference(reference);
   if (allTags !== true) {
     const image = imageByName(store, name);
-    if (image === undefined) throw noSuchImage(reference);
-    return [{ id: image.id, name }];
+    if (image !== undefined) return [{ id: image.id, name }];
+    const { tag: _, ...repository } = reference;
+    if (namedIn(store, formatReference(repository)).length === 0) throw noSuchImage(reference);
+    throw new SlipwayError('not-found', `tag does not exist: ${familiarReference(reference)}`, {
+      code: 'PUSH_NO_IMAGE',
+    });
   }
-  const found = listImages(store).flatMap(({ id, tags }) =>
-    tags.filter((tag) => tag.startsWith(`${name}:`)).map((tag) => ({ id, name: tag })),
-  );
+  const found = namedIn(store, name);
   if (found.length === 0) throw noSuchImage(reference);
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -174,6 +177,13 @@ async function pushOne(request: {
   }
   onEvent?.({ type: 'pushed', tag, manifest });
   return manifest;
+}
+
+/** Images with names in a repository. */
+function namedIn(store: Store, repository: string): { id: Digest; name: string }[] {
+  return listImages(store).flatMap(({ id, tags }) =>
+    tags.filter((tag) => tag.startsWith(`${repository}:`)).map((tag) => ({ id, name: tag })),
+  );
 }
 
 function noSuchImage(reference: ImageReference): SlipwayError {
