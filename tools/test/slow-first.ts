@@ -6,6 +6,7 @@ const SLOW = [
   'test/differential/differential.test.ts',
   'test/rules/builds.test.ts',
   'test/robustness/full-disk.test.ts',
+  'test/transcripts/transcripts.test.ts',
   'test/model/model.test.ts',
   'test/hardening/bombs.test.ts',
   'test/robustness/odd-homes.test.ts',
