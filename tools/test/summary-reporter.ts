@@ -43,14 +43,19 @@ function slowest(modules: readonly TestModule[]): RunSummary['slowest'] {
 function count(test: TestCase, summary: RunSummary, skips: Map<string, SkippedSuite>): void {
   const result = test.result();
   if (result.state === 'passed') summary.passed += 1;
-  else if (result.state === 'skipped') {
+  else if (result.state === 'skipped' || (result.state === 'pending' && isInSkippedSuite(test))) {
     summary.skipped += 1;
-    const skip = whySkipped(test, result.note);
+    const skip = whySkipped(test, result.state === 'skipped' ? result.note : undefined);
     const key = `${skip.file}\0${skip.name}\0${skip.reason}`;
     const known = skips.get(key);
     if (known === undefined) skips.set(key, skip);
     else known.tests += 1;
   } else summary.failed += 1;
+}
+
+/** Tests of a skipped suite within a skipped one get no result of their own. */
+function isInSkippedSuite(test: TestCase): boolean {
+  return REASON.test(test.fullName);
 }
 
 /** The outermost enclosing suite that gives a reason; else the test itself, with its note when it has one. */

@@ -233,7 +233,10 @@ RUN --mount=type=cache,id=a,target=/a --mount=type=cache,id=b,target=/b mkdir -p
       const child = startSlipway(['cache', 'import', '-i', 'large.tar'], cli('two'));
       const end = ended(child);
       await expect
-        .poll(() => readdirSync(tmp).some((name) => name.includes('.cache-')), { interval: 1 })
+        .poll(() => readdirSync(tmp).some((name) => name.includes('.cache-')), {
+          timeout: 60_000,
+          interval: 1,
+        })
         .toBe(true);
       child.kill('SIGKILL');
       await end;
@@ -242,10 +245,13 @@ RUN --mount=type=cache,id=a,target=/a --mount=type=cache,id=b,target=/b mkdir -p
       expect(await slipway(['cache', 'import', '-i', 'large.tar'], cli('two'))).toBe('mine\n');
       expect(readdirSync(join(home('two'), '0'))).toHaveLength(1500);
       await expect
-        .poll(async () => {
-          await slipway(['cache', 'ls'], cli('two'));
-          return readdirSync(tmp);
-        })
+        .poll(
+          async () => {
+            await slipway(['cache', 'ls'], cli('two'));
+            return readdirSync(tmp);
+          },
+          { timeout: 60_000 },
+        )
         .toEqual([]);
     });
 
