@@ -55,7 +55,12 @@ function count(test: TestCase, summary: RunSummary, skips: Map<string, SkippedSu
 
 /** Tests of a skipped suite within a skipped one get no result of their own. */
 function isInSkippedSuite(test: TestCase): boolean {
-  return REASON.test(test.fullName);
+  let suite: TestSuite | TestModule = test.parent;
+  while (suite.type === 'suite') {
+    if (REASON.test(suite.name)) return true;
+    suite = suite.parent;
+  }
+  return false;
 }
 
 /** The outermost enclosing suite that gives a reason; else the test itself, with its note when it has one. */
