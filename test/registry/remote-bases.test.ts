@@ -121,6 +121,21 @@ COPY --from=a /a /a
     ).toBe(true);
   });
 
+  test('a look-up that fails is told of once, whoever tells of look-ups', async () => {
+    for (const internals of [true, false]) {
+      const events: BuildEvent[] = [];
+      const event = (one: BuildEvent): void => void events.push(one);
+      const progress = { internals, event, close: async () => {} };
+      await failed(building('FROM HOST/none:one\n', { progress }));
+      const names = events.flatMap((one) => (one.type === 'announced' ? [one.name] : []));
+      const lookUps = names.filter((name) => name.includes('load metadata'));
+      expect(lookUps).toEqual([`[internal] load metadata for ${place.proxy.host}/none:one`]);
+      const announced = new Set(events.flatMap((one) => (one.type === 'announced' ? [one.vertex] : [])));
+      const ended = events.flatMap((one) => (one.type === 'ended' ? [one.vertex] : []));
+      expect(ended.filter((vertex) => !announced.has(vertex))).toEqual([]);
+    }
+  });
+
   test('a base whose content no step needs is not fetched', async () => {
     await pushMade(place.client, 'lazy', [makeLayer({ file: 'x' }), makeLayer({ more: 'y' })], {
       tag: 'one',

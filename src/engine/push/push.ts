@@ -13,7 +13,7 @@ import type { LayerState } from '../../registry/push/push-image.ts';
 import type { RegistryPool } from '../../registry/types.ts';
 import { findImage } from '../../store/find-image.ts';
 import { annotationsOf } from '../../store/image-annotations.ts';
-import { imageByName, imageDocuments, imageLayers, listImages } from '../../store/images.ts';
+import { imageByName, imageDocuments, imageLayers, namesOfRepository } from '../../store/images.ts';
 import { type IndexRecord, indexOf } from '../../store/indexes.ts';
 import type { Store } from '../../store/store.ts';
 import { openRegistries } from '../registry-access.ts';
@@ -121,12 +121,12 @@ function wanted(
     const image = imageByName(store, name);
     if (image !== undefined) return [{ id: image.id, name }];
     const { tag: _, ...repository } = reference;
-    if (namedIn(store, formatReference(repository)).length === 0) throw noSuchImage(reference);
+    if (namesOfRepository(store, formatReference(repository)).length === 0) throw noSuchImage(reference);
     throw new SlipwayError('not-found', `tag does not exist: ${familiarReference(reference)}`, {
       code: 'PUSH_NO_IMAGE',
     });
   }
-  const found = namedIn(store, name);
+  const found = namesOfRepository(store, name).map(({ name: tag, image: id }) => ({ id, name: tag }));
   if (found.length === 0) throw noSuchImage(reference);
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -177,13 +177,6 @@ async function pushOne(request: {
   }
   onEvent?.({ type: 'pushed', tag, manifest });
   return manifest;
-}
-
-/** Images with names in a repository. */
-function namedIn(store: Store, repository: string): { id: Digest; name: string }[] {
-  return listImages(store).flatMap(({ id, tags }) =>
-    tags.filter((tag) => tag.startsWith(`${repository}:`)).map((tag) => ({ id, name: tag })),
-  );
 }
 
 function noSuchImage(reference: ImageReference): SlipwayError {

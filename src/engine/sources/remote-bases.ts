@@ -10,6 +10,7 @@ import type { RegistryPool } from '../../registry/types.ts';
 import { imageById, imageByName, imageDocuments } from '../../store/images.ts';
 import { indexOf, memberFor } from '../../store/indexes.ts';
 import type { Store } from '../../store/store.ts';
+import { asOwnVertex, endFailed } from '../own-vertex.ts';
 import type { LayerProgress } from '../pull/pull-layers.ts';
 import type { RegistryAccess } from '../registry-access.ts';
 import type { StoreSession } from '../session.ts';
@@ -130,28 +131,21 @@ export class RemoteBases {
 
   async #askRegistry(reference: string, platform: Platform): Promise<RemoteImage | undefined> {
     const { signal, tellsLookUps } = this.#options;
-    const emit = tellsLookUps ? this.#options.emit : () => {};
-    const vertex = `metadata ${reference} ${JSON.stringify(platform)}`;
-    const name = `[internal] load metadata for ${reference}`;
-    emit({ type: 'announced', vertex, name, inputs: [], internal: true });
-    emit({ type: 'started', vertex, time: Date.now() });
+    const own = {
+      vertex: `metadata ${reference} ${JSON.stringify(platform)}`,
+      name: `[internal] load metadata for ${reference}`,
+      emit: tellsLookUps ? this.#options.emit : () => {},
+      signal,
+    };
     try {
-      const { resolveImage } = await import('../../registry/resolve-image.ts');
-      const image = await resolveImage(await this.#open(), parseReference(reference), platform, { signal });
-      emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
-      return image;
+      return await asOwnVertex(own, async () => {
+        const { resolveImage } = await import('../../registry/resolve-image.ts');
+        return resolveImage(await this.#open(), parseReference(reference), platform, { signal });
+      });
     } catch (error) {
-      this.#failed(vertex, error);
       if (error instanceof SlipwayError && error.code === 'REGISTRY_MANIFEST_UNKNOWN') return undefined;
       throw error;
     }
-  }
-
-  #failed(vertex: string, error: unknown): void {
-    const { emit, signal } = this.#options;
-    const { message } = error as Error;
-    const outcome = signal.aborted ? 'canceled' : 'failed';
-    emit({ type: 'ended', vertex, time: Date.now(), outcome, error: message });
   }
 
   #open(): Promise<RegistryPool> {
@@ -187,7 +181,7 @@ export class RemoteBases {
       });
       emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
     } catch (error) {
-      this.#failed(vertex, error);
+      endFailed({ vertex, emit, signal }, error);
       throw error;
     }
   }

@@ -4,6 +4,7 @@ import { cacheHome } from '../../execute/run/cache-home.ts';
 import type { RunOperation } from '../../plan/types.ts';
 import type { BuildEvent } from '../../progress/events.ts';
 import type { Store } from '../../store/store.ts';
+import { asOwnVertex } from '../own-vertex.ts';
 import type { StoreSession } from '../session.ts';
 import type { ImportedCaches } from './imported-caches.ts';
 
@@ -48,32 +49,23 @@ export class ArrivingMounts {
     if (found === undefined) return;
     const vertex = `cache mount ${id}`;
     const { digest, size: total } = found.blob;
-    emit({
-      type: 'announced',
-      vertex,
-      name: `[internal] load cache mount ${id}`,
-      inputs: [],
-      internal: true,
-    });
-    emit({ type: 'started', vertex, time: Date.now() });
     const status = (current: number, done: boolean): void =>
       emit({ type: 'status', vertex, id: digest, current, total, unit: 'bytes', time: Date.now(), done });
     try {
-      const { fillMount } = await import('./fill-mount.ts');
-      await fillMount({
-        ...this.#options,
-        mount: found,
-        source: found.source,
-        replace: false,
-        onArrived: (bytes) => status(bytes, false),
+      await asOwnVertex({ vertex, name: `[internal] load cache mount ${id}`, emit, signal }, async () => {
+        const { fillMount } = await import('./fill-mount.ts');
+        await fillMount({
+          ...this.#options,
+          mount: found,
+          source: found.source,
+          replace: false,
+          onArrived: (bytes) => status(bytes, false),
+        });
+        status(total, true);
       });
-      status(total, true);
-      emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      const outcome = signal.aborted ? 'canceled' : 'failed';
-      emit({ type: 'ended', vertex, time: Date.now(), outcome, error: message });
       if (signal.aborted) throw error;
+      const message = error instanceof Error ? error.message : String(error);
       emit({
         type: 'warning',
         code: 'CACHE_MOUNT',

@@ -4,6 +4,7 @@ import { parseReference } from '../../image/reference.ts';
 import type { Digest } from '../../image/types.ts';
 import type { BuildEvent } from '../../progress/events.ts';
 import type { Store } from '../../store/store.ts';
+import { asOwnVertex } from '../own-vertex.ts';
 import { openRegistries, type RegistryAccess } from '../registry-access.ts';
 import type { StoreSession } from '../session.ts';
 import { type CacheContentRequest, cacheContent, encodingOf, type PassedMount } from './cache-content.ts';
@@ -53,22 +54,20 @@ async function exportOne(
 ): Promise<{ error: unknown } | undefined> {
   const { emit, signal } = request;
   const name = `exporting cache to ${to.type === 'registry' ? 'registry' : 'client directory'}`;
-  emit({ type: 'announced', vertex, name, inputs: [], internal: true });
-  emit({ type: 'started', vertex, time: Date.now() });
   const note = (id: string): void =>
     emit({ type: 'status', vertex, id, current: 0, unit: 'items', time: Date.now(), done: true });
   try {
-    note('preparing build cache for export');
-    await write(to, note, request);
-    emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
+    await asOwnVertex({ vertex, name, emit, signal }, async () => {
+      note('preparing build cache for export');
+      await write(to, note, request).catch((cause: unknown) => {
+        throw signal.aborted ? cause : explained(to, cause);
+      });
+    });
     return undefined;
-  } catch (cause) {
-    const error = explained(to, cause);
-    const outcome = signal.aborted ? 'canceled' : 'failed';
-    const { message } = error as Error;
-    emit({ type: 'ended', vertex, time: Date.now(), outcome, error: message });
-    if (signal.aborted) throw cause;
+  } catch (error) {
+    if (signal.aborted) throw error;
     if (to.ignoreError !== true) return { error };
+    const { message } = error as Error;
     emit({ type: 'warning', code: 'CACHE_EXPORT', message: `the cache was not exported: ${message}` });
     return undefined;
   }

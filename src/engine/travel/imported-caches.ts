@@ -5,6 +5,7 @@ import { hideUrls } from '../../errors/redact-url.ts';
 import type { Descriptor, Digest, Platform } from '../../image/types.ts';
 import type { BuildEvent } from '../../progress/events.ts';
 import type { RegistryPool } from '../../registry/types.ts';
+import { asOwnVertex } from '../own-vertex.ts';
 import type { RegistryAccess } from '../registry-access.ts';
 import type { CacheSource } from './cache-source.ts';
 import type { CacheFrom } from './options.ts';
@@ -145,22 +146,19 @@ export class ImportedCaches {
   async #readOne(from: CacheFrom): Promise<CacheSource | undefined> {
     const { emit, signal } = this.#options;
     const name = from.type === 'registry' ? from.ref : `local:${from.src}`;
-    const vertex = `importing cache ${name}`;
-    emit({
-      type: 'announced',
-      vertex,
+    const own = {
+      vertex: `importing cache ${name}`,
       name: `importing cache manifest from ${name}`,
-      inputs: [],
-      internal: true,
-    });
-    emit({ type: 'started', vertex, time: Date.now() });
+      emit,
+      signal,
+      textOf,
+    };
     try {
-      const source = from.type === 'registry' ? await this.#registry(from) : await this.#layout(from);
-      emit({ type: 'ended', vertex, time: Date.now(), outcome: 'done' });
+      const source = await asOwnVertex(own, () =>
+        from.type === 'registry' ? this.#registry(from) : this.#layout(from),
+      );
       return { ...source, mounts: this.#wantedMounts(source, from) };
     } catch (error) {
-      const outcome = signal.aborted ? 'canceled' : 'failed';
-      emit({ type: 'ended', vertex, time: Date.now(), outcome, error: textOf(error) });
       if (signal.aborted) throw error;
       this.#warn(`the cache ${name} is not used: ${textOf(error)}`);
       return undefined;

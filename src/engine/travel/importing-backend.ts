@@ -4,6 +4,7 @@ import type { BuildEvent } from '../../progress/events.ts';
 import { isTrusted, layerByDiffId } from '../../store/layers.ts';
 import type { Store } from '../../store/store.ts';
 import { bootId } from '../../sys/process-identity.ts';
+import { asOwnVertex } from '../own-vertex.ts';
 import { bringLayers, type IncomingLayer, type LayerProgress } from '../pull/pull-layers.ts';
 import type { StoreSession } from '../session.ts';
 import type { CacheSource } from './cache-source.ts';
@@ -27,7 +28,7 @@ export function importingBackend<Backend extends CacheBackend>(
   options: ImportingOptions,
 ): Backend {
   const { store } = options;
-  const vertex = new FetchVertex(options.emit);
+  const vertex = new FetchVertex(options);
   /** One after the other, so that what several snapshots share is fetched once. */
   let last: Promise<unknown> = Promise.resolve();
 
@@ -94,11 +95,11 @@ function isOurs(error: unknown): boolean {
 
 /** Shows the blobs that are fetched, as BuildKit shows those of a base. */
 class FetchVertex {
-  readonly #emit: (event: BuildEvent) => void;
+  readonly #options: Pick<ImportingOptions, 'emit' | 'signal'>;
   #count = 0;
 
-  constructor(emit: (event: BuildEvent) => void) {
-    this.#emit = emit;
+  constructor(options: Pick<ImportingOptions, 'emit' | 'signal'>) {
+    this.#options = options;
   }
 
   async during(
@@ -109,28 +110,14 @@ class FetchVertex {
       incoming.flatMap((one) => ('descriptor' in one ? [[one.descriptor.digest, one.descriptor.size]] : [])),
     );
     if (sizes.size === 0) return;
+    const { emit } = this.#options;
     const vertex = `cached layers ${++this.#count}`;
-    this.#emit({
-      type: 'announced',
-      vertex,
-      name: '[internal] load cached layers',
-      inputs: [],
-      internal: true,
-    });
-    this.#emit({ type: 'started', vertex, time: Date.now() });
-    const end = (outcome: 'done' | 'failed', error?: string): void =>
-      this.#emit({
-        type: 'ended',
-        vertex,
-        time: Date.now(),
-        outcome,
-        ...(error === undefined ? {} : { error }),
-      });
-    try {
-      await work(({ digest, state, current = 0, total = sizes.get(digest) ?? 0 }) => {
+    const own = { ...this.#options, vertex, name: '[internal] load cached layers' };
+    await asOwnVertex(own, () =>
+      work(({ digest, state, current = 0, total = sizes.get(digest) ?? 0 }) => {
         if (state !== 'downloading' && state !== 'downloaded') return;
         const done = state === 'downloaded';
-        this.#emit({
+        emit({
           type: 'status',
           vertex,
           id: digest,
@@ -140,11 +127,7 @@ class FetchVertex {
           time: Date.now(),
           done,
         });
-      });
-      end('done');
-    } catch (error) {
-      end('failed', error instanceof Error ? error.message : String(error));
-      throw error;
-    }
+      }),
+    );
   }
 }
