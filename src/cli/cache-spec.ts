@@ -5,7 +5,8 @@ import { SlipwayError } from '../errors/index.ts';
 import { isSha256Digest } from '../image/digest.ts';
 import { isTag, parseReference } from '../image/reference.ts';
 import { parseByteSize } from './byte-size.ts';
-import { parseCsvRecord, parseInteger } from './flags/go-values.ts';
+import { checkLevel, readBoolean, readCompression, readLevel } from './compression-keys.ts';
+import { parseCsvRecord } from './flags/go-values.ts';
 
 /** Kinds that BuildKit has, with why there are none here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -13,8 +14,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   s3: 'write the cache with type=local and copy the directory, or use type=registry',
   azblob: 'write the cache with type=local and copy the directory, or use type=registry',
 };
-
-const LEVELS: Readonly<Record<string, number>> = { gzip: 9, zstd: 22 };
 
 /**
  * Reads `--cache-from` as buildx does: names of images, or CSV of `key=value`. Relative paths are made absolute.
@@ -130,31 +129,14 @@ function mountOptions(entry: Entry): CacheFromOptions {
 }
 
 function compressionOf(entry: Entry): Pick<CacheToOptions, 'compression' | 'compressionLevel'> {
-  const compression = taken(entry, 'compression');
-  const text = taken(entry, 'compression-level');
-  if (compression === 'estargz')
-    throw invalid(
-      'compression=estargz is not supported: layers are written uncompressed or with gzip or zstd',
-    );
-  if (
-    compression !== undefined &&
-    compression !== 'gzip' &&
-    compression !== 'zstd' &&
-    compression !== 'uncompressed'
-  )
-    throw invalid(`unsupported compression type ${compression}`, 'They are uncompressed, gzip and zstd.');
-  if (text === undefined) return compression === undefined ? {} : { compression };
-  let compressionLevel: number;
-  try {
-    compressionLevel = parseInteger(text);
-  } catch {
-    throw invalid(`non-integer value ${text} specified for compression-level`);
-  }
-  const most = LEVELS[compression ?? 'gzip'];
-  if (most === undefined) throw invalid('compression-level needs compression=gzip or compression=zstd');
-  if (compressionLevel < 0 || compressionLevel > most)
-    throw invalid(`compression-level ${text} is out of range for ${compression ?? 'gzip'}: 0 to ${most}`);
-  return { compression: compression ?? 'gzip', compressionLevel };
+  const kind = taken(entry, 'compression');
+  const level = taken(entry, 'compression-level');
+  const given = kind === undefined ? undefined : readCompression(kind, '', invalid);
+  if (level === undefined) return given === undefined ? {} : { compression: given };
+  const compression = given ?? 'gzip';
+  const compressionLevel = readLevel(level, invalid);
+  checkLevel(compressionLevel, compression, invalid);
+  return { compression, compressionLevel };
 }
 
 function tagOf(entry: Entry): { tag?: string } {
@@ -177,10 +159,7 @@ function needed(entry: Entry, key: string): string {
 
 function booleanOf(entry: Entry, key: string): boolean | undefined {
   const text = taken(entry, key);
-  if (text === undefined) return undefined;
-  if (/^(?:1|t|T|TRUE|true|True)$/.test(text)) return true;
-  if (/^(?:0|f|F|FALSE|false|False)$/.test(text)) return false;
-  throw invalid(`non-bool value specified for ${key}`);
+  return text === undefined ? undefined : readBoolean(key, text, invalid);
 }
 
 function onlyTrue(entry: Entry, key: string, why: string): void {

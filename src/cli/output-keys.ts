@@ -1,7 +1,7 @@
 import type { FileOutput, RegistryOutput } from '../engine/output-options.ts';
 import { SlipwayError } from '../errors/index.ts';
 import { addAnnotation } from './annotations.ts';
-import { parseInteger } from './flags/go-values.ts';
+import { readBoolean, readCompression, readLevel } from './compression-keys.ts';
 
 export const OUTPUT_TYPES = ['local', 'tar', 'oci', 'docker', 'image', 'registry', 'cacheonly'] as const;
 
@@ -58,8 +58,14 @@ const KEYS: Readonly<Record<string, Key>> = {
     types: FILES,
     read: (value) => ({ platformSplit: boolean('platform-split', value) }),
   },
-  compression: { types: IMAGES, read: readCompression },
-  'compression-level': { types: IMAGES, read: readLevel },
+  compression: {
+    types: IMAGES,
+    read: (value) => ({ compression: readCompression(value, 'output key ', invalid) }),
+  },
+  'compression-level': {
+    types: IMAGES,
+    read: (value) => ({ compressionLevel: readLevel(value, invalid) }),
+  },
   'force-compression': {
     types: IMAGES,
     read: (value) => ({ forceCompression: boolean('force-compression', value) }),
@@ -155,30 +161,9 @@ function readMode(value: string): Found {
   throw invalid(`invalid mode ${value} for local exporter`, 'The modes are copy and delete.');
 }
 
-function readCompression(value: string): Found {
-  if (value === 'estargz') {
-    throw refused('compression=estargz', 'layers are written uncompressed or with gzip or zstd');
-  }
-  if (value !== 'uncompressed' && value !== 'gzip' && value !== 'zstd') {
-    throw invalid(`unsupported compression type ${value}`, 'They are uncompressed, gzip and zstd.');
-  }
-  return { compression: value };
-}
-
-function readLevel(value: string): Found {
-  try {
-    return { compressionLevel: parseInteger(value) };
-  } catch {
-    throw invalid(`non-integer value ${value} specified for compression-level`);
-  }
-}
-
-/** strconv.ParseBool, whose failure buildx words in its own way. */
+/** `unpack` alone stands for true. */
 function boolean(key: string, text: string): boolean {
-  // `unpack` alone stands for true.
-  if (['', '1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true;
-  if (['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text)) return false;
-  throw invalid(`non-bool value specified for ${key}`);
+  return text === '' || readBoolean(key, text, invalid);
 }
 
 function refused(key: string, why: string): SlipwayError {

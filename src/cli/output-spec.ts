@@ -1,8 +1,7 @@
 import { mergeAnnotations } from '../image/annotations.ts';
+import { checkLevel } from './compression-keys.ts';
 import { parseCsvRecord } from './flags/go-values.ts';
 import { invalid, OUTPUT_TYPES, type OutputSpec, type OutputType, readOutputKey } from './output-keys.ts';
-
-const LEVELS: Readonly<Record<string, [least: number, most: number]>> = { gzip: [0, 9], zstd: [0, 22] };
 
 /**
  * Reads one `-o` as buildx does: CSV of `key=value`; a bare path stands for `type=local,dest=path` and `-` for a tar
@@ -58,13 +57,7 @@ function check(output: OutputSpec): void {
     throw invalid('compression=zstd needs oci-mediatypes=true: Docker has no media type for it');
   }
   if (compressionLevel === undefined) return;
-  const range = LEVELS[compression ?? (push ? 'gzip' : '')];
-  if (range === undefined) throw invalid('compression-level needs compression=gzip or compression=zstd');
-  if (compressionLevel < range[0] || compressionLevel > range[1]) {
-    throw invalid(
-      `compression-level ${compressionLevel} is out of range for ${compression ?? 'gzip'}: ${range.join(' to ')}`,
-    );
-  }
+  checkLevel(compressionLevel, compression ?? (push ? 'gzip' : undefined), invalid);
 }
 
 function spec(type: OutputSpec['type'], given: Partial<OutputSpec>): OutputSpec {

@@ -1,6 +1,7 @@
 import { isMultiPlatform } from '../dockerfile/multi-platform.ts';
+import { wantedPlatforms } from '../engine/wanted-platforms.ts';
 import { SlipwayError } from '../errors/index.ts';
-import { formatPlatform, localPlatform, parsePlatform } from '../image/platform.ts';
+import { localPlatform, parsePlatform } from '../image/platform.ts';
 import type { Platform } from '../image/types.ts';
 import { settleAnnotations } from './annotations.ts';
 import type { BuildRequest } from './build-request.ts';
@@ -14,9 +15,9 @@ import type { OutputSpec } from './output-keys.ts';
  */
 export function requestedPlatforms(texts: readonly string[]): Platform[] {
   const names = texts.flatMap((text) => text.split(',')).map((name) => name.trim());
-  const platforms = names.map((name) => (name === 'local' ? localPlatform() : parsePlatform(name)));
-  const different = new Map(platforms.map((platform) => [formatPlatform(platform), platform]));
-  return different.size === 0 ? [localPlatform()] : [...different.values()];
+  return wantedPlatforms({
+    platforms: names.map((name) => (name === 'local' ? localPlatform() : parsePlatform(name))),
+  });
 }
 
 /**

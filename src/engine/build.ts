@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { chainId } from '../cache/keys.ts';
 import { storeCache } from '../cache/store-cache.ts';
+import { parseGoBoolean } from '../dockerfile/go-text.ts';
 import { SlipwayError } from '../errors/index.ts';
 import type { Executor } from '../execute/executor.ts';
 import { NO_ISOLATION_WARNING } from '../execute/isolation.ts';
@@ -24,6 +25,7 @@ import type { BuildOptions, BuildResult, BuiltImage } from './options.ts';
 import { announcePlan, planBuild } from './plan-build.ts';
 import { stepPreparer } from './prepare-step.ts';
 import { Secrets } from './secrets.ts';
+import { storeContents } from './selected-contents.ts';
 import { StoreSession } from './session.ts';
 import { snapshotTree } from './snapshot-tree.ts';
 import type { BuildInput } from './sources/build-input.ts';
@@ -128,12 +130,11 @@ async function buildFromInput(
 async function travelOf(task: BuildTask & { store: Store }): Promise<BuildTravel | undefined> {
   const { options } = task;
   const { cacheFrom = [], cacheTo = [], buildArgs } = options;
-  const platform = wantedPlatforms(options)[0]!;
-  const asksInline = ['1', 'true'].includes(buildArgs?.BUILDKIT_INLINE_CACHE ?? '');
+  const asksInline = parseGoBoolean(buildArgs?.BUILDKIT_INLINE_CACHE ?? '') === true;
   if (cacheFrom.length === 0 && cacheTo.length === 0 && !asksInline) return undefined;
   const { BuildTravel } = await import('./travel/build-travel.ts');
   const to = asksInline ? [...cacheTo, { type: 'inline' as const }] : cacheTo;
-  return new BuildTravel({ ...task, to, platform });
+  return new BuildTravel({ ...task, to, platform: wantedPlatforms(options)[0]! });
 }
 
 /** Results that nobody holds may be collected while a build looks at them, until it has a lease. */
@@ -191,7 +192,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
   const { cache, observer, contents, fillMounts } = travel?.attempt(own, session, job.recorder) ?? {
     cache: own,
     observer: job.recorder,
-    contents: undefined,
+    contents: storeContents(store),
     fillMounts: undefined,
   };
   session.killAfterAbort(job.signal);
@@ -227,17 +228,10 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
         },
         treeOf: (snapshot) => snapshotTree(store, snapshot, () => session.worker()),
         contents: {
-          get: (snapshot, selector) =>
-            contents
-              ? contents.get(knownChain(snapshot), selector)
-              : getContent(store, knownChain(snapshot), selector),
-          put: (snapshot, selector, digest) =>
-            contents
-              ? contents.put(knownChain(snapshot), selector, digest)
-              : putContent(store, knownChain(snapshot), selector, digest),
-          ...(contents && {
-            check: (snapshot, selector, digest) => contents.check(knownChain(snapshot), selector, digest),
-          }),
+          get: (snapshot, selector) => contents.get(knownChain(snapshot), selector),
+          put: (snapshot, selector, digest) => contents.put(knownChain(snapshot), selector, digest),
+          check: async (snapshot, selector, digest) =>
+            contents.check?.(knownChain(snapshot), selector, digest),
         },
         platformOf: (node) => plan.stages[node.stage]!.platform,
         epoch: clampMtime,

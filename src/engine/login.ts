@@ -1,6 +1,7 @@
 import { SlipwayError } from '../errors/index.ts';
 import { openCredentialStore, type StoredCredential } from '../registry/credentials/credential-store.ts';
 import { HUB_KEY, serverKey } from '../registry/credentials/server-key.ts';
+import { pushEndpoint } from '../registry/push-endpoint.ts';
 import type { Credential } from '../registry/types.ts';
 import { openRegistries } from './registry-access.ts';
 
@@ -42,8 +43,8 @@ async function check(
   const registry = registryOf(server);
   const pool = openRegistries({ env, signal, credentials: { credentialFor: async () => credential } });
   try {
-    const [endpoint] = (await pool.endpointsFor(registry, '', 'push')).slice(-1);
-    await endpoint!.client.ping({ signal });
+    const endpoint = await pushEndpoint(pool, registry, '');
+    await endpoint.client.ping({ signal });
   } catch (error) {
     if (!(error instanceof SlipwayError) || error.kind !== 'denied' || error.code === 'REGISTRY_BLOCKED')
       throw error;

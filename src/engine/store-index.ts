@@ -1,13 +1,13 @@
 import { layoutImage, manifestDescriptor, plainLayer } from '../export/layout-documents.ts';
 import { annotationsFor } from '../image/annotations.ts';
 import { buildIndex, type Document } from '../image/build-manifest.ts';
-import type { Digest, ImageAnnotations, Platform } from '../image/types.ts';
-import { putAnnotations, rememberAnnotations } from '../store/image-annotations.ts';
+import type { ImageAnnotations, Platform } from '../image/types.ts';
+import { rememberAnnotations } from '../store/image-annotations.ts';
 import { putImage } from '../store/images.ts';
 import { memberFor, nameIndex, putIndex } from '../store/indexes.ts';
-import { layersForChain } from '../store/layers.ts';
 import type { Store } from '../store/store.ts';
 import type { PlatformImage } from './deliver-target.ts';
+import { resultLayers } from './result-layers.ts';
 
 /** An image for several platforms. */
 export interface StoredIndex {
@@ -29,13 +29,11 @@ export function describeIndex(
     annotations: annotationsFor(annotations, platform),
   }));
   const manifests = images.map(({ platform, image }, index) => {
-    const found = layersForChain(store, image.diffIds);
-    const layers = 'layers' in found ? found.layers : [];
     const own = members[index]!.annotations;
     const config = image.config.bytes.toString('utf8');
     const laidOut = layoutImage(
       { config, names: [], ...(own && { annotations: own }) },
-      layers.map(plainLayer),
+      resultLayers(store, image).map(plainLayer),
     );
     const { annotations: described } = laidOut;
     return { ...manifestDescriptor(laidOut), platform, ...(described && { annotations: described }) };
@@ -47,26 +45,20 @@ export function describeIndex(
 /** Puts the images of an index into the store, and the index under its names. */
 export function storeIndex(store: Store, index: StoredIndex, tags: readonly string[]): void {
   const { members, document, annotations } = index;
+  // The image that has the names, too.
+  const { image: main } = memberFor({
+    members: members.map(({ platform, config }) => ({ platform, image: config.digest })),
+  });
   store.database.transaction(() => {
-    const images: Digest[] = [];
-    for (const { config, annotations: own } of members) {
-      images.push(putImage(store, { config: config.bytes }).id);
-      rememberAnnotations(store, config.digest, own);
-    }
-    putIndex(store, document.bytes, images);
-    const ofIndex = {
-      ...annotations,
-      manifest: undefined,
-      manifestDescriptor: undefined,
-      platforms: undefined,
-    };
-    if (annotations?.index ?? annotations?.indexDescriptor)
-      putAnnotations(store, document.digest, JSON.parse(JSON.stringify(ofIndex)) as ImageAnnotations);
-    const main = memberFor({
-      members: members.map(({ platform, config }) => ({ platform, image: config.digest })),
+    const images = members.map(({ config, annotations: own }) => {
+      const { id } = putImage(store, { config: config.bytes, tags: config.digest === main ? tags : [] });
+      rememberAnnotations(store, id, own);
+      return id;
     });
-    const { bytes } = members.find(({ config }) => config.digest === main.image)!.config;
-    putImage(store, { config: bytes, tags });
+    putIndex(store, document.bytes, images);
+    const { index: ofIndex, indexDescriptor } = annotations ?? {};
+    const own = { ...(ofIndex && { index: ofIndex }), ...(indexDescriptor && { indexDescriptor }) };
+    rememberAnnotations(store, document.digest, Object.keys(own).length === 0 ? undefined : own);
     for (const tag of tags) nameIndex(store, tag, document.digest);
   });
 }

@@ -1,14 +1,14 @@
 import { resolve } from 'node:path';
-import { SlipwayError } from '../errors/index.ts';
 import type { ExportRequest } from '../execute/worker/export-operations.ts';
 import { layerForExport } from '../export/image-source.ts';
 import type { ExportImage, ExportIndex, ImageEncoding, Output } from '../export/types.ts';
 import { annotationsFor, mergeAnnotations } from '../image/annotations.ts';
 import type { Descriptor, ImageAnnotations, Platform } from '../image/types.ts';
-import { type LayerRecord, layersForChain } from '../store/layers.ts';
+import type { LayerRecord } from '../store/layers.ts';
 import type { Store } from '../store/store.ts';
 import type { PlatformImage } from './deliver-target.ts';
 import type { BuildOutput, FileOutput } from './output-options.ts';
+import { resultLayers } from './result-layers.ts';
 import type { StoreSession } from './session.ts';
 
 /** File descriptor of standard output in the worker, which has it from this process. */
@@ -45,11 +45,9 @@ export interface OutputImage extends PlatformImage {
  */
 export async function writeOutputs(request: WriteOutputsRequest): Promise<Descriptor | undefined> {
   const { store, session, signal } = request;
-  const images = request.images.map((one): OutputImage => {
-    const found = layersForChain(store, one.image.diffIds);
-    if ('layers' in found) return { ...one, layers: found.layers };
-    throw new SlipwayError('internal', 'layers of the result are gone', { code: 'LAYERS_MISSING' });
-  });
+  const images = request.images.map(
+    (one): OutputImage => ({ ...one, layers: resultLayers(store, one.image) }),
+  );
   let manifest: Descriptor | undefined;
   for (const output of request.outputs) {
     const annotations = mergeAnnotations(request.annotations, output.annotations);

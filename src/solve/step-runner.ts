@@ -101,9 +101,12 @@ export class StepRunner {
     const { cache } = this.#options;
     const known = this.#recordedLayer(work);
     if (known !== undefined) return known;
+    const parentIsOpen = knownDiffIds(work.parent) === undefined;
+    // Nothing could answer otherwise now.
+    if (cache.ready === undefined && !parentIsOpen) return undefined;
     await cache.ready?.();
     // Waiting for the parent's digest pays only where a record may be found with it (DESIGN, decision 4).
-    if (!knownDiffIds(work.parent) && cache.hasDefinition(work.definition)) await diffIdsOf(work.parent);
+    if (parentIsOpen && cache.hasDefinition(work.definition)) await diffIdsOf(work.parent);
     return this.#recordedLayer(work);
   }
 

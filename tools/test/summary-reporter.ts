@@ -43,7 +43,8 @@ function slowest(modules: readonly TestModule[]): RunSummary['slowest'] {
 function count(test: TestCase, summary: RunSummary, skips: Map<string, SkippedSuite>): void {
   const result = test.result();
   if (result.state === 'passed') summary.passed += 1;
-  else if (result.state === 'skipped' || (result.state === 'pending' && isInSkippedSuite(test))) {
+  // Tests of a skipped suite within a skipped one get no result of their own.
+  else if (result.state === 'skipped' || (result.state === 'pending' && skippedAbove(test) !== undefined)) {
     summary.skipped += 1;
     const skip = whySkipped(test, result.state === 'skipped' ? result.note : undefined);
     const key = `${skip.file}\0${skip.name}\0${skip.reason}`;
@@ -53,26 +54,25 @@ function count(test: TestCase, summary: RunSummary, skips: Map<string, SkippedSu
   } else summary.failed += 1;
 }
 
-/** Tests of a skipped suite within a skipped one get no result of their own. */
-function isInSkippedSuite(test: TestCase): boolean {
-  let suite: TestSuite | TestModule = test.parent;
-  while (suite.type === 'suite') {
-    if (REASON.test(suite.name)) return true;
-    suite = suite.parent;
-  }
-  return false;
-}
-
-/** The outermost enclosing suite that gives a reason; else the test itself, with its note when it has one. */
+/** The enclosing suite that gives a reason; else the test itself, with its note when it has one. */
 function whySkipped(test: TestCase, note: string | undefined): SkippedSuite {
   const file = relative(process.cwd(), test.module.moduleId);
+  const given = skippedAbove(test) ?? reasonIn(test.fullName);
+  return { file, ...(given ?? { name: test.fullName, reason: note ?? 'no reason given' }), tests: 1 };
+}
+
+/** The innermost enclosing suite that gives a reason. */
+function skippedAbove(test: TestCase): { name: string; reason: string } | undefined {
   let suite: TestSuite | TestModule = test.parent;
   while (suite.type === 'suite') {
-    const match = REASON.exec(suite.name);
-    if (match !== null) return { file, name: suite.name.slice(0, match.index), reason: match[1]!, tests: 1 };
+    const given = reasonIn(suite.name);
+    if (given !== undefined) return given;
     suite = suite.parent;
   }
-  const own = REASON.exec(test.fullName);
-  if (own !== null) return { file, name: test.fullName.slice(0, own.index), reason: own[1]!, tests: 1 };
-  return { file, name: test.fullName, reason: note ?? 'no reason given', tests: 1 };
+  return undefined;
+}
+
+function reasonIn(text: string): { name: string; reason: string } | undefined {
+  const match = REASON.exec(text);
+  return match === null ? undefined : { name: text.slice(0, match.index), reason: match[1]! };
 }

@@ -9,6 +9,7 @@ import { samePlatform } from '../../image/platform.ts';
 import { formatReference, parseReference, withDefaultTag } from '../../image/reference.ts';
 import type { Descriptor, Platform } from '../../image/types.ts';
 import { copyTree, indexTypeFor } from '../../registry/copy/copy-tree.ts';
+import { pushEndpoint } from '../../registry/push-endpoint.ts';
 import type { RegistryPool } from '../../registry/types.ts';
 import { pushSettings } from '../push/push-settings.ts';
 import { openRegistries, type RegistryAccess } from '../registry-access.ts';
@@ -59,10 +60,10 @@ export async function createImage(options: CreateOptions): Promise<Created> {
     const { created, members } = await combine(sources, options);
     if (dryRun) return created;
     for (const tag of tags.map((text) => withDefaultTag(parseReference(text)))) {
-      const [to] = (await pool.endpointsFor(tag.domain, tag.path, 'push')).slice(-1);
+      const to = await pushEndpoint(pool, tag.domain, tag.path);
       for (const member of members) await copyMember(member, { pool, tag, options });
       note?.(`pushing ${created.digest} to ${formatReference(tag)}`);
-      await to!.client.putManifest(to!.repository, tag.tag ?? created.digest, created, { signal });
+      await to.client.putManifest(to.repository, tag.tag ?? created.digest, created, { signal });
     }
     return created;
   } finally {
@@ -169,7 +170,7 @@ async function copyMember(
 ): Promise<void> {
   const { signal, env, note } = options;
   const { reference, endpoint } = source;
-  const [to] = (await pool.endpointsFor(tag.domain, tag.path, 'push')).slice(-1);
+  const to = await pushEndpoint(pool, tag.domain, tag.path);
   const sameRegistry = reference.domain === tag.domain;
   if (sameRegistry && reference.path === tag.path) return;
   note?.(`copying ${descriptor.digest} from ${formatReference(reference)} to ${formatReference(tag)}`);

@@ -2,6 +2,7 @@ import { buildIndex, type Document } from '../../image/build-manifest.ts';
 import { DOCKER, OCI } from '../../image/media-types.ts';
 import type { Descriptor, ImageAnnotations, Platform } from '../../image/types.ts';
 import type { LayerState } from '../../registry/push/push-image.ts';
+import { pushEndpoint } from '../../registry/push-endpoint.ts';
 import { imageById, putImage } from '../../store/images.ts';
 import { type IndexRecord, nameIndex } from '../../store/indexes.ts';
 import type { LayerRecord } from '../../store/layers.ts';
@@ -46,9 +47,9 @@ export async function pushIndex(request: PushIndexRequest): Promise<Descriptor> 
   const family = encoding?.family ?? 'oci';
   const mediaType = (family === 'docker' ? DOCKER : OCI).index;
   const document: Document = buildIndex(manifests, { family, ...(annotations && { annotations }) });
-  const [endpoint] = (await pool.endpointsFor(registry, repository, 'push')).slice(-1);
+  const endpoint = await pushEndpoint(pool, registry, repository);
   for (const name of tags.length === 0 ? [document.digest] : tags)
-    await endpoint!.client.putManifest(endpoint!.repository, name, { ...document, mediaType }, { signal });
+    await endpoint.client.putManifest(endpoint.repository, name, { ...document, mediaType }, { signal });
   if (stored !== undefined && stored.names.length > 0) {
     const name = `${registry}/${repository}@${document.digest}`;
     const { image } = stored.members.find(({ image }) =>

@@ -1,6 +1,7 @@
 import type { ImageEncoding } from '../../export/types.ts';
 import type { Descriptor, ImageAnnotations } from '../../image/types.ts';
 import { type LayerState, pushImage } from '../../registry/push/push-image.ts';
+import { pushEndpoint } from '../../registry/push-endpoint.ts';
 import type { RegistryPool } from '../../registry/types.ts';
 import { putImage } from '../../store/images.ts';
 import { holdLayers, type LayerRecord } from '../../store/layers.ts';
@@ -40,7 +41,7 @@ export async function pushTo(request: PushToRequest): Promise<Descriptor> {
     session.lease(),
     layers.map((layer) => layer.id),
   );
-  const [endpoint] = (await pool.endpointsFor(registry, repository, 'push')).slice(-1);
+  const endpoint = await pushEndpoint(pool, registry, repository);
   const manifest = await pushImage({
     ...pushContent({
       store,
@@ -54,7 +55,7 @@ export async function pushTo(request: PushToRequest): Promise<Descriptor> {
       signal,
     }),
     ...pushSettings(env),
-    endpoint: endpoint!,
+    endpoint,
     tags,
     signal,
     ...(onLayer && { onLayer }),

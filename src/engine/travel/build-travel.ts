@@ -4,9 +4,9 @@ import type { Digest, Platform } from '../../image/types.ts';
 import type { RunOperation } from '../../plan/types.ts';
 import type { BuildEvent } from '../../progress/events.ts';
 import type { StepObserver } from '../../solve/step-observer.ts';
-import { getContent, putContent } from '../../store/memory.ts';
 import type { Store } from '../../store/store.ts';
 import type { BuildOptions } from '../options.ts';
+import { type SelectedContents, storeContents } from '../selected-contents.ts';
 import type { StoreSession } from '../session.ts';
 import { ArrivingMounts } from './arriving-mounts.ts';
 import { ImportedCaches, lost } from './imported-caches.ts';
@@ -29,21 +29,10 @@ export interface BuildTravelOptions {
 export interface TravelAttempt {
   cache: StoreCache;
   observer: StepObserver;
-  contents: TravelingContents;
+  /** Also by an imported cache's word. */
+  contents: SelectedContents;
   /** Called before a step runs: its cache mounts may be in an imported cache. */
   fillMounts: ((operation: RunOperation) => Promise<void>) | undefined;
-}
-
-/** Digests of what selectors chose from layers, also by an imported cache's word. */
-export interface TravelingContents {
-  get(chain: string, selector: string): Promise<string | undefined>;
-  put(chain: string, selector: string, digest: string): void;
-  /**
-   * The layers are here: what was believed is checked.
-   *
-   * @throws SlipwayError `CACHE_LAYER_LOST` where it was wrong; the build begins again without it
-   */
-  check(chain: string, selector: string, digest: () => Promise<string>): Promise<void>;
 }
 
 /** The caches of one build that are not the store's: those that it looks into and those that it leaves. */
@@ -115,21 +104,21 @@ export class BuildTravel {
     await this.#imported?.close();
   }
 
-  #contents(collector: RecordCollector): TravelingContents {
-    const { store } = this.#options;
+  #contents(collector: RecordCollector): SelectedContents {
+    const own = storeContents(this.#options.store);
     const imported = this.#imported;
     const believed = new Map<string, string>();
     return {
       async get(chain, selector) {
-        const own = getContent(store, chain, selector);
-        const digest = own ?? (await imported?.content(chain, selector));
+        const known = await own.get(chain, selector);
+        const digest = known ?? (await imported?.content(chain, selector));
         if (digest === undefined) return undefined;
-        if (own === undefined) believed.set(`${chain}\n${selector}`, digest);
+        if (known === undefined) believed.set(`${chain}\n${selector}`, digest);
         collector.content(chain, selector, digest);
         return digest;
       },
       put(chain, selector, digest) {
-        putContent(store, chain, selector, digest);
+        own.put(chain, selector, digest);
         collector.content(chain, selector, digest);
       },
       async check(chain, selector, digest) {
@@ -142,7 +131,7 @@ export class BuildTravel {
           throw lost('an imported cache says something else of files than they are');
         }
         believed.delete(name);
-        putContent(store, chain, selector, found);
+        own.put(chain, selector, found);
       },
     };
   }

@@ -93,9 +93,14 @@ function pairs(diffIds: readonly Digest[], blobs: readonly Descriptor[]): Map<Di
   );
 }
 
+/** Whether a manifest or index is a cache of BuildKit. */
+export function isBuildKitCache(bytes: Buffer): boolean {
+  return bytes.includes(BUILDKIT_CONFIG);
+}
+
 /** Its keys are digests of BuildKit's own build graph: nobody else can know them. */
 function refuseBuildKit(bytes: Buffer): void {
-  if (!bytes.includes(BUILDKIT_CONFIG)) return;
+  if (!isBuildKitCache(bytes)) return;
   throw new SlipwayError('unsupported', 'it is a cache of BuildKit, whose keys only BuildKit can make', {
     code: 'CACHE_FOREIGN',
     hint: 'Give the two builders names of their own for their caches.',

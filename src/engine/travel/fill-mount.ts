@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import type { UnpackCacheRequest, UnpackedCache } from '../../execute/run/cache-snapshot.ts';
 import { fetchBlob } from '../../registry/fetch-blob.ts';
@@ -20,8 +21,6 @@ export interface FillMountRequest {
   onArrived?: (bytes: number) => void;
 }
 
-let files = 0;
-
 /**
  * Makes a cache mount of its snapshot in a cache: fetched, verified, unpacked within the size that it says it has.
  * Errors as `fetchBlob` and `unpackCacheArchive`.
@@ -29,7 +28,7 @@ let files = 0;
 export async function fillMount(request: FillMountRequest): Promise<UnpackedCache> {
   const { store, session, env, signal, mount, source, replace, onArrived } = request;
   const { id, blob, diffId, size } = mount;
-  const file = temporaryPath(store.root, session.lease(), `mount-in-${files++}`);
+  const file = temporaryPath(store.root, session.lease(), `mount-in-${randomUUID()}`);
   try {
     await fetchBlob({
       digest: blob.digest,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import type { TravelingMount } from '../../cache/travel/cache-document.ts';
 import { SlipwayError } from '../../errors/index.ts';
@@ -40,8 +41,8 @@ export async function packMounts(
   };
   try {
     const { client } = await session.worker();
-    for (const [index, id] of [...new Set(ids)].entries()) {
-      const path = temporaryPath(store.root, session.lease(), `mount-${index}-${Date.now()}`);
+    for (const id of new Set(ids)) {
+      const path = temporaryPath(store.root, session.lease(), `mount-${randomUUID()}`);
       files.push(path);
       const task: PackCacheRequest = { id, path, limit, encoding };
       const packed = await client

@@ -1,6 +1,7 @@
 import { parseReference, withDefaultTag } from '../../image/reference.ts';
 import type { Descriptor } from '../../image/types.ts';
 import { pushImage } from '../../registry/push/push-image.ts';
+import { pushEndpoint } from '../../registry/push-endpoint.ts';
 import type { RegistryPool } from '../../registry/types.ts';
 import { pushSettings } from '../push/push-settings.ts';
 import type { CacheContent } from './cache-content.ts';
@@ -19,11 +20,11 @@ export interface PushCacheRequest {
 export async function pushCache(request: PushCacheRequest): Promise<Descriptor> {
   const { pool, ref, content, env, note, signal } = request;
   const { domain, path, tag } = withDefaultTag(parseReference(ref));
-  const [endpoint] = (await pool.endpointsFor(domain, path, 'push')).slice(-1);
+  const endpoint = await pushEndpoint(pool, domain, path);
   const { config } = content;
   return pushImage({
     ...pushSettings(env),
-    endpoint: endpoint!,
+    endpoint,
     layers: content.blobs,
     config,
     documents: (descriptors) => {

@@ -5,7 +5,7 @@ import type { Descriptor, Platform } from '../../image/types.ts';
 import { askEndpoints } from '../../registry/ask-endpoints.ts';
 import { resolveImage } from '../../registry/resolve-image.ts';
 import type { RegistryPool } from '../../registry/types.ts';
-import { type CacheSource, readCacheManifest } from './cache-source.ts';
+import { type CacheSource, isBuildKitCache, readCacheManifest } from './cache-source.ts';
 
 /**
  * Reads the documents of a cache in a registry: an artifact of ours, or an image (of an index the one for the platform)
@@ -35,7 +35,7 @@ export async function registryCache(
       client.readBlob(repository, descriptor, { signal }),
     ))!;
   // An index of BuildKit's is no image of any platform; `readCacheManifest` says what it is.
-  const isImageIndex = isIndexType(top.mediaType) && !top.bytes.includes('buildkit.cacheconfig');
+  const isImageIndex = isIndexType(top.mediaType) && !isBuildKitCache(top.bytes);
   const manifest = isImageIndex
     ? (await resolveImage(pool, reference, platform, { signal })).manifest.bytes
     : top.bytes;
