@@ -3,59 +3,20 @@ import { isErrno, SlipwayError } from '../errors/index.ts';
 import { type BytePath, bytesOf, fsPath, textOf } from '../sys/bytes.ts';
 import { loadSys } from '../sys/linux.ts';
 import { openResumableSha256, type ResumableSha256 } from '../sys/resumable-sha256.ts';
-import { type Aborted, throwIfAborted } from './abort.ts';
+import { throwIfAborted } from './abort.ts';
 import { type HashState, STATE_DISTANCE } from './hash-states.ts';
 import { ListingIndex } from './listing-index.ts';
 import { type DiskNode, NodeReader } from './node-reader.ts';
+import type { PackOptions, PackResult } from './pack-options.ts';
 import { PackOutput, type PackSink } from './pack-output.ts';
 import { joinPath } from './paths.ts';
 import { sameEntry } from './same-entry.ts';
 import { endOfArchive } from './tar-write.ts';
-import type { LayerDigest, LayerEntry, Overrides } from './types.ts';
+import type { LayerEntry } from './types.ts';
 import { markPath, OPAQUE_MARK, WHITEOUT_PREFIX } from './whiteout.ts';
 
 /** Format of the archives written here. The same directory and version give the same bytes, for ever. */
 export const PACKER_VERSION = 1;
-
-export interface PackOptions {
-  /** Seconds since 1970: later times become this (SOURCE_DATE_EPOCH). */
-  clampMtime?: number;
-  /** Metadata that the directory could not hold. */
-  overrides?: Overrides;
-  /** Looked at every few milliseconds; when it says so, the call throws `canceled`. */
-  aborted?: Aborted;
-  /** Overlayfs was mounted with `userxattr`: its marks are `user.overlay.*`. */
-  userxattr?: boolean;
-  /** The root gets an entry only when it differs from this (default: 0755, 0:0), which is what its parent has. */
-  root?: { mode: number; uid: number; gid: number };
-  /** The version to write; only the present one is known. */
-  packer?: number;
-  /**
-   * Directories of the same layer that lie under `dir`, bottom first. Marks in those above the bottom one are about
-   * what is below them here, and not part of the layer.
-   */
-  below?: readonly string[];
-  /**
-   * The entries of what the directories below hold together, as they were packed with the same options: they are
-   * believed, and only contents are read again. Not used where there are hard links among them.
-   */
-  listingBelow?: readonly LayerEntry[];
-  /**
-   * States of the hash of the archive that `listingBelow` lists: what is equal at the beginning of both is not read.
-   * Only where nothing but digests is asked for.
-   */
-  statesBelow?: readonly HashState[];
-  /** A directory of the archive that everything goes into; the end of the archive is then left to the caller. */
-  inside?: BytePath;
-  /** Puts states of the hash aside, for archives that begin like this one. */
-  keepStates?: boolean;
-}
-
-export interface PackResult extends LayerDigest {
-  entries: LayerEntry[];
-  /** Empty unless asked for, and where they cannot be had. */
-  states: HashState[];
-}
 
 /** Entries that are as in the archive below so far: they are packed only once it shows where that ends. */
 interface Shared {

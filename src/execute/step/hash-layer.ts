@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { decodeHashStates, encodeHashStates } from '../../layer/hash-states.ts';
 import { decodeListing, decodeOverrides, encodeListing } from '../../layer/listing.ts';
-import { hashLayer, type PackOptions } from '../../layer/pack.ts';
+import { hashLayer } from '../../layer/pack.ts';
+import type { PackOptions } from '../../layer/pack-options.ts';
 import type { LayerDigest } from '../../layer/types.ts';
 import { hashStatesPath, listingPath } from '../../store/layout.ts';
 
