@@ -1,17 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { findProgram } from '../../tools/base/programs.ts';
 import type { Bench, BenchEnvironment } from '../bench.ts';
+import { IMAGE_TEXT, writeImageContext } from '../image-content.ts';
 import { type Candidate, medians, runProgram } from '../measure.ts';
-import { bound, type Report } from '../report.ts';
+import { startRegistry } from '../registry-server.ts';
+import type { Report } from '../report.ts';
 
-/** Of the image, whose layers are half of what gzip can do nothing with. SLIPWAY_BENCH_MB makes it smaller. */
-const MEGABYTES = Number(process.env.SLIPWAY_BENCH_MB ?? 500);
-const LAYERS = 5;
 const OURS = 'slipway';
 
 /** An image of packed layers to a registry on the loopback that has nothing of it, and the same once more. */
@@ -21,10 +16,10 @@ export const push: Bench = {
     const missing: Report['missing'] = ['docker-registry', 'skopeo']
       .filter((name) => findProgram(name) === undefined)
       .map((name) => ({ name, reason: 'it is not installed' }));
-    const title = `An image of ${MEGABYTES} MB in ${LAYERS} layers, gzip (ours at level 4, the others at theirs), to a registry`;
+    const title = `Push of ${IMAGE_TEXT}, to a registry on this machine; gzip, ours at level 4, the others at theirs`;
     if (missing.length > 0) return { title, values: [], bounds: [], missing };
-    await using registry = await startRegistry(environment.memory);
-    const name = `127.0.0.1:${registry.port}/slipway-bench/push:1`;
+    await using registry = await startRegistry(join(environment.memory, 'push-registry'));
+    const name = `${registry.host}/slipway-bench/push:1`;
     const pushes = prepare(environment, name, missing);
     const first: Candidate[] = pushes.map(([who, run]) => ({ name: who, prepare: registry.clear, run }));
     const times = await medians(first, Math.max(1, Math.min(3, environment.rounds)));
@@ -33,10 +28,11 @@ export const push: Bench = {
       Math.max(1, Math.min(5, environment.rounds)),
     );
     const all = new Map([...times, ...again]);
+    const fastest = Math.min(...pushes.slice(1).map(([who]) => times.get(who)!));
     return {
       title,
       values: [...all].map(([who, value]) => ({ name: who, value, unit: 'ms' })),
-      bounds: pushes.slice(1).flatMap(([who]) => bound(times, { of: OURS, to: who }, 1.05)),
+      bounds: [{ text: `${OURS} / the fastest of the others`, ratio: times.get(OURS)! / fastest, limit: 1 }],
       missing,
     };
   },
@@ -49,16 +45,9 @@ function prepare(
   missing: Report['missing'],
 ): [string, () => void][] {
   const context = join(shared, 'push');
-  mkdirSync(context);
-  const layer = (MEGABYTES << 20) / LAYERS;
-  for (let index = 0; index < LAYERS; index++) {
-    const content = Buffer.alloc(layer, `line ${index} of a file that can be compressed well\n`);
-    for (let at = 0; at + 8192 <= layer; at += 8192) randomBytes(4096).copy(content, at);
-    writeFileSync(join(context, `file${index}`), content);
-  }
-  const lines = Array.from({ length: LAYERS }, (_, index) => `COPY file${index} /`);
-  writeFileSync(join(context, 'Dockerfile'), `FROM scratch\n${lines.join('\n')}\n`);
+  writeImageContext(context);
   runProgram([...slipway, 'build', '-q', '-t', name, context]);
+  rmSync(context, { recursive: true });
   const archive = join(shared, 'push.tar');
   runProgram([...slipway, 'save', '-o', archive, name]);
   const bare = `dir:${join(memory, 'bare')}`;
@@ -90,47 +79,4 @@ function prepare(
   }
   rmSync(archive);
   return pushes;
-}
-
-async function startRegistry(memory: string) {
-  const folder = join(memory, 'registry');
-  mkdirSync(folder);
-  const port = await freePort();
-  const file = join(memory, 'registry.json');
-  // Nothing is remembered, so that the storage can be emptied under it.
-  const storage = { filesystem: { rootdirectory: folder } };
-  writeFileSync(
-    file,
-    JSON.stringify({
-      version: '0.1',
-      log: { accesslog: { disabled: true }, level: 'error' },
-      storage,
-      http: { addr: `127.0.0.1:${port}` },
-    }),
-  );
-  const child: ChildProcess = spawn('docker-registry', ['serve', file], { stdio: 'ignore' });
-  for (;;) {
-    try {
-      await fetch(`http://127.0.0.1:${port}/v2/`);
-      break;
-    } catch {
-      await setTimeout(50);
-    }
-  }
-  return {
-    port,
-    clear: () => rmSync(join(folder, 'docker'), { recursive: true, force: true }),
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL');
-    },
-  };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

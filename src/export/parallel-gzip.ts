@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { constants, crc32, deflateRaw } from 'node:zlib';
+import { type Run, runsOf, storedBlocks } from './deflate-runs.ts';
 
 const compress = promisify(deflateRaw) as (
   data: Buffer,
-  options: { level: number; finishFlush: number; dictionary?: Buffer },
+  options: { level: number; finishFlush: number; chunkSize: number; dictionary?: Buffer },
 ) => Promise<Buffer>;
 
 /** What deflate looks back on (RFC 1951). */
@@ -15,32 +16,34 @@ const MOST = 4;
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
 /** A last block that is empty. */
 const LAST_BLOCK = Buffer.from([3, 0]);
+/** zlib's least size of its output. */
+const LEAST_OUTPUT = 64;
 
 /**
  * Compresses to one gzip member, chunks at the same time on all processors, as pigz does: each chunk knows the end of
- * the one before it, and ends at a byte. The bytes depend on the chunks and the level, not on the machine. Chunks must
- * not change afterwards, and should be large (1 MiB).
+ * the one before it, and ends at a byte. What cannot be compressed is stored: zlib would take as long for it as for
+ * text. The bytes depend on the chunks and the level, not on the machine. Chunks must not change afterwards, and
+ * should be large (1 MiB).
  */
 export async function* parallelGzip(chunks: AsyncIterable<Buffer>, level: number): AsyncGenerator<Buffer> {
   const most = Math.min(MOST, availableParallelism()) + 1;
-  const running: Promise<Buffer>[] = [];
-  let dictionary: Buffer | undefined;
+  const running: Promise<Buffer[]>[] = [];
+  let before: Buffer = Buffer.alloc(0);
   let checksum = 0;
   let size = 0;
   yield HEADER;
   try {
     for await (const chunk of chunks) {
       if (chunk.length === 0) continue;
-      const options = { level, finishFlush: constants.Z_SYNC_FLUSH, ...(dictionary && { dictionary }) };
-      const work = compress(chunk, options);
+      const work = compressChunk(chunk, before, level);
       work.catch(() => {});
       running.push(work);
       checksum = crc32(chunk, checksum);
       size += chunk.length;
-      dictionary = chunk.subarray(-WINDOW);
-      if (running.length >= most) yield await running.shift()!;
+      before = endOf(before, chunk, chunk.length);
+      if (running.length >= most) yield* await running.shift()!;
     }
-    for (const work of running.splice(0)) yield await work;
+    for (const work of running.splice(0)) yield* await work;
   } finally {
     await Promise.allSettled(running);
   }
@@ -49,4 +52,32 @@ export async function* parallelGzip(chunks: AsyncIterable<Buffer>, level: number
   end.writeUInt32LE(size % 2 ** 32, 4);
   yield LAST_BLOCK;
   yield end;
+}
+
+async function compressChunk(chunk: Buffer, before: Buffer, level: number): Promise<Buffer[]> {
+  const runs: Run[] = level === 0 ? [{ from: 0, to: chunk.length, stored: true }] : runsOf(chunk);
+  const parts = await Promise.all(
+    runs.map(async ({ from, to, stored }) => {
+      const bytes = chunk.subarray(from, to);
+      if (stored) return storedBlocks(bytes);
+      const dictionary = endOf(before, chunk, from);
+      return [
+        await compress(bytes, {
+          level,
+          finishFlush: constants.Z_SYNC_FLUSH,
+          // All at once: else each 16 KiB wait for a turn of this thread.
+          chunkSize: Math.max(LEAST_OUTPUT, bytes.length),
+          ...(dictionary.length > 0 && { dictionary }),
+        }),
+      ];
+    }),
+  );
+  return parts.flat();
+}
+
+/** What deflate looks back on at byte `at` of a chunk. */
+function endOf(before: Buffer, chunk: Buffer, at: number): Buffer {
+  if (at >= WINDOW || before.length === 0) return chunk.subarray(Math.max(0, at - WINDOW), at);
+  if (at === 0) return before;
+  return Buffer.concat([before.subarray(-(WINDOW - at)), chunk.subarray(0, at)]);
 }

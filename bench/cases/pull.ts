@@ -1,32 +1,27 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram } from '../../tools/base/programs.ts';
 import type { Bench, BenchEnvironment } from '../bench.ts';
+import { IMAGE_TEXT, writeImageContext } from '../image-content.ts';
 import { type Candidate, medians, runProgram } from '../measure.ts';
+import { startRegistry } from '../registry-server.ts';
 import type { Report } from '../report.ts';
 
-const LAYERS = 5;
-const LAYER_BYTES = 100_000_000;
-const FILES = 200;
 const NAME = 'slipway-bench/pulled:latest';
 
-/** An image of 500 MB in five gzip layers, from a registry on the loopback into an empty store. */
+/** An image of gzip layers, from a registry on the loopback into an empty store. */
 export const pullBench: Bench = {
   name: 'pull',
   async run(environment) {
     const missing: Report['missing'] = [];
-    const title = `Pull of ${LAYERS} layers of ${LAYER_BYTES / 1e6} MB from a registry on this machine into an empty store`;
+    const title = `Pull of ${IMAGE_TEXT}, from a registry on this machine into an empty store`;
     if (findProgram('docker-registry') === undefined || findProgram('skopeo') === undefined) {
       missing.push({ name: 'registry', reason: 'needs docker-registry and skopeo' });
       return { title, values: [], bounds: [], missing };
     }
     const folder = join(environment.memory, 'registry');
-    mkdirSync(folder);
-    const registry = await startRegistry(folder);
+    await using registry = await startRegistry(folder);
     try {
       push(environment, { folder, host: registry.host });
       const candidates = pullers(environment, { folder, host: registry.host, missing });
@@ -43,10 +38,7 @@ export const pullBench: Bench = {
         missing,
       };
     } finally {
-      registry.child.kill('SIGKILL');
-      await once(registry.child, 'close');
       unmountStorage(folder);
-      rmSync(folder, { recursive: true, force: true });
     }
   },
 };
@@ -63,56 +55,16 @@ interface Place {
   host: string;
 }
 
-async function startRegistry(folder: string): Promise<{ host: string; child: ChildProcess }> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const host = `127.0.0.1:${(probe.address() as AddressInfo).port}`;
-  probe.close();
-  await once(probe, 'close');
-  const file = join(folder, 'config.yml');
-  const rootdirectory = join(folder, 'storage');
-  writeFileSync(
-    file,
-    JSON.stringify({ version: '0.1', storage: { filesystem: { rootdirectory } }, http: { addr: host } }),
-  );
-  const child = spawn('docker-registry', ['serve', file], { stdio: ['ignore', 'ignore', 'pipe'] });
-  // Its log is read to the end: a closed pipe would kill it.
-  await new Promise<void>((resolve) => {
-    child.stderr!.on('data', (text: Buffer) => {
-      if (text.includes('listening on')) resolve();
-    });
-  });
-  return { host, child };
-}
-
 /** Made by our own builder and written as an archive, compressed and pushed by skopeo. */
 function push({ slipway }: BenchEnvironment, { folder, host }: Place): void {
   const context = join(folder, 'context');
-  for (let layer = 0; layer < LAYERS; layer++) writeFiles(join(context, `l${layer}`), layer);
-  const lines = Array.from({ length: LAYERS }, (_, layer) => `COPY l${layer} /l${layer}\n`);
-  writeFileSync(join(context, 'Dockerfile'), `FROM scratch\n${lines.join('')}`);
+  writeImageContext(context);
   const archive = join(folder, 'image.tar');
   runProgram([...slipway, 'build', '-q', '--output', `type=oci,dest=${archive}`, context]);
   const flags = ['--insecure-policy', 'copy', '--dest-tls-verify=false', '-q'];
   runProgram(['skopeo', ...flags, `oci-archive:${archive}`, `docker://${host}/${NAME}`]);
   rmSync(context, { recursive: true });
   rmSync(archive);
-}
-
-/** Text that gzip makes less than half of, as programs and libraries are. */
-function writeFiles(folder: string, seed: number): void {
-  mkdirSync(folder, { recursive: true });
-  let state = seed + 1;
-  const chunk = Buffer.alloc(LAYER_BYTES / FILES);
-  for (let file = 0; file < FILES; file++) {
-    for (let at = 0; at < chunk.length; at++) {
-      state = (state * 1103515245 + 12345) & 0x7fffffff;
-      chunk[at] = at % 3 === 0 ? state >> 16 : (state >> 20) & 7;
-    }
-    const fd = openSync(join(folder, `f${file}`), 'w');
-    writeSync(fd, chunk);
-    closeSync(fd);
-  }
 }
 
 function pullers(
