@@ -17,8 +17,10 @@ export interface LoadOptions extends StoreOptions {
    * reads standard input.
    */
   input?: string | undefined;
-  /** One image of an OCI layout, which gets no name. */
+  /** One image of the archive. */
   select?: LayoutSelect | undefined;
+  /** Images get no names. Default: those of an OCI layout of which one was selected. */
+  nameless?: boolean;
   /** Which image of an index is taken. Default: this machine's. */
   platform?: Platform | undefined;
 }
@@ -54,7 +56,8 @@ export function load(options: LoadOptions): Promise<Loaded[]> {
         ...(signal ? { signal } : {}),
       },
     );
-    if (select !== undefined && select.docker !== true) for (const image of loaded.images) image.names = [];
+    const { nameless = select !== undefined && select.docker !== true } = options;
+    if (nameless) for (const image of loaded.images) image.names = [];
     if (loaded.images.length === 0) throw nothingFound(options.input ?? '');
     return registerLoaded(store, lease, loaded);
   });

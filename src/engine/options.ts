@@ -29,7 +29,8 @@ export interface BuildOptions extends ImageOptions {
   context: string;
   /**
    * Named contexts, which stand for stages and images of their names: a directory, a git repository, the URL of an
-   * archive, `docker-image://NAME`, `oci-layout://PATH[:TAG][@DIGEST]`, `target:DIRECTORY[#STAGE]`, or another build. A
+   * archive, `docker-image://NAME`, `oci-layout://PATH[:TAG][@DIGEST]`,
+   * `oci-archive:PATH[:TAG]`, `docker-archive:PATH[:NAME]`, `target:DIRECTORY[#STAGE]`, or another build. A
    * platform may stand behind the name: `base::linux/arm64`.
    */
   buildContexts?: Readonly<Record<string, string | TargetContext>>;

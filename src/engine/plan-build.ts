@@ -47,7 +47,7 @@ export async function planBuild(job: PlanJob): Promise<Plan> {
     noCache: options.noCache ?? false,
     allow: options.allow ?? [],
     namedContexts: named?.planned() ?? new Map(),
-    resolveContext: (name, platform) => named!.image(name, platform),
+    resolveContext: (name, platform) => job.sources.contextImage(name, platform),
     resolveImage: (reference, wanted) => bases.resolve(reference, wanted),
     asksRegistries: bases.asks,
     timeOf: (source) => job.sources.timeOf(source),

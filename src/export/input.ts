@@ -55,6 +55,25 @@ export async function openArchive(input: Input, options: InputOptions): Promise<
   }
 }
 
+/**
+ * As `openArchive`, for an archive of which no byte has to be written elsewhere; undefined where one has to, since it is
+ * compressed.
+ */
+export function openArchiveInPlace(path: string, name: string): ArchiveFiles | undefined {
+  const fd = openInput({ kind: 'file', path, name });
+  let kept = false;
+  try {
+    const stat = fstatSync(fd);
+    if (stat.isDirectory()) return openDirectoryFiles(path);
+    if (!stat.isFile() || compressionOfFile(fd) !== 'none') return undefined;
+    const files = openTarFiles(fd, { keepOpen: false });
+    kept = true;
+    return files;
+  } finally {
+    if (!kept) closeSync(fd);
+  }
+}
+
 /** Opens a file for reading, or gives back the descriptor. */
 export function openInput(input: Input): number {
   if (input.kind === 'fd') return input.fd;

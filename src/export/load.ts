@@ -6,15 +6,13 @@ import { hashLayer } from '../layer/pack.ts';
 import type { LayerEntry } from '../layer/types.ts';
 import { type LayerId, type LeaseId, layerDirectory, listingPath, temporaryPath } from '../store/layout.ts';
 import { loadSys } from '../sys/linux.ts';
-import { type ArchiveFiles, badArchive, readDocument } from './archive-files.ts';
 import type { ArchiveImage } from './archive-image.ts';
-import { dockerImages } from './docker-images.ts';
+import { archiveImages } from './archive-images.ts';
 import { type Input, openArchive } from './input.ts';
 import { type EntriesOf, lowerDirectories } from './lower-directories.ts';
-import { type LayoutSelect, ociImages } from './oci-images.ts';
+import type { LayoutSelect } from './oci-images.ts';
 import type { Aborted } from './types.ts';
 import { type LayerPlace, removeUnpacked, type UnpackedLayer, unpackBlob } from './unpack-blob.ts';
-import { v1Images } from './v1-images.ts';
 
 export interface LoadRequest {
   input: Input;
@@ -91,36 +89,6 @@ export async function loadArchive(
   } finally {
     files.close();
   }
-}
-
-/** manifest.json first, as Docker reads its own archives: only there all names stand as people wrote them. */
-async function archiveImages(
-  files: ArchiveFiles,
-  { platform, select }: LoadRequest,
-  aborted: Aborted | undefined,
-): Promise<ArchiveImage[]> {
-  const docker = select === undefined || select.docker ? files.find('manifest.json') : undefined;
-  if (docker !== undefined) {
-    const images = await dockerImages(files, await readDocument(docker));
-    const { name } = select ?? {};
-    return name === undefined ? images : images.filter(({ names }) => names.includes(name));
-  }
-  const index = files.find('index.json');
-  if (index !== undefined) return await ociImages(files, await readDocument(index), { platform, select });
-  const images = await v1Images(files, aborted);
-  if (images === undefined) throw badArchive('it has neither manifest.json nor index.json');
-  if (select?.name === undefined) return images;
-  const wanted = images.filter(({ names }) => names.includes(select.name!));
-  return withParents(wanted, images);
-}
-
-function withParents(wanted: readonly ArchiveImage[], all: readonly ArchiveImage[]): ArchiveImage[] {
-  const chosen = new Set(wanted);
-  for (const image of chosen) {
-    const parent = all.find(({ id }) => id === image.parent);
-    if (parent !== undefined) chosen.add(parent);
-  }
-  return all.filter((image) => chosen.has(image));
 }
 
 function loadedImage({ id, config, names, parent, intermediate, manifest }: ArchiveImage): LoadedImage {

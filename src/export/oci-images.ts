@@ -21,6 +21,8 @@ export interface LayoutSelect {
   /** Of a docker archive: the image that has this normalised name, or the only one. */
   name?: string | undefined;
   docker?: boolean;
+  /** Of a docker archive of several images none, when no name was given. */
+  only?: boolean;
 }
 
 /**

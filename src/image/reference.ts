@@ -49,7 +49,7 @@ export function parseReference(text: string): ImageReference {
   }
   // Long names cannot be valid; the limit also keeps the pattern's work small.
   const match = text.length > 1024 ? null : REFERENCE.exec(`${domain}/${remainder}`);
-  if (match === null) throw invalid('invalid reference format');
+  if (match === null) throw invalid('invalid reference format', placeHint(text));
   const [, foundDomain, path, tag, digest] = match;
   if (path!.length > MAX_NAME_LENGTH) throw invalid('repository name must not be more than 255 characters');
   if (digest !== undefined) checkDigest(digest);
@@ -59,6 +59,15 @@ export function parseReference(text: string): ImageReference {
     ...(tag === undefined ? {} : { tag }),
     ...(digest === undefined ? {} : { digest }),
   };
+}
+
+/** For whoever writes a place of another tool (containers-transports(5)) where the name of an image is meant. */
+export function placeHint(text: string): string | undefined {
+  const name = /^docker:\/\/(.+)$/s.exec(text)?.[1];
+  if (name !== undefined) return `Write ${name}.`;
+  return /^(?:oci|oci-archive|docker-archive):./.test(text)
+    ? `The name of an image is meant here: slipway load -i ${text} takes that one into the store.`
+    : undefined;
 }
 
 /** True when `text` can be read by `parseReference`. */

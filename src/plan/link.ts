@@ -8,6 +8,7 @@ import { SlipwayError, type SourceRange } from '../errors/index.ts';
 import { aboutFlag } from '../errors/subject.ts';
 import { formatPlatform } from '../image/platform.ts';
 import { familiarReference, isReference, parseReference } from '../image/reference.ts';
+import { isLocalPlace } from '../image/transport.ts';
 import type { Platform } from '../image/types.ts';
 import { errorAt, locating } from './fail.ts';
 import type { NamedContext, PlanOptions } from './options.ts';
@@ -172,8 +173,7 @@ function linkName({ byName, options }: Linker, name: string, range: SourceRange)
   if (name === 'scratch') return { kind: 'scratch' };
   const context = findContext(options, name);
   if (context !== undefined) return { kind: 'context', ...context };
-  checkImageName(name, range, { options, stageNames: byName });
-  return { kind: 'image', name };
+  return linkOutside(name, range, { options, stageNames: byName });
 }
 
 function linkBase(stage: Stage, byName: ReadonlyMap<string, LinkedStage>, options: PlanOptions): Source {
@@ -182,8 +182,15 @@ function linkBase(stage: Stage, byName: ReadonlyMap<string, LinkedStage>, option
   if (stage.baseName === 'scratch') return { kind: 'scratch' };
   const context = findContext(options, stage.baseName, stage.platform);
   if (context !== undefined) return { kind: 'context', ...context };
-  checkImageName(stage.baseName, stage.from.image.range, { options, stageNames: byName });
-  return { kind: 'image', name: stage.baseName };
+  return linkOutside(stage.baseName, stage.from.image.range, { options, stageNames: byName });
+}
+
+/** What no stage and no named context is called: a layout or archive, as buildah has it, or an image. */
+function linkOutside(name: string, range: SourceRange, names: Parameters<typeof checkImageName>[2]): Source {
+  if (isLocalPlace(name)) return { kind: 'context', name, context: { kind: 'result', description: name } };
+  const image = /^docker:\/\/./.test(name) ? name.slice('docker://'.length) : name;
+  checkImageName(image, range, names);
+  return { kind: 'image', name: image };
 }
 
 function checkImageName(

@@ -148,11 +148,14 @@ async function resolveOne(request: Request, graph: StageGraph, options: PlanOpti
   const { wanted } = request;
   if ('result' in wanted) {
     const { result, description } = wanted;
-    return {
-      reference: description,
-      context: result,
-      ...(await options.resolveContext(result, request.platform)),
-    };
+    const found = await options.resolveContext(result, request.platform).catch((error: unknown) => {
+      // What the command line names has no place in the file.
+      if (options.namedContexts.has(result) || !(error instanceof SlipwayError)) throw error;
+      if (error.kind === 'canceled' || error.location) throw error;
+      const { kind, code, hint, message } = error;
+      throw errorAt(options, request.range, { kind, code, hint, message });
+    });
+    return { reference: description, context: result, ...found };
   }
   const { image: name } = wanted;
   const reference = normalizeReference(name);

@@ -8,6 +8,7 @@ import { flagValue } from '../dockerfile/validate.ts';
 import type { SourceRange } from '../errors/index.ts';
 import { parsePlatform } from '../image/platform.ts';
 import { isReference, parseReference } from '../image/reference.ts';
+import { isLocalPlace } from '../image/transport.ts';
 import type { Platform } from '../image/types.ts';
 import { errorAt, locating } from './fail.ts';
 import type { PlanOptions } from './options.ts';
@@ -120,7 +121,8 @@ function checkDefaults(evaluator: Evaluator, args: readonly PairsInstruction[], 
     for (const from of dockerfile.instructions) {
       if (from.keyword !== 'FROM') continue;
       const { value } = expandWord(from.image.text, (name) => globals.get(name), dockerfile);
-      if (!isReference(value)) report.add('InvalidDefaultArgInFrom', from, from.image.text);
+      if (!isReference(value) && !isLocalPlace(value))
+        report.add('InvalidDefaultArgInFrom', from, from.image.text);
     }
   } catch {
     // The same fault is reported where the values count.
@@ -143,7 +145,12 @@ function evaluateFrom(
 
   const image = expand(from.image.text, from.image.range);
   reportUndeclared(image.undefinedNames);
-  if (image.value !== '' && image.undefinedNames.length > 0 && !isReference(image.value)) {
+  if (
+    image.value !== '' &&
+    image.undefinedNames.length > 0 &&
+    !isReference(image.value) &&
+    !isLocalPlace(image.value)
+  ) {
     locating(
       options,
       {

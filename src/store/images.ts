@@ -6,6 +6,7 @@ import {
   formatReference,
   isReference,
   parseReference,
+  placeHint,
   withDefaultTag,
 } from '../image/reference.ts';
 import { ZERO_TIME } from '../image/time.ts';
@@ -295,5 +296,8 @@ function missingLayers(id: Digest, missing: readonly string[]): SlipwayError {
 /** Docker's words for a name or id that nothing has: what may be a name is said in its short form, with its tag. */
 export function noImage(text: string): SlipwayError {
   const name = isReference(text) ? familiarReference(withDefaultTag(parseReference(text))) : text;
-  return new SlipwayError('not-found', `No such image: ${name}`, { code: 'IMAGE_NOT_FOUND' });
+  return new SlipwayError('not-found', `No such image: ${name}`, {
+    code: 'IMAGE_NOT_FOUND',
+    hint: placeHint(text),
+  });
 }

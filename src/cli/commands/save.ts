@@ -25,6 +25,13 @@ export const save = defineCommand({
         },
       );
     }
+    const { output } = values;
+    if (/^(?:oci|oci-archive|docker-archive):./.test(output)) {
+      throw new SlipwayError('usage', `${output} is no name of a file`, {
+        code: 'TRANSPORT_UNSUPPORTED',
+        hint: `slipway push ${args[0]} ${output} writes there. A file of that name is ./${output}.`,
+      });
+    }
     return perform({ images: args, output: values.output || undefined }, context);
   },
 });

@@ -5,6 +5,7 @@ import {
   parseReference,
   withDefaultTag,
 } from '../../image/reference.ts';
+import { refuseLocalPlace } from '../../image/transport.ts';
 import type { FetchedManifest, RegistryEndpoint, RegistryPool } from '../../registry/types.ts';
 
 /** A document of a registry, and where it came from. */
@@ -23,6 +24,7 @@ export async function remoteDocument(
   name: string,
   signal?: AbortSignal,
 ): Promise<RemoteDocument> {
+  refuseLocalPlace(name);
   const reference = withDefaultTag(parseReference(name));
   const { domain, path, tag, digest } = reference;
   const endpoints = await pool.endpointsFor(domain, path, digest === undefined ? 'resolve' : 'pull');

@@ -7,6 +7,7 @@ import {
   parseReference,
   withDefaultTag,
 } from '../../image/reference.ts';
+import { refuseLocalPlace } from '../../image/transport.ts';
 import type { Digest, Platform } from '../../image/types.ts';
 import { askEndpoints } from '../../registry/ask-endpoints.ts';
 import { resolveImage } from '../../registry/resolve-image.ts';
@@ -51,6 +52,7 @@ export interface PullOptions extends StoreOptions, Pick<RegistryAccess, 'credent
 export async function pull(options: PullOptions): Promise<PulledImage[]> {
   const env = options.env ?? process.env;
   const { signal, credentials, insecure } = options;
+  refuseLocalPlace(options.reference);
   const named = parseReference(options.reference);
   if (options.allTags === true && (named.tag !== undefined || named.digest !== undefined)) {
     throw new SlipwayError('usage', "tag can't be used with --all-tags/-a", { code: 'TAG_WITH_ALL_TAGS' });

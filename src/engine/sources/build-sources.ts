@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import type { ContextSource } from '../../context/context-source.ts';
 import type { RemoteAccess } from '../../context/remote-access.ts';
-import type { TimeSource } from '../../plan/options.ts';
+import type { Platform } from '../../image/types.ts';
+import type { ResolvedImage, TimeSource } from '../../plan/options.ts';
 import type { BuildEvent } from '../../progress/events.ts';
 import type { Store } from '../../store/store.ts';
 import type { BuildOptions, BuildResult } from '../options.ts';
@@ -67,8 +68,12 @@ export class BuildSources {
   async named(): Promise<NamedContexts | undefined> {
     const { options } = this.#options;
     if (Object.keys(options.buildContexts ?? {}).length === 0) return undefined;
-    this.#named ??= this.#openNamed();
-    return await this.#named;
+    return await this.#namedContexts();
+  }
+
+  /** The image that a named context is, or a place that the Dockerfile names. */
+  async contextImage(name: string, platform: Platform): Promise<ResolvedImage> {
+    return (await this.#namedContexts()).image(name, platform);
   }
 
   /** The time of what is fetched, in seconds since 1970; directories and images have none (SPEC 1.6). */
@@ -125,10 +130,14 @@ export class BuildSources {
     (await this.#access?.catch(() => undefined))?.kept.close();
   }
 
+  async #namedContexts(): Promise<NamedContexts> {
+    this.#named ??= this.#openNamed();
+    return await this.#named;
+  }
+
   async #openNamed(): Promise<NamedContexts> {
-    const [{ NamedContexts }, { loadLayout }, { buildTarget }] = await Promise.all([
+    const [{ NamedContexts }, { buildTarget }] = await Promise.all([
       import('./named-contexts.ts'),
-      import('./load-layout.ts'),
       import('./build-target.ts'),
     ]);
     const { options, store, env, signal, build: run } = this.#options;
@@ -139,7 +148,14 @@ export class BuildSources {
       cwd,
       indexDirectory: this.#indexDirectory,
       access: () => this.access(),
-      loadLayout: (spec, platform) => loadLayout(spec, { store, cwd, env, options, platform, signal }),
+      loadPlace: async (place, path, platform) => {
+        const { loadPlace } = await import('./load-place.ts');
+        return loadPlace(place, { path, store, env, options, platform, signal });
+      },
+      placeInContext: async (name) => {
+        const { placeInContext } = await import('./named-place.ts');
+        return placeInContext(name, this.#input!.context);
+      },
       buildTarget: (name, build, platform) =>
         buildTarget({ name, build, outer: { ...options, platform, env, cwd, signal } }, run),
     });

@@ -1,6 +1,7 @@
 import { SlipwayError } from '../../errors/index.ts';
 import { formatPlatform, parsePlatform } from '../../image/platform.ts';
 import { familiarReference, normalizeReference, parseReference } from '../../image/reference.ts';
+import { type LocalPlace, parseLocalPlace } from '../../image/transport.ts';
 import type { BuildOptions } from '../options.ts';
 
 /** What a named context may be beside a text: a target of another build, which is built when it is needed. */
@@ -15,7 +16,7 @@ export type NamedContextSpec =
   | { kind: 'files'; argument: string }
   | { kind: 'scratch' }
   | { kind: 'image'; reference: string }
-  | { kind: 'layout'; path: string; tag?: string; digest?: string }
+  | ({ kind: 'layout' } & LocalPlace)
   | { kind: 'target'; build: TargetContext['build'] };
 
 /**
@@ -34,9 +35,10 @@ export function contextName(name: string): string {
 
 /**
  * Reads the value of a `--build-context`: a directory, a git repository, an archive's URL, `docker-image://NAME`,
- * `oci-layout://PATH[:TAG][@DIGEST]` (or `oci:PATH…`), or `target:DIRECTORY[#STAGE]`, a stage of the Dockerfile in that directory.
+ * `oci-layout://PATH[:TAG][@DIGEST]` (or `oci:PATH…`), `oci-archive:FILE[:TAG][@DIGEST]`, `docker-archive:FILE[:NAME]`, or
+ * `target:DIRECTORY[#STAGE]`, a stage of the Dockerfile in that directory.
  *
- * @throws SlipwayError `usage` BUILD_CONTEXT_INVALID, `syntax` REFERENCE_INVALID
+ * @throws SlipwayError `usage` BUILD_CONTEXT_INVALID, TRANSPORT_INVALID, `syntax` REFERENCE_INVALID
  */
 export function parseNamedContext(name: string, value: string | TargetContext): NamedContextSpec {
   if (typeof value !== 'string') return { kind: 'target', build: value.build };
@@ -50,8 +52,9 @@ export function parseNamedContext(name: string, value: string | TargetContext): 
     return image === 'scratch'
       ? { kind: 'scratch' }
       : { kind: 'image', reference: normalizeReference(image) };
-  const layout = after(value, 'oci-layout://') ?? after(value, 'oci:');
-  if (layout !== undefined) return parseLayout(layout);
+  const layout = after(value, 'oci-layout://');
+  const place = parseLocalPlace(layout === undefined ? value : `oci:${layout}`);
+  if (place !== undefined) return { kind: 'layout', ...place };
   const target = after(value, 'target:');
   if (target !== undefined) {
     const hash = target.lastIndexOf('#');
@@ -71,26 +74,6 @@ export function parseNamedContexts(
   return new Map(
     Object.entries(contexts).map(([name, value]) => [contextName(name), parseNamedContext(name, value)]),
   );
-}
-
-function parseLayout(text: string): NamedContextSpec {
-  const at = text.indexOf('@');
-  const digest = at < 0 ? undefined : text.slice(at + 1);
-  const place = at < 0 ? text : text.slice(0, at);
-  const colon = place.indexOf(':');
-  const path = colon < 0 ? place : place.slice(0, colon);
-  if (path === '' || (digest !== undefined && !/^sha256:[0-9a-f]{64}$/.test(digest))) {
-    throw new SlipwayError('usage', `invalid oci-layout context ${JSON.stringify(text)}`, {
-      code: 'BUILD_CONTEXT_INVALID',
-      hint: 'Write oci-layout://PATH, oci-layout://PATH:TAG or oci-layout://PATH@sha256:….',
-    });
-  }
-  return {
-    kind: 'layout',
-    path,
-    ...(colon < 0 ? {} : { tag: place.slice(colon + 1) }),
-    ...(digest === undefined ? {} : { digest }),
-  };
 }
 
 function after(text: string, prefix: string): string | undefined {

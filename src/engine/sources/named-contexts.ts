@@ -3,6 +3,7 @@ import type { ContextSource } from '../../context/context-source.ts';
 import type { RemoteAccess } from '../../context/remote-access.ts';
 import { SlipwayError } from '../../errors/index.ts';
 import { formatPlatform } from '../../image/platform.ts';
+import { isLocalPlace, type LocalPlace } from '../../image/transport.ts';
 import type { Digest, Platform } from '../../image/types.ts';
 import type { NamedContext, ResolvedImage } from '../../plan/options.ts';
 import { imageDocuments } from '../../store/images.ts';
@@ -17,8 +18,10 @@ export interface NamedContextsOptions {
   cwd: string;
   indexDirectory: string;
   access: () => Promise<RemoteAccess>;
-  /** Loads one image of an OCI layout into the store; gives its id. */
-  loadLayout: (spec: Extract<NamedContextSpec, { kind: 'layout' }>, platform: Platform) => Promise<Digest>;
+  /** Loads one image of a layout or archive that lies at a path into the store; gives its id. */
+  loadPlace: (place: LocalPlace, path: string, platform: Platform) => Promise<Digest>;
+  /** What a Dockerfile names itself. Errors as `placeInContext`. */
+  placeInContext: (name: string) => Promise<{ place: LocalPlace; path: string }>;
   /** Builds another target into the store; gives the image's id. */
   buildTarget: (name: string, build: TargetContext['build'], platform: Platform) => Promise<Digest>;
 }
@@ -50,7 +53,7 @@ export class NamedContexts {
     return opened;
   }
 
-  /** The image that a layout or another build gives for a platform. */
+  /** The image that a layout, an archive or another build gives for a platform; `name` may be a place of the Dockerfile. */
   image(name: string, platform: Platform): Promise<ResolvedImage> {
     const key = `${name} ${formatPlatform(platform)}`;
     let found = this.#images.get(key);
@@ -97,15 +100,21 @@ export class NamedContexts {
   }
 
   async #makeImage(name: string, platform: Platform): Promise<ResolvedImage> {
-    const { store, loadLayout, buildTarget } = this.#options;
-    const spec = this.#specs.get(name);
-    if (spec?.kind !== 'layout' && spec?.kind !== 'target') throw unknown(name);
-    const id = await (spec.kind === 'layout'
-      ? loadLayout(spec, platform)
-      : buildTarget(name, spec.build, platform));
+    const { store } = this.#options;
+    const id = await this.#imageId(name, platform);
     const documents = imageDocuments(store, id);
     if (documents === undefined) throw unknown(name);
     return { imageId: id, config: documents.parsed, diffIds: documents.parsed.rootfs.diff_ids };
+  }
+
+  async #imageId(name: string, platform: Platform): Promise<Digest> {
+    const { cwd, loadPlace, placeInContext, buildTarget } = this.#options;
+    const spec = this.#specs.get(name);
+    if (spec?.kind === 'target') return buildTarget(name, spec.build, platform);
+    if (spec?.kind === 'layout') return loadPlace(spec, resolve(cwd, spec.path), platform);
+    if (spec !== undefined || !isLocalPlace(name)) throw unknown(name);
+    const { place, path } = await placeInContext(name);
+    return loadPlace(place, path, platform);
   }
 }
 
@@ -117,6 +126,6 @@ function badScheme(name: string, argument: string): SlipwayError {
   const [scheme] = argument.split(':', 1);
   return new SlipwayError('unsupported', `unsupported context source ${scheme} for ${name}`, {
     code: 'CONTEXT_SCHEME',
-    hint: 'It may be a directory, a git repository, an archive (https, http), docker-image://, oci-layout:// or target:.',
+    hint: 'It may be a directory, a git repository, an archive (https, http), docker-image://, oci-layout://, oci-archive:, docker-archive: or target:.',
   });
 }

@@ -16,9 +16,11 @@ function plannedAs(spec: NamedContextSpec): NamedContext {
     case 'image':
       return { kind: 'image', reference: spec.reference };
     case 'layout': {
+      const { archive, path } = spec;
       const tag = spec.tag === undefined ? '' : `:${spec.tag}`;
       const digest = spec.digest === undefined ? '' : `@${spec.digest}`;
-      return { kind: 'result', description: `oci-layout://${spec.path}${tag}${digest}` };
+      const transport = archive === undefined ? 'oci-layout://' : `${archive}-archive:`;
+      return { kind: 'result', description: `${transport}${path}${tag}${digest}` };
     }
     case 'target': {
       const { context, target } = spec.build;
