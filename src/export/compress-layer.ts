@@ -4,12 +4,14 @@ import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { type LayerCompression, layerMediaType } from '../image/media-types.ts';
 import type { Descriptor } from '../image/types.ts';
-import { copyBlob, readChunks, writeLayerTar } from './layer-source.ts';
+import { copyBlob, readChunks, type Sink, writeLayerTar } from './layer-source.ts';
 import { writeFully } from './output.ts';
 import { parallelGzip } from './parallel-gzip.ts';
 import type { Aborted, ExportLayer, LayerEncoding } from './types.ts';
 
 const CHUNK = 1 << 20;
+/** Least growth that is told of: whoever follows has more to do for each time than for each byte. */
+const TOLD_BYTES = 256 << 10;
 
 /**
  * Of gzip where none is asked for. Measured on programs: 39 % less time than zlib's own level 6 for 3 % more bytes,
@@ -20,26 +22,27 @@ const GZIP_LEVEL = 4;
 /**
  * Writes the blob of a layer to `path` in the encoding asked for, and says what it is. A layer that came in a blob
  * keeps it, unless it is compressed otherwise and `force` is set. `scratch` names a file that this call may make and
- * removes again.
+ * removes again; `grown` hears how many bytes of the blob are there.
  */
 export async function writeLayerBlob(
   layer: ExportLayer,
-  files: { path: string; scratch: string },
+  files: { path: string; scratch: string; grown?: (bytes: number) => void },
   encoding: LayerEncoding,
   aborted?: Aborted,
 ): Promise<Descriptor> {
   const fd = openSync(files.path, 'wx', 0o600);
+  const write = growing(fd, files.grown);
   try {
     if (keepsOrigin(layer, encoding)) {
       const { origin } = layer;
-      copyBlob(origin!, (chunk) => writeFully(fd, chunk), aborted);
+      copyBlob(origin!, write, aborted);
       return { mediaType: origin!.mediaType, digest: origin!.digest, size: origin!.size };
     }
     if (encoding.compression === 'none') {
-      await writeLayerTar(layer, (chunk) => writeFully(fd, chunk), aborted);
+      await writeLayerTar(layer, write, aborted);
       return { mediaType: layerMediaType('none'), digest: layer.diffId, size: layer.tarSize };
     }
-    return await compress(layer, { fd, scratch: files.scratch }, encoding, aborted);
+    return await compress(layer, { write, scratch: files.scratch }, encoding, aborted);
   } finally {
     closeSync(fd);
   }
@@ -65,7 +68,7 @@ function keepsOrigin(layer: ExportLayer, encoding: LayerEncoding): boolean {
 /** The packer is synchronous and the compressors are not: the tar lies in a scratch file in between. */
 async function compress(
   layer: ExportLayer,
-  target: { fd: number; scratch: string },
+  target: { write: Sink; scratch: string },
   encoding: LayerEncoding,
   aborted: Aborted | undefined,
 ): Promise<Descriptor> {
@@ -78,7 +81,7 @@ async function compress(
       for await (const chunk of chunks) {
         hash.update(chunk);
         size += chunk.length;
-        writeFully(target.fd, chunk);
+        target.write(chunk);
       }
     };
     const tar = readChunks(target.scratch, aborted);
@@ -91,6 +94,18 @@ async function compress(
     closeSync(scratch);
     rmSync(target.scratch, { force: true });
   }
+}
+
+function growing(fd: number, grown: ((bytes: number) => void) | undefined): Sink {
+  let written = 0;
+  let told = 0;
+  return (chunk) => {
+    writeFully(fd, chunk);
+    written += chunk.length;
+    if (written - told < TOLD_BYTES) return;
+    told = written;
+    grown?.(told);
+  };
 }
 
 function zstdCompressor(level: number | undefined) {

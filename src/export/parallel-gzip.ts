@@ -5,7 +5,7 @@ import { type Run, runsOf, storedBlocks } from './deflate-runs.ts';
 
 const compress = promisify(deflateRaw) as (
   data: Buffer,
-  options: { level: number; finishFlush: number; chunkSize: number; dictionary?: Buffer },
+  options: { level: number; memLevel: number; finishFlush: number; chunkSize: number; dictionary?: Buffer },
 ) => Promise<Buffer>;
 
 /** What deflate looks back on (RFC 1951). */
@@ -64,6 +64,8 @@ async function compressChunk(chunk: Buffer, before: Buffer, level: number): Prom
       return [
         await compress(bytes, {
           level,
+          // Some 10 % faster than zlib's own 8, for 128 KiB more.
+          memLevel: 9,
           finishFlush: constants.Z_SYNC_FLUSH,
           // All at once: else each 16 KiB wait for a turn of this thread.
           chunkSize: Math.max(LEAST_OUTPUT, bytes.length),

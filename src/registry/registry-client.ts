@@ -197,21 +197,21 @@ function writing({ send, pullScope, pushScope }: Transport): Writing {
       return undefined;
     },
     async patchUpload(upload, body, { signal } = {}) {
-      const size = sizeOf(body);
-      const end = upload.offset + size - 1;
+      const counted = countedBody(body);
+      const { size } = counted;
       const answer = await send({
         method: 'PATCH',
         url: upload.location,
         headers: {
           'content-type': 'application/octet-stream',
-          ...(size > 0 && { 'content-range': `${upload.offset}-${end}` }),
+          ...(size && { 'content-range': `${upload.offset}-${upload.offset + size - 1}` }),
         },
-        body,
+        body: counted.body,
         scopes: scopesOfUpload(upload, pushScope),
         ok: [200, 201, 202, 204],
         signal,
       });
-      return { ...upload, ...uploadOf(answer, upload.offset + size) };
+      return { ...upload, ...uploadOf(answer, upload.offset + counted.sent()) };
     },
     async uploadStatus(upload, { signal } = {}) {
       const answer = await send({
@@ -263,8 +263,19 @@ function scopesOfUpload({ location }: Upload, pushScope: Transport['pushScope'])
   return match === null ? [] : pushScope(match[1]!);
 }
 
-function sizeOf(body: UploadBody): number {
-  return Buffer.isBuffer(body) ? body.length : body.size;
+/** A body, its size where that is known, and how many bytes of it were sent at last. */
+function countedBody(body: UploadBody): { body: UploadBody; size: number | undefined; sent(): number } {
+  const size = Buffer.isBuffer(body) ? body.length : body.size;
+  if (Buffer.isBuffer(body) || size !== undefined) return { body, size, sent: () => size! };
+  let sent = 0;
+  const open = async function* (): AsyncGenerator<Buffer> {
+    sent = 0;
+    for await (const chunk of body.open()) {
+      sent += chunk.length;
+      yield chunk;
+    }
+  };
+  return { body: { size, open }, size, sent: () => sent };
 }
 
 function uploadOf(answer: HttpResponse, offset: number, before?: string): Upload {

@@ -139,8 +139,8 @@ export function openTransport(options: TransportOptions & { retry?: RetrySetting
 }
 
 function lengthOf(body: UploadBody | undefined): Record<string, string> {
-  if (body === undefined) return {};
-  return { 'content-length': String(Buffer.isBuffer(body) ? body.length : body.size) };
+  const size = Buffer.isBuffer(body) ? body.length : body?.size;
+  return size === undefined ? {} : { 'content-length': String(size) };
 }
 
 function tooLarge(limit: number): SlipwayError {

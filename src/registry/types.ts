@@ -67,8 +67,11 @@ export interface BlobStream {
   size?: number;
 }
 
-/** What is uploaded. `open` is called again for each attempt. */
-export type UploadBody = Buffer | { size: number; open(): AsyncIterable<Buffer> };
+/**
+ * What is uploaded. `open` is called again for each attempt. A `size` that shows only at the end is undefined: the body
+ * then goes in chunks (RFC 9112, 7.1).
+ */
+export type UploadBody = Buffer | { size: number | undefined; open(): AsyncIterable<Buffer> };
 
 /** An upload that was begun. Each call gives the one to go on with: its address changes. */
 export interface Upload {
@@ -129,7 +132,7 @@ export interface RegistryClient {
     from: string,
     options?: CallOptions,
   ): Promise<Upload | undefined>;
-  /** end-5: the next bytes, from `upload.offset` on. */
+  /** end-5: the next bytes, from `upload.offset` on; without a range where their number shows only at the end. */
   patchUpload(upload: Upload, body: UploadBody, options?: CallOptions): Promise<Upload>;
   /** end-13: how far an upload has come, after a broken connection. Undefined when the server knows it no more. */
   uploadStatus(upload: Upload, options?: CallOptions): Promise<Upload | undefined>;

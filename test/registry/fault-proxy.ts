@@ -29,6 +29,10 @@ export type Fault =
   | 'redirect'
   /** As a server before the registry says it that limits the size of requests. */
   | 'too-large'
+  /** Forbidden. */
+  | 'denied'
+  /** As one that takes no body of unknown length; others pass. */
+  | 'length-required'
   /** What is sent to the registry ends in its middle, with the connection. */
   | 'cut-upload'
   /** One byte of what is sent to the registry is another. */
@@ -100,6 +104,15 @@ export async function startFaultProxy(target: () => string): Promise<FaultProxy>
         incoming.resume();
         outgoing.writeHead(413).end();
         return;
+      case 'denied':
+        incoming.resume();
+        outgoing.writeHead(403).end();
+        return;
+      case 'length-required':
+        if (incoming.headers['content-length'] !== undefined) break;
+        incoming.resume();
+        outgoing.writeHead(411).end();
+        return;
       case 'busy':
         outgoing.writeHead(429, { 'retry-after': '0' }).end();
         return;
@@ -134,7 +147,9 @@ export async function startFaultProxy(target: () => string): Promise<FaultProxy>
   }
 
   async function passUpload(incoming: IncomingMessage, outer: ClientRequest, fault: Fault): Promise<void> {
-    const half = Math.floor(Number(incoming.headers['content-length'] ?? 0) / 2);
+    const size = incoming.headers['content-length'];
+    // The first MiB of what does not say how long it is.
+    const half = size === undefined ? 1 << 20 : Math.floor(Number(size) / 2);
     const isBlob = incoming.url!.includes('/blobs/uploads/');
     let sent = 0;
     try {

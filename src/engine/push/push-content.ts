@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import type { ExportRequest } from '../../execute/worker/export-operations.ts';
+import type { Written } from '../../execute/worker/write-export.ts';
 import { compressionOf } from '../../export/compress-layer.ts';
 import { layerForExport } from '../../export/image-source.ts';
 import { layoutImage } from '../../export/layout-documents.ts';
@@ -9,7 +10,7 @@ import { digestOf } from '../../image/digest.ts';
 import { DOCKER, layerMediaType, OCI } from '../../image/media-types.ts';
 import { parseManifest } from '../../image/parse-manifest.ts';
 import type { Descriptor, ImageAnnotations } from '../../image/types.ts';
-import type { MadeBlob, PushLayer, PushRequest } from '../../registry/push/push-image.ts';
+import type { MadeBlob, MakeOptions, PushLayer, PushRequest } from '../../registry/push/push-image.ts';
 import { knownBlob, rememberBlob, repositoriesWithLayer } from '../../store/layer-blobs.ts';
 import type { LayerRecord } from '../../store/layers.ts';
 import { blobPath, temporaryPath } from '../../store/layout.ts';
@@ -85,8 +86,8 @@ export function pushLayer(
     diffId,
     ...(known && { known }),
     mountFrom,
-    make: async () => {
-      const made = await makeBlob(layer, encoding, options);
+    make: async (making) => {
+      const made = await makeBlob(layer, encoding, { ...options, ...making });
       rememberBlob(store, diffId, encoding, made.descriptor);
       return made;
     },
@@ -102,7 +103,7 @@ function staysAsItIs(mediaType: string, { compression, force }: Omit<ImageEncodi
 async function makeBlob(
   layer: LayerRecord,
   encoding: Omit<ImageEncoding, 'family'>,
-  { store, session, signal }: Pick<PushContentOptions, 'store' | 'session' | 'signal'>,
+  { store, session, signal, grown }: Pick<PushContentOptions, 'store' | 'session'> & MakeOptions,
 ): Promise<MadeBlob> {
   const path = temporaryPath(store.root, session.lease(), `push-${layer.id}`);
   const request: ExportRequest = {
@@ -114,7 +115,10 @@ async function makeBlob(
   const release = (): void => rmSync(path, { force: true });
   try {
     const { client } = await session.worker();
-    const descriptor = await client.call<Descriptor>('export', request, signal ? { signal } : {});
+    const descriptor = await client.call<Descriptor>('export', request, {
+      ...(signal && { signal }),
+      ...(grown && { onEvent: (told) => grown(path, (told as Written).written) }),
+    });
     return { descriptor, path, release };
   } catch (error) {
     release();

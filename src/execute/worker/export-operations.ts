@@ -19,7 +19,7 @@ export type ExportRequest =
   | ({ format: 'docker-archive'; output: Output; encoding?: ImageEncoding } & ExportImages)
   | ({ format: 'oci-archive'; output: Output; encoding: ImageEncoding } & ExportImages)
   | ({ format: 'oci-directory'; directory: string; encoding: ImageEncoding } & ExportImages)
-  /** One layer's blob, a file of tmp/; several at once. Gives its descriptor. */
+  /** One layer's blob, a file of tmp/; several at once. Tells how far it is (`Written`), gives its descriptor. */
   | { format: 'layer-blob'; layer: ExportLayer; path: string; encoding: LayerEncoding }
   /** `folder`: where in the archive a tree goes, when there are several. */
   | {
@@ -41,7 +41,7 @@ interface ExportImages {
 export async function exportImages(
   host: WorkerHost,
   request: ExportRequest,
-  { signal }: OperationContext,
+  { signal, emit }: OperationContext,
 ): Promise<unknown> {
   if (request.format === 'rootfs-tar') return exportTrees(host, request, signal);
   if (!('layers' in request)) {
@@ -49,7 +49,7 @@ export async function exportImages(
       request.format === 'layer-blob'
         ? `${request.path}-tar`
         : temporaryPath(host.store, host.lease, 'export');
-    return runHeavy('export', { ...request, scratch }, signal);
+    return runHeavy('export', { ...request, scratch }, signal, (told) => void emit(told));
   }
   const view = host.snapshotter.view(request.layers);
   try {

@@ -10,11 +10,11 @@ import {
   unpackCacheArchive,
 } from '../run/cache-archive.ts';
 import { type HashTask, hashToListing } from '../step/hash-layer.ts';
-import { type WriteTask, writeExport } from './write-export.ts';
+import { type Tell, type WriteTask, writeExport } from './write-export.ts';
 
 /**
  * Work that keeps a processor busy for long: it runs in a thread, so that the worker goes on serving logs and
- * starting steps. Parameters and results are cloned between threads.
+ * starting steps. Parameters, results and what a task tells on its way are cloned between threads.
  */
 export const heavyTasks = {
   hash: async (task: HashTask, aborted: Aborted) => hashToListing(task, aborted),
@@ -23,7 +23,7 @@ export const heavyTasks = {
   delta: async (request: DeltaCopyRequest, aborted: Aborted) => deltaCopy(loadSys(), request, aborted),
   packCache: async (task: PackCacheTask, aborted: Aborted) => packCacheArchive(task, aborted),
   unpackCache: async (task: UnpackCacheTask, aborted: Aborted) => unpackCacheArchive(task, aborted),
-  export: async (task: WriteTask, aborted: Aborted) => writeExport(task, aborted),
+  export: async (task: WriteTask, aborted: Aborted, tell: Tell) => writeExport(task, aborted, tell),
 };
 
 export type HeavyTasks = typeof heavyTasks;

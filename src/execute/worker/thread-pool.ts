@@ -17,6 +17,7 @@ interface Job {
   task: string;
   params: unknown;
   signal: AbortSignal | undefined;
+  onTold: ((told: never) => void) | undefined;
   resolve: (value: never) => void;
   reject: (error: unknown) => void;
 }
@@ -28,14 +29,16 @@ let threads = 0;
 /**
  * Runs a heavy task in a thread; threads are started when first needed (about 40 ms) and then kept. An abort reaches
  * synchronous loops through a shared flag, so that they can clean up; a thread that does not look at it is ended.
+ * `onTold` hears what the task tells before its end.
  */
 export function runHeavy<T extends keyof HeavyTasks>(
   task: T,
   params: Parameters<HeavyTasks[T]>[0],
   signal?: AbortSignal,
+  onTold?: (told: never) => void,
 ): Promise<Awaited<ReturnType<HeavyTasks[T]>>> {
   return new Promise((resolve, reject) => {
-    waiting.push({ task, params, signal, resolve, reject });
+    waiting.push({ task, params, signal, onTold, resolve, reject });
     assign();
   });
 }
@@ -44,15 +47,20 @@ function assign(): void {
   const worker = waiting.length > 0 ? (idle.pop() ?? startThread()) : undefined;
   if (!worker) return;
   const job = waiting.shift()!;
+  const { signal, onTold } = job;
   const flag = new Int32Array(new SharedArrayBuffer(4));
   let timer: NodeJS.Timeout | undefined;
   const release = (): void => {
     clearTimeout(timer);
     worker.off('message', onMessage);
     worker.off('error', onError);
-    job.signal?.removeEventListener('abort', onAbort);
+    signal?.removeEventListener('abort', onAbort);
   };
-  const onMessage = (message: { result: never } | { error: WireError }): void => {
+  const onMessage = (message: { told: never } | { result: never } | { error: WireError }): void => {
+    if ('told' in message) {
+      onTold?.(message.told);
+      return;
+    }
     release();
     idle.push(worker);
     if ('error' in message) job.reject(fromWireError(message.error));
@@ -72,10 +80,10 @@ function assign(): void {
     job.reject(error);
     assign();
   };
-  worker.once('message', onMessage);
+  worker.on('message', onMessage);
   worker.once('error', onError);
-  if (job.signal?.aborted) onAbort();
-  else job.signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener('abort', onAbort, { once: true });
   worker.postMessage({ task: job.task, params: job.params, flag });
 }
 

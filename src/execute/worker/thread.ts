@@ -12,7 +12,8 @@ interface Message {
 /** Body of a thread of the pool: one task after the other. */
 parentPort!.on('message', async ({ task, params, flag }: Message) => {
   try {
-    const result = await heavyTasks[task](params, () => Atomics.load(flag, 0) === 1);
+    const aborted = (): boolean => Atomics.load(flag, 0) === 1;
+    const result = await heavyTasks[task](params, aborted, (told) => parentPort!.postMessage({ told }));
     parentPort!.postMessage({ result });
   } catch (error) {
     parentPort!.postMessage({ error: toWireError(error) });

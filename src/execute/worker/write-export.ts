@@ -38,11 +38,18 @@ interface WriteTasks {
   'rootfs-file': { root: string; path: BytePath; output: Output };
 }
 
+/** What is told while a layer's blob is written: bytes of the file that can be read. */
+export interface Written {
+  written: number;
+}
+
+export type Tell = (told: Written) => void;
+
 type Format = keyof WriteTasks;
 
 export type WriteTask = { [F in Format]: { format: F } & WriteTasks[F] }[Format];
 
-const exporters: { [F in Format]: Exporter<WriteTasks[F]> } = {
+const exporters: { [F in Format]: Exporter<WriteTasks[F], Tell> } = {
   'docker-archive': ({ images, indexes, output, encoding, scratch }, aborted) =>
     writeDockerArchive(
       images,
@@ -56,8 +63,8 @@ const exporters: { [F in Format]: Exporter<WriteTasks[F]> } = {
   'oci-directory': ({ images, indexes, directory, encoding, scratch }, aborted) =>
     writeOciDirectory(images, directory, { ...encoding, indexes, scratch, aborted }),
 
-  'layer-blob': ({ layer, path, encoding, scratch }, aborted) =>
-    writeLayerBlob(layer, { path, scratch }, encoding, aborted),
+  'layer-blob': ({ layer, path, encoding, scratch }, aborted, tell) =>
+    writeLayerBlob(layer, { path, scratch, grown: (written) => tell({ written }) }, encoding, aborted),
 
   'rootfs-tar': ({ trees, output, clampMtime }, aborted) =>
     writeRootfsTar(
@@ -77,7 +84,7 @@ const exporters: { [F in Format]: Exporter<WriteTasks[F]> } = {
 };
 
 /** Writes images or a root file system to where a user wants them; errors as the exporters'. */
-export async function writeExport(task: WriteTask, aborted: Aborted): Promise<unknown> {
-  const exporter = exporters[task.format] as Exporter<WriteTask>;
-  return exporter(task, aborted);
+export async function writeExport(task: WriteTask, aborted: Aborted, tell: Tell): Promise<unknown> {
+  const exporter = exporters[task.format] as Exporter<WriteTask, Tell>;
+  return exporter(task, aborted, tell);
 }

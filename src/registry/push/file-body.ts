@@ -7,7 +7,7 @@ const CHUNK = 1 << 20;
 export function fileBody(
   path: string,
   { from, to, sent }: { from: number; to: number; sent?: ((bytes: number) => void) | undefined },
-): UploadBody {
+): Exclude<UploadBody, Buffer> {
   return {
     size: to - from,
     async *open() {

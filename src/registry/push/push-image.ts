@@ -2,7 +2,9 @@ import PQueue from 'p-queue';
 import type { Document } from '../../image/build-manifest.ts';
 import type { Descriptor, Digest } from '../../image/types.ts';
 import type { CallOptions, RegistryEndpoint, Upload } from '../types.ts';
-import { hasBlob, mountBlob, type UploadOptions, uploadBlob } from './upload-blob.ts';
+import { GrowingFile } from './growing-file.ts';
+import { sendAhead } from './send-ahead.ts';
+import { hasBlob, MONOLITHIC_BYTES, mountBlob, type UploadOptions, uploadBlob } from './upload-blob.ts';
 
 /** Layers on their way at once; Docker has five. */
 const PARALLEL = 5;
@@ -13,9 +15,14 @@ export interface PushLayer {
   /** What its blob is, where that is known without making it. */
   known?: Descriptor;
   /** Makes the blob; called at most once, and only when the registry does not have it. */
-  make(): Promise<MadeBlob>;
+  make(options?: MakeOptions): Promise<MadeBlob>;
   /** Repositories of this registry that may have it. */
   mountFrom?: readonly string[];
+}
+
+export interface MakeOptions extends CallOptions {
+  /** Told how many bytes of the blob's file can be read, while it is written. */
+  grown?: (path: string, bytes: number) => void;
 }
 
 /** A blob as a file, given back by `release`. */
@@ -27,7 +34,8 @@ export interface MadeBlob {
 
 export type LayerState =
   | { state: 'preparing' }
-  | { state: 'pushing'; total: number }
+  /** `total` is told once it is known: what is sent while it is made may be more than was thought. */
+  | { state: 'pushing'; total?: number }
   | { state: 'sent'; bytes: number }
   | { state: 'pushed' }
   | { state: 'exists' }
@@ -109,6 +117,7 @@ async function deliver(
 ): Promise<Descriptor> {
   const { known, mountFrom = [] } = layer;
   const { tell, signal } = options;
+  /** Where the registry would not mount it. */
   let began: Upload | undefined;
   /** True when the registry has the blob now. */
   const isThere = async (blob: Descriptor): Promise<boolean> => {
@@ -126,16 +135,39 @@ async function deliver(
   };
   if (known !== undefined && (await isThere(known))) return known;
   signal?.throwIfAborted();
-  const { descriptor, path, release } = await layer.make();
+  const stop = new AbortController();
+  const file = new GrowingFile();
+  const making = layer.make({
+    signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
+    grown: (path, bytes) => file.grow(path, bytes),
+  });
+  making.then(
+    ({ path, descriptor }) => file.finish(path, descriptor.size),
+    () => file.fail(),
+  );
+  const sent = (bytes: number): void => tell({ state: 'sent', bytes });
+  const first = began;
+  began = undefined;
+  const ahead = file.atLeast(MONOLITHIC_BYTES + 1).then(() => {
+    if (file.whole) return first;
+    tell({ state: 'pushing' });
+    return sendAhead(endpoint, file, { ...options, upload: first, sent, stop: stop.signal });
+  });
   try {
-    if (known?.digest !== descriptor.digest && (await isThere(descriptor))) return descriptor;
+    // What ends the sending for good ends the making too.
+    const { descriptor, path } = await Promise.race([making, ahead.then(() => making)]);
     const { digest, size } = descriptor;
+    if (known?.digest !== digest && (await isThere(descriptor))) return descriptor;
     tell({ state: 'pushing', total: size });
-    const sent = (bytes: number): void => tell({ state: 'sent', bytes });
-    await uploadBlob(endpoint, { digest, size, content: path }, { ...options, upload: began, sent });
+    let upload = await ahead;
+    if (upload !== undefined && began !== undefined) await endpoint.client.cancelUpload(began);
+    else upload ??= began;
+    await uploadBlob(endpoint, { digest, size, content: path }, { ...options, upload, sent });
     tell({ state: 'pushed' });
     return descriptor;
   } finally {
-    release?.();
+    stop.abort();
+    const [made] = await Promise.allSettled([making, ahead]);
+    if (made.status === 'fulfilled') made.value.release?.();
   }
 }

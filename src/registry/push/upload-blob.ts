@@ -6,7 +6,7 @@ import type { CallOptions, RegistryEndpoint, Upload, UploadBody } from '../types
 import { fileBody } from './file-body.ts';
 
 /** A blob goes in one request up to this size; a larger one so that it can be gone on with where it broke off. */
-const MONOLITHIC_BYTES = 1 << 20;
+export const MONOLITHIC_BYTES = 1 << 20;
 /** Size of chunks where a server takes no larger body (413). */
 const CHUNK_BYTES = 8 << 20;
 /** How often an upload is begun or gone on with in all, without any progress in between. */
@@ -120,7 +120,7 @@ async function send(
 }
 
 /** Where an upload stands after a failure; undefined when it has to be begun anew. */
-async function statusOf(
+export async function statusOf(
   { client }: RegistryEndpoint,
   upload: Upload,
   error: unknown,
@@ -140,7 +140,7 @@ async function statusOf(
 }
 
 /** A fault that may pass, or an upload that the server and we see differently. */
-function isWorthAnother(error: unknown): boolean {
+export function isWorthAnother(error: unknown): boolean {
   if (!(error instanceof SlipwayError)) return false;
   const failure = registryFailure(error);
   if (failure === undefined) return error.kind === 'unavailable';

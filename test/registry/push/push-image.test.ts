@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { SlipwayError } from '../../../src/errors/index.ts';
 import { buildManifest, type Document } from '../../../src/image/build-manifest.ts';
@@ -108,6 +109,35 @@ describeWith({ needs: REGISTRY_NEEDS }, 'pushImage', () => {
     };
   }
 
+  /** Makes the layers' blobs piece by piece, as they are compressed; `before` is waited for before each. */
+  function slowly<Content extends ReturnType<typeof image>>(
+    content: Content,
+    { known = true, before }: { known?: boolean; before?: (bytes: number) => Promise<unknown> } = {},
+  ): Content {
+    for (const layer of content.layers) {
+      const whole = layer.make;
+      if (known) layer.known = layer.blob;
+      layer.make = async ({ grown, signal } = {}) => {
+        const { descriptor, path } = await whole();
+        const bytes = readFileSync(path);
+        const growing = `${path}-growing`;
+        writeFileSync(growing, '');
+        for (let at = 0; at < bytes.length; ) {
+          await (before?.(at) ?? turn());
+          signal?.throwIfAborted();
+          const piece = bytes.subarray(at, at + 300_000);
+          appendFileSync(growing, piece);
+          at += piece.length;
+          grown?.(growing, at);
+        }
+        return { descriptor, path: growing, release: () => rmSync(growing) };
+      };
+    }
+    return content;
+  }
+
+  const requests = (method: string): string[] => proxy.log.filter((line) => line.startsWith(`${method} `));
+
   async function push(
     repository: string,
     content: ReturnType<typeof image>,
@@ -207,6 +237,83 @@ describeWith({ needs: REGISTRY_NEEDS }, 'pushImage', () => {
     expect(proxy.log.filter((line) => line.includes('/manifests/'))).toEqual([]);
   });
 
+  test('a blob is sent while it is made', async () => {
+    const content = slowly(image([4 << 20]), {
+      // Not before the registry has nearly all of what is there.
+      before: (bytes) =>
+        bytes <= 1 << 20 ? turn() : expect.poll(() => proxy.uploadBytes).toBeGreaterThan(bytes - 300_000),
+    });
+    const { states } = await push('ahead/sent', content);
+    expect(states).toEqual(['0 preparing', '0 pushing', '0 pushing', '0 pushed']);
+    expect([requests('POST'), requests('PATCH')].map((lines) => lines.length)).toEqual([2, 1]);
+    expect(await whatIsThere('ahead/sent', content.blobs)).toBe(true);
+    expect(readdirSync(folder.path).filter((name) => name.endsWith('-growing'))).toEqual([]);
+  });
+
+  test('one that is there after all is given up', async () => {
+    const content = image([4 << 20]);
+    await push('ahead/there', content);
+    proxy.uploadBytes = 0;
+    const before = (bytes: number) =>
+      bytes <= 2 << 20 ? turn() : expect.poll(() => proxy.uploadBytes).toBeGreaterThan(1 << 20);
+    const { states } = await push('ahead/there', slowly(content, { known: false, before }));
+    expect(states.at(-1)).toBe('0 exists');
+    expect(requests('DELETE')).toHaveLength(1);
+    expect(await whatIsThere('ahead/there', content.blobs)).toBe(true);
+  });
+
+  test('one that fails while it is made is given up', async () => {
+    const content = slowly(image([4 << 20]), {
+      before: async (bytes) => {
+        if (bytes <= 2 << 20) return;
+        await expect.poll(() => proxy.uploadBytes).toBeGreaterThan(1 << 20);
+        throw new SlipwayError('corrupt', 'damaged', { code: 'LAYER_CORRUPT' });
+      },
+    });
+    await expect(push('ahead/failed', content)).rejects.toMatchObject({ code: 'LAYER_CORRUPT' });
+    expect(requests('DELETE')).toHaveLength(1);
+    expect(proxy.log.filter((line) => line.includes('/manifests/'))).toEqual([]);
+  });
+
+  test('one that the registry will not have ends the making', async () => {
+    let made = 0;
+    const content = slowly(image([4 << 20, 9 << 20]), {
+      before: async (bytes) => {
+        made = Math.max(made, bytes);
+        if (bytes >= 8 << 20) await expect.poll(() => denied).toBe(true);
+        await turn();
+      },
+    });
+    let denied = false;
+    proxy.fault = ({ method }) => {
+      if (method !== 'POST') return 'none';
+      denied = true;
+      return 'denied';
+    };
+    await expect(push('ahead/denied', content)).rejects.toMatchObject({ kind: 'denied' });
+    expect(made).toBeLessThan(9 << 20);
+  });
+
+  test.each<[Fault, { chunkBytes?: number }, number]>([
+    ['none', { chunkBytes: 1 << 20 }, 5],
+    ['too-large', {}, 2],
+    ['length-required', {}, 2],
+    ['cut-upload', {}, 2],
+    ['cut-upload', { chunkBytes: 1 << 20 }, 6],
+  ])('sent while it is made, and %s with %o', async (fault, chunks, patches) => {
+    const content = slowly(image([5 << 20]));
+    let met = false;
+    proxy.fault = ({ method }) => {
+      if (method !== 'PATCH' || met) return 'none';
+      met = true;
+      return fault;
+    };
+    const repository = `ahead/${fault}-${chunks.chunkBytes ?? 0}`;
+    await push(repository, content, chunks);
+    expect(requests('PATCH')).toHaveLength(patches);
+    expect(await whatIsThere(repository, content.blobs)).toBe(true);
+  });
+
   test(`${RUNS} runs with faults at random`, async () => {
     let failures = 0;
     for (let run = 0; run < RUNS; run++) {
@@ -216,6 +323,7 @@ describeWith({ needs: REGISTRY_NEEDS }, 'pushImage', () => {
       const content = image(
         Array.from({ length: 1 + Math.floor(random() * 3) }, () => 1 + Math.floor(random() ** 3 * (3 << 20))),
       );
+      if (random() < 0.6) slowly(content, { known: random() < 0.5 });
       const share = random() * 0.4;
       proxy.auth = random() < 0.5;
       proxy.fault = () => (random() < share ? FAULTS[Math.floor(random() * FAULTS.length)]! : 'none');
