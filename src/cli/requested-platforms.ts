@@ -21,6 +21,15 @@ export function requestedPlatforms(texts: readonly string[]): Platform[] {
 }
 
 /**
+ * Platforms of a command that takes a part of an image for several; undefined without any.
+ *
+ * @throws SlipwayError `PLATFORM_INVALID`
+ */
+export function chosenPlatforms(texts: readonly string[]): Platform[] | undefined {
+  return texts.length === 0 ? undefined : requestedPlatforms(texts);
+}
+
+/**
  * The request with annotations as they fit its platforms.
  *
  * @throws SlipwayError `usage` for what cannot be had of several platforms: OUTPUT_INVALID, PROGRESS_INVALID

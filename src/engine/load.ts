@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SlipwayError } from '../errors/index.ts';
+import type { LayoutSelect } from '../export/archive-image.ts';
 import type { Input } from '../export/input.ts';
 import type { LoadedArchive } from '../export/load.ts';
-import type { LayoutSelect } from '../export/oci-images.ts';
 import { registerLoaded } from '../export/register.ts';
 import { normalizeReference } from '../image/reference.ts';
 import { parseTransport } from '../image/transport.ts';
@@ -21,8 +21,10 @@ export interface LoadOptions extends StoreOptions {
   select?: LayoutSelect | undefined;
   /** Images get no names. Default: those of an OCI layout of which one was selected. */
   nameless?: boolean;
-  /** Which image of an index is taken. Default: this machine's. */
+  /** Of an index only the image for this platform. */
   platform?: Platform | undefined;
+  /** Only images for these platforms. Without either, images for several platforms stay what they are. */
+  platforms?: readonly Platform[] | undefined;
 }
 
 /** An image that was loaded: its id and names, and the names that it took from other images. */
@@ -37,7 +39,7 @@ export interface Loaded {
  * of it is verified before any of it has a name. Throws `invalid` for what is no image archive.
  */
 export function load(options: LoadOptions): Promise<Loaded[]> {
-  const { input, select, platform, signal } = fromTransport(options);
+  const { input, select, platform, platforms, signal } = fromTransport(options);
   return withSession({ ...options, inheritStdio: input === undefined }, async (store, session) => {
     const lease = session.lease();
     const choose = (diffId: Digest): { present: string[] } | { id: string } => {
@@ -50,14 +52,19 @@ export function load(options: LoadOptions): Promise<Loaded[]> {
     const { client } = await session.worker();
     const loaded = await client.call<LoadedArchive>(
       'load',
-      { ...inputOf(input), ...(select && { select }), ...(platform && { platform }) },
+      {
+        ...inputOf(input),
+        ...(select && { select }),
+        ...(platform && { platform }),
+        ...(platforms && { platforms }),
+      },
       {
         onAsk: choose,
         ...(signal ? { signal } : {}),
       },
     );
     const { nameless = select !== undefined && select.docker !== true } = options;
-    if (nameless) for (const image of loaded.images) image.names = [];
+    if (nameless) for (const image of [...loaded.images, ...loaded.indexes]) image.names = [];
     if (loaded.images.length === 0) throw nothingFound(options.input ?? '');
     return registerLoaded(store, lease, loaded);
   });

@@ -1,10 +1,13 @@
+import type { Platform } from '../image/types.ts';
 import { collectGarbage } from '../store/garbage.ts';
-import { type RemovalLine, type RemovalOptions, removeImage } from '../store/removal.ts';
+import { type RemovalLine, type RemovalOptions, removeImage, removePlatforms } from '../store/removal.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
 
 export interface RemoveOptions extends StoreOptions, Pick<RemovalOptions, 'force' | 'prune'> {
   /** Names or ids. */
   images: readonly string[];
+  /** Of images for several platforms only those for these. */
+  platforms?: readonly Platform[] | undefined;
   /** Told of each image's lines as it goes. */
   onRemoved: (lines: readonly RemovalLine[]) => void;
   /** Told of an image that could not be removed; the others still go. */
@@ -13,11 +16,15 @@ export interface RemoveOptions extends StoreOptions, Pick<RemovalOptions, 'force
 
 /** Removes names and images by Docker's rules, and the layers that nothing needs any more from the disk. */
 export function remove(options: RemoveOptions): Promise<void> {
-  const { images, force = false, prune = true, onRemoved, onError } = options;
+  const { images, platforms, force = false, prune = true, onRemoved, onError } = options;
   return withSession(options, async (store, session) => {
     for (const image of images) {
       try {
-        onRemoved(removeImage(store, image, { force, prune }).lines);
+        const { lines } =
+          platforms === undefined
+            ? removeImage(store, image, { force, prune })
+            : removePlatforms(store, image, { force, prune, platforms });
+        onRemoved(lines);
       } catch (error) {
         onError(error);
       }

@@ -2,7 +2,9 @@ import { resolve } from 'node:path';
 import type { ExportRequest } from '../execute/worker/export-operations.ts';
 import { storeContent } from '../export/store-content.ts';
 import { familiarReference, formatReference, parseReference } from '../image/reference.ts';
+import type { Platform } from '../image/types.ts';
 import { type FoundImage, findImage } from '../store/find-image.ts';
+import { forPlatforms } from '../store/find-platform.ts';
 import { imageLayers, namesOfRepository } from '../store/images.ts';
 import type { Store } from '../store/store.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
@@ -12,6 +14,8 @@ export interface SaveOptions extends StoreOptions {
   images: readonly string[];
   /** Path of the archive; undefined writes to standard output. */
   output?: string | undefined;
+  /** Only the images for these platforms. */
+  platforms?: readonly Platform[] | undefined;
   /** Told what will keep others from reading the archive. */
   onWarning?: (text: string) => void;
 }
@@ -26,7 +30,9 @@ const DOCKER_LAYERS = 125;
 export function save(options: SaveOptions): Promise<void> {
   const { output, signal, onWarning } = options;
   return withSession({ ...options, inheritStdio: output === undefined }, async (store, session) => {
-    const wanted = options.images.flatMap((text) => wantedImages(store, text));
+    const wanted = options.images.flatMap((text) =>
+      wantedImages(store, text).map((found) => forPlatforms(store, { text, found }, options.platforms)),
+    );
     for (const { image, name, index } of wanted) {
       const text = name === undefined ? image.id : familiarReference(parseReference(name));
       for (const id of index?.members.map((member) => member.image) ?? [image.id]) {

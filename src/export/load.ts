@@ -1,28 +1,23 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
-import type { Digest, Platform } from '../image/types.ts';
+import type { Digest } from '../image/types.ts';
 import { decodeListing } from '../layer/listing.ts';
 import { hashLayer } from '../layer/pack.ts';
 import type { LayerEntry } from '../layer/types.ts';
 import { type LayerId, type LeaseId, layerDirectory, listingPath, temporaryPath } from '../store/layout.ts';
 import { loadSys } from '../sys/linux.ts';
-import type { ArchiveImage } from './archive-image.ts';
+import type { ArchiveImage, ArchiveIndex, WantedImages } from './archive-image.ts';
 import { archiveImages } from './archive-images.ts';
 import { type Input, openArchive } from './input.ts';
 import { type EntriesOf, lowerDirectories } from './lower-directories.ts';
-import type { LayoutSelect } from './oci-images.ts';
 import type { Aborted } from './types.ts';
 import { type LayerPlace, removeUnpacked, type UnpackedLayer, unpackBlob } from './unpack-blob.ts';
 
-export interface LoadRequest {
+export interface LoadRequest extends WantedImages {
   input: Input;
   /** Root of the store. */
   root: string;
   lease: LeaseId;
-  /** Which image of an index is wanted; default this machine's. */
-  platform?: Platform;
-  /** Of an OCI layout just one image. */
-  select?: LayoutSelect | undefined;
   /** Overlayfs's marks are `user.overlay.*`. */
   userxattr?: boolean;
 }
@@ -37,6 +32,12 @@ export interface LoadOptions {
   aborted?: Aborted;
   /** Told of the bytes read of each layer's file. */
   progress?: (diffId: Digest, read: number, total: number) => void;
+}
+
+/** Images for several platforms that are one. Plain data. */
+export interface LoadedIndex extends Omit<ArchiveIndex, 'members'> {
+  /** Which of the images, and what for. */
+  members: (Omit<ArchiveIndex['members'][number], 'image'> & { image: number })[];
 }
 
 /** An image to be registered. Plain data. */
@@ -55,6 +56,7 @@ export interface LoadedImage {
 
 export interface LoadedArchive {
   images: LoadedImage[];
+  indexes: LoadedIndex[];
   /** Layers that were unpacked, in their order; those that were present are not among them. */
   layers: UnpackedLayer[];
 }
@@ -79,10 +81,17 @@ export async function loadArchive(
   });
   const loader = new Loader(request, chooseLayer, options);
   try {
-    const images = await archiveImages(files, request, options.aborted);
+    const { images, indexes } = await archiveImages(files, request, options.aborted);
     for (const image of images) await loader.layersOf(image);
     loader.sync();
-    return { images: images.map(loadedImage), layers: loader.layers };
+    return {
+      images: images.map(loadedImage),
+      indexes: indexes.map(({ members, ...index }) => ({
+        ...index,
+        members: members.map(({ image, ...member }) => ({ ...member, image: images.indexOf(image) })),
+      })),
+      layers: loader.layers,
+    };
   } catch (error) {
     loader.undo();
     throw error;

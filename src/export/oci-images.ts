@@ -3,49 +3,95 @@ import { digestOf } from '../image/digest.ts';
 import { isIndexType, isManifestType } from '../image/media-types.ts';
 import { parseImageConfig } from '../image/parse-config.ts';
 import { parseIndex, parseManifest } from '../image/parse-manifest.ts';
-import { formatPlatform, localPlatform, samePlatform } from '../image/platform.ts';
+import { formatPlatform, localPlatform, normalizePlatform, samePlatform } from '../image/platform.ts';
 import { isReference, normalizeReference } from '../image/reference.ts';
 import type { Descriptor, Platform } from '../image/types.ts';
 import { type ArchiveFile, type ArchiveFiles, badArchive, needFile, readDocument } from './archive-files.ts';
-import type { ArchiveImage } from './archive-image.ts';
+import type {
+  ArchiveContent,
+  ArchiveImage,
+  ArchiveIndex,
+  LayoutSelect,
+  WantedImages,
+} from './archive-image.ts';
 import { compressionOf } from './compress-layer.ts';
 import { blobName } from './layout-documents.ts';
 
 /** Indexes inside indexes; deeper is nobody's honest archive. */
 const MAX_NESTING = 4;
 
-/** Names one image of a layout: by digest, by tag, or, with neither, the one tagged `latest` or else the only one. */
-export interface LayoutSelect {
-  tag?: string;
-  digest?: string;
-  /** Of a docker archive: the image that has this normalised name, or the only one. */
-  name?: string | undefined;
-  docker?: boolean;
-  /** Of a docker archive of several images none, when no name was given. */
-  only?: boolean;
-}
-
 /**
- * The images of an OCI layout, or the one selected (none when there is no such image). Of an index inside index.json the image for `platform` (default: this machine's) is
- * taken; attestations are left out.
+ * The images of an OCI layout, or what is selected (nothing when there is no such image). Indexes inside index.json are
+ * taken as `wanted` says; attestations are left out.
  *
  * @throws SlipwayError `ARCHIVE_INVALID`, `DOCUMENT_INVALID`, `PLATFORM_NOT_FOUND`.
  */
 export async function ociImages(
   files: ArchiveFiles,
   index: Buffer,
-  options: { platform?: Platform | undefined; select?: LayoutSelect | undefined } = {},
-): Promise<ArchiveImage[]> {
-  const { platform = localPlatform(), select } = options;
+  wanted: WantedImages,
+): Promise<ArchiveContent> {
+  const { select } = wanted;
   const images = new Map<string, ArchiveImage>();
+  const indexes = new Map<string, ArchiveIndex>();
+  const imageOf = async (manifest: Descriptor): Promise<ArchiveImage> => {
+    const image = images.get(manifest.digest) ?? (await readImage(files, manifest));
+    images.set(manifest.digest, image);
+    return image;
+  };
   const all = parseIndex(index).manifests.filter(isImage);
   for (const descriptor of select === undefined ? all : selected(all, select)) {
-    const manifest = await resolve(files, descriptor, { platform, depth: 0 });
-    const image = images.get(manifest.digest) ?? (await readImage(files, manifest));
-    image.names.push(...namesOf(descriptor).filter((name) => !image.names.includes(name)));
-    images.set(manifest.digest, image);
+    const found = await resolve(files, descriptor, wanted);
+    const names = namesOf(descriptor);
+    const add = (to: { names: string[] }): void => {
+      to.names.push(...names.filter((name) => !to.names.includes(name)));
+    };
+    if (found.length === 1) {
+      add(await imageOf(found[0]!));
+      continue;
+    }
+    let known = indexes.get(descriptor.digest);
+    if (known === undefined) {
+      known = {
+        members: [],
+        names: [],
+        ...annotationsOfIndex(descriptor, await readBlob(files, descriptor)),
+      };
+      for (const manifest of found) {
+        const { platform, annotations } = manifest;
+        const image = await imageOf(manifest);
+        const { annotations: manifestAnnotations } = parseManifest(image.manifest!);
+        known.members.push({
+          image,
+          platform: platform!,
+          ...(annotations && { annotations }),
+          ...(manifestAnnotations && { manifestAnnotations }),
+        });
+      }
+      indexes.set(descriptor.digest, known);
+    }
+    add(known);
   }
-  return [...images.values()];
+  return { images: [...images.values()], indexes: [...indexes.values()] };
+}
+
+/** What names the index, or dates it, is written again when it leaves. */
+const OF_THE_ENTRY = new Set([
+  'io.containerd.image.name',
+  'org.opencontainers.image.ref.name',
+  'org.opencontainers.image.created',
+]);
+
+function annotationsOfIndex(
+  { annotations = {} }: Descriptor,
+  document: Buffer,
+): Pick<ArchiveIndex, 'annotations' | 'descriptorAnnotations'> {
+  const own = parseIndex(document).annotations;
+  const kept = Object.entries(annotations).filter(([key]) => !OF_THE_ENTRY.has(key));
+  return {
+    ...(own && { annotations: own }),
+    ...(kept.length > 0 && { descriptorAnnotations: Object.fromEntries(kept) }),
+  };
 }
 
 function selected(all: readonly Descriptor[], { tag, digest }: LayoutSelect): Descriptor[] {
@@ -79,29 +125,72 @@ function namesOf({ annotations = {} }: Descriptor): string[] {
   return usable && isReference(name) ? [normalizeReference(name)] : [];
 }
 
+/** The manifests that are wanted of what a descriptor names: several of an index that is taken whole. */
 async function resolve(
   files: ArchiveFiles,
   descriptor: Descriptor,
-  { platform, depth }: { platform: Platform; depth: number },
-): Promise<Descriptor> {
-  if (isManifestType(descriptor.mediaType)) return descriptor;
+  wanted: WantedImages,
+  depth = 0,
+): Promise<Descriptor[]> {
+  if (isManifestType(descriptor.mediaType)) return [descriptor];
   if (!isIndexType(descriptor.mediaType)) {
     throw badArchive(`${descriptor.digest} has the media type ${JSON.stringify(descriptor.mediaType)}`);
   }
   if (depth >= MAX_NESTING) throw badArchive('its indexes are nested too deep');
   const candidates = parseIndex(await readBlob(files, descriptor)).manifests.filter(isImage);
-  const fitting = candidates.find(
-    (entry) => entry.platform !== undefined && samePlatform(entry.platform, platform),
-  );
-  const chosen = fitting ?? candidates.find((entry) => entry.platform === undefined);
-  if (chosen === undefined) {
-    const there = candidates.map((entry) => formatPlatform(entry.platform!)).join(', ');
-    throw new SlipwayError('not-found', `the archive has no image for ${formatPlatform(platform)}`, {
+  const platforms = wanted.platform === undefined ? wanted.platforms : [wanted.platform];
+  const chosen = await fitting(files, candidates, platforms);
+  if (chosen.length === 0) {
+    const open = candidates.find((entry) => entry.platform === undefined);
+    if (open !== undefined) return await resolve(files, open, wanted, depth + 1);
+    throw noPlatform(platforms ?? [localPlatform()], candidates);
+  }
+  const found: Descriptor[] = [];
+  for (const entry of wanted.platform === undefined ? chosen : chosen.slice(0, 1)) {
+    const { platform, annotations } = entry;
+    const [inner] = await resolve(files, entry, { platform: platform! }, depth + 1);
+    found.push({ ...inner!, platform: platform!, ...(annotations && { annotations }) });
+  }
+  return found;
+}
+
+/** One for each platform. Of an index that is taken whole an archive may hold a part. */
+async function fitting(
+  files: ArchiveFiles,
+  candidates: readonly Descriptor[],
+  platforms: readonly Platform[] | undefined,
+): Promise<Descriptor[]> {
+  const chosen = new Map<string, Descriptor>();
+  for (const entry of candidates) {
+    const { platform } = entry;
+    if (platform === undefined) continue;
+    const key = formatPlatform(normalizePlatform(platform));
+    const fits = platforms === undefined || platforms.some((one) => samePlatform(one, platform));
+    if (!fits || chosen.has(key)) continue;
+    if (platforms === undefined && candidates.length > 1 && !(await isWhole(files, entry))) continue;
+    chosen.set(key, entry);
+  }
+  return [...chosen.values()];
+}
+
+async function isWhole(files: ArchiveFiles, descriptor: Descriptor): Promise<boolean> {
+  const isThere = ({ digest }: Descriptor): boolean => files.find(blobName(digest)) !== undefined;
+  if (!isThere(descriptor)) return false;
+  if (!isManifestType(descriptor.mediaType)) return true;
+  const { config, layers } = parseManifest(await readBlob(files, descriptor));
+  return [config, ...layers].every(isThere);
+}
+
+function noPlatform(wanted: readonly Platform[], candidates: readonly Descriptor[]): SlipwayError {
+  const there = candidates.map((entry) => formatPlatform(entry.platform!)).join(', ');
+  return new SlipwayError(
+    'not-found',
+    `the archive has no image for ${wanted.map(formatPlatform).join(', ')}`,
+    {
       code: 'PLATFORM_NOT_FOUND',
       hint: `It has ${there || 'none'}. Choose one with --platform.`,
-    });
-  }
-  return await resolve(files, chosen, { platform, depth: depth + 1 });
+    },
+  );
 }
 
 async function readImage(files: ArchiveFiles, descriptor: Descriptor): Promise<ArchiveImage> {

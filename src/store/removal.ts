@@ -1,12 +1,24 @@
 import { SlipwayError } from '../errors/index.ts';
+import { buildIndex } from '../image/build-manifest.ts';
 import { chainIds } from '../image/digest.ts';
+import { parseIndex } from '../image/parse-manifest.ts';
+import { samePlatform } from '../image/platform.ts';
 import { familiarReference, parseReference } from '../image/reference.ts';
-import type { Digest } from '../image/types.ts';
+import type { Digest, Platform } from '../image/types.ts';
 import { findImage } from './find-image.ts';
+import { forPlatforms } from './find-platform.ts';
 import { markUnneededLayers } from './garbage.ts';
-import { putAnnotations } from './image-annotations.ts';
-import { type ImageRecord, imageById, imageChildren, imageDocuments } from './images.ts';
-import { dropIndex, type IndexRecord, indexesWith, indexOf } from './indexes.ts';
+import { annotationsOf, putAnnotations, rememberAnnotations } from './image-annotations.ts';
+import { type ImageRecord, imageById, imageChildren, imageDocuments, tagImage } from './images.ts';
+import {
+  dropIndex,
+  type IndexRecord,
+  indexesWith,
+  indexOf,
+  memberFor,
+  nameIndex,
+  putIndex,
+} from './indexes.ts';
 import type { LayerId } from './layout.ts';
 import type { Store } from './store.ts';
 
@@ -59,6 +71,60 @@ export function removeImage(store: Store, text: string, options: RemovalOptions 
     deleteImage(store, image.id, options, removal);
     return removal;
   });
+}
+
+/**
+ * Removes of an image for several platforms those for some; what is left keeps the names.
+ *
+ * @throws SlipwayError `conflict` IMAGE_IN_USE without force, those of `forPlatforms` and `removeImage`
+ */
+export function removePlatforms(
+  store: Store,
+  text: string,
+  options: RemovalOptions & { platforms: readonly Platform[] },
+): Removal {
+  const { platforms } = options;
+  return store.database.transaction(() => {
+    const found = findImage(store, text);
+    forPlatforms(store, { text, found }, platforms);
+    const isGoing = (one: Platform): boolean => platforms.some((platform) => samePlatform(platform, one));
+    const { index } = found;
+    if (options.force !== true)
+      throw new SlipwayError(
+        'conflict',
+        'Content will be removed from all images referencing this variant. Use --force to force delete.',
+        { code: 'IMAGE_IN_USE' },
+      );
+    const left = index?.members.filter(({ platform }) => !isGoing(platform)) ?? [];
+    if (index === undefined || left.length === 0) return removeImage(store, text, options);
+    const removal: Removal = { lines: [], layers: [] };
+    for (const name of index.names.filter((one) => one.includes('@'))) untag(store, name, removal);
+    narrowIndex(store, index, left);
+    for (const { image } of index.members) {
+      const member = imageById(store, image)!;
+      if (left.some((one) => one.image === image) || indexesWith(store, image).length > 0) continue;
+      if (!isNeeded(store, member, options)) dropImage(store, member, removal);
+    }
+    return removal;
+  });
+}
+
+/** Replaces an index by one of some of its members, or by the only one, under the same tags. */
+function narrowIndex(store: Store, index: IndexRecord, members: IndexRecord['members']): void {
+  const { manifests, annotations } = parseIndex(index.document);
+  const kept = manifests.filter((_, position) => members.includes(index.members[position]!));
+  const tags = index.names.filter((name) => !name.includes('@'));
+  const { bytes } = buildIndex(kept, annotations && { annotations });
+  const remembered = annotationsOf(store, index.id);
+  putAnnotations(store, index.id, undefined);
+  dropIndex(store, index.id);
+  const { image } = memberFor({ members });
+  for (const tag of tags) tagImage(store, tag, image);
+  if (members.length === 1) return;
+  const images = members.map((member) => member.image);
+  const id = putIndex(store, bytes, images);
+  rememberAnnotations(store, id, remembered);
+  for (const tag of tags) nameIndex(store, tag, id);
 }
 
 /** As for one image: a name of several takes only that name away, the last one or the id all images along. */

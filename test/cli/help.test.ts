@@ -10,10 +10,22 @@ const recorded = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../testdata/cli/docker-help.json'), 'utf8'),
 ) as { recordedWith: string; helps: { command: string; text: string }[] };
 
-async function helpOf(path: string): Promise<string> {
+/** Flags that later versions of Docker have. */
+const LATER = new Set(
+  ['load', 'save', 'history', 'rmi'].flatMap((name) => [`${name} platform`, `image ${name} platform`]),
+)
+  .add('image inspect platform')
+  .add('image rm platform')
+  .add('image remove platform')
+  .add('push platform')
+  .add('image push platform');
+
+async function helpOf(path: string, without: ReadonlySet<string> = new Set()): Promise<string> {
   const found = resolve(path.split(' '));
   if (found.kind !== 'command') throw new Error(`${path} is no command`);
-  return commandHelp(found.path, found.entry, await found.entry.load(), COLUMNS);
+  const command = await found.entry.load();
+  const flags = Object.entries(command.flags).filter(([name]) => !without.has(`${path} ${name}`));
+  return commandHelp(found.path, found.entry, { ...command, flags: Object.fromEntries(flags) }, COLUMNS);
 }
 
 describe(`help as ${recorded.recordedWith} has it`, () => {
@@ -23,7 +35,7 @@ describe(`help as ${recorded.recordedWith} has it`, () => {
       .replace(/^\n/, '')
       .replace(/\bdocker (?!\.)/g, 'slipway ')
       .replaceAll('Docker', 'Slipway');
-    expect(await helpOf(command)).toBe(expected);
+    expect(await helpOf(command, LATER)).toBe(expected);
   });
 });
 

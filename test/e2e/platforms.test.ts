@@ -133,6 +133,94 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('skopeo')] }, 'several platfor
     expect(existsSync(at('no.tar'))).toBe(false);
   });
 
+  test('loaded again they are one image with the same id, whole or in parts', async () => {
+    const at = (file: string): string => join(folder.path, file);
+    const other = join(folder.path, 'loaded');
+    const inOther = (...args: string[]): Promise<string> => ok('--root', other, ...args);
+    const format = '{{.Descriptor.digest}} {{len .Manifests}}';
+    const whole = await ok('image', 'inspect', '-f', format, name());
+    await store.ok([
+      'build',
+      '-q',
+      ...PLATFORMS,
+      '--annotation',
+      'index:a=b',
+      '-o',
+      `type=oci,dest=${at('again.tar')},name=${name()}`,
+      context,
+    ]);
+    await ok('push', name(), `oci:${at('layout')}:1`);
+    for (const archive of ['saved.tar', 'again.tar']) {
+      expect(await inOther('load', '-i', at(archive))).toBe(`Loaded image: ${name()}\n`);
+      expect(await inOther('image', 'inspect', '-f', format, name())).toBe(whole);
+      // It goes to a registry as it came, or as the first did where an archive says nothing of blobs.
+      await inOther('push', '-q', name(), `docker://${registry.host}/plat/again:1`);
+      const from = archive === 'saved.tar' ? `docker://${name()}` : `oci-archive:${at(archive)}`;
+      expect(raw(`docker://${registry.host}/plat/again:1`)).toEqual(raw(from));
+      await inOther('rmi', '-f', name());
+    }
+    const [id] = whole.split(' ');
+    expect(await inOther('load', '-i', `oci:${at('layout')}:1`)).toMatch(/^Loaded image ID: sha256:/);
+    await inOther('image', 'prune', '-f');
+
+    const parts = async (...flags: string[]): Promise<string> => {
+      await inOther('load', '-i', at('saved.tar'), ...flags);
+      const shown = JSON.parse(await inOther('image', 'inspect', name()));
+      return [shown[0].Architecture, shown[0].Manifests?.length ?? 'alone'].join(' ');
+    };
+    expect(await parts('--platform', 'linux/arm64')).toBe('arm64 alone');
+    expect(await parts('--platform', 'linux/arm64,linux/arm/v7')).toBe('arm64 2');
+    const none = await store.run(['--root', other, 'load', '-i', at('saved.tar'), '--platform', 's390x']);
+    expect(none.stderr).toBe(
+      'Error: the archive has no image for linux/s390x\nHint: It has linux/amd64, linux/arm64, linux/arm/v7. Choose one with --platform.\n',
+    );
+    expect(await ok('image', 'inspect', '-f', '{{.Descriptor.digest}}', name())).toBe(`${id}\n`);
+  });
+
+  test('commands take the image for one platform of several', async () => {
+    const at = (file: string): string => join(folder.path, file);
+    await ok('save', '--platform', 'linux/arm64', '-o', at('one.tar'), name());
+    expect(
+      JSON.parse(
+        execFileSync('skopeo', ['inspect', '--config', `docker-archive:${at('one.tar')}`], {
+          encoding: 'utf8',
+        }),
+      ),
+    ).toMatchObject({ architecture: 'arm64' });
+    await ok('save', '--platform', 'linux/arm64,linux/amd64', '-o', at('two.tar'), name());
+    expect(
+      raw(`oci-archive:${at('two.tar')}`).manifests.map(({ platform }) => platform.architecture),
+    ).toEqual(['amd64', 'arm64']);
+    const [one] = JSON.parse(await ok('image', 'inspect', '--platform', 'arm64', name()));
+    expect([one.Architecture, one.Manifests]).toEqual(['arm64', undefined]);
+    expect(await ok('history', '-q', '--no-trunc', '--platform', 'linux/arm64', name())).toContain(one.Id);
+    const alone = `${registry.host}/plat/alone:1`;
+    await ok('tag', name(), alone);
+    await ok('push', '-q', '--platform', 'linux/arm64', alone);
+    await ok('rmi', alone);
+    expect(raw(`docker://${alone}`)).toMatchObject({ config: { digest: one.Id } });
+    const without = `image with reference ${name()} was found but does not provide the specified platform (linux/s390x)`;
+    for (const args of [['save', '-o', at('no.tar')], ['history'], ['push']])
+      expect(await fails(...args, '--platform', 's390x', name())).toContain(without);
+
+    const other = ['--root', join(folder.path, 'narrowed')];
+    await ok(...other, 'load', '-q', '-i', at('saved.tar'));
+    const left = async (): Promise<string[]> => {
+      const [shown] = JSON.parse(await ok(...other, 'image', 'inspect', name()));
+      return (shown.Manifests ?? [{ Descriptor: { platform: { architecture: shown.Architecture } } }]).map(
+        (member: { Descriptor: Descriptor }) => member.Descriptor.platform.architecture,
+      );
+    };
+    const rmi = [...other, 'rmi', name(), '--platform'];
+    expect(await fails(...rmi, 'linux/arm64')).toContain('Use --force to force delete.');
+    expect(await ok(...rmi, 'linux/arm64', '-f')).toContain(`Deleted: ${one.Id}`);
+    expect(await left()).toEqual(['amd64', 'arm']);
+    await ok(...rmi, 'linux/amd64', '-f');
+    expect(await left()).toEqual(['arm']);
+    expect(await ok(...rmi, 'linux/arm/v7', '-f')).toContain(`Untagged: ${name()}`);
+    expect(await ok(...other, 'system', 'check')).toBe('The store is whole.\n');
+  });
+
   test('names come and go, and the images with the last', async () => {
     const [{ Manifests }] = JSON.parse(await ok('inspect', name()));
     const ids = Manifests.map((one: { ImageData: { Config: string } }) => one.ImageData.Config) as string[];

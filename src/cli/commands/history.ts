@@ -1,7 +1,7 @@
 import { historyRows } from '../../image/history.ts';
-import { findImage } from '../../store/find-image.ts';
 import { imageAncestry, imageDocuments, imageLayers, noImage } from '../../store/images.ts';
 import { defineCommand } from '../command.ts';
+import { onPlatform } from '../on-platform.ts';
 import { withExistingStore } from '../open-existing.ts';
 import { historyColumns, historyId } from '../render/history-columns.ts';
 import { formatFlag, formatList } from '../render/list-format.ts';
@@ -18,6 +18,10 @@ export const history = defineCommand({
       usage: 'Print sizes and dates in human readable format',
     },
     'no-trunc': { type: 'bool', usage: "Don't truncate output" },
+    platform: {
+      type: 'string',
+      usage: 'Show history for the given platform. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")',
+    },
     quiet: { type: 'bool', short: 'q', usage: 'Only show image IDs' },
   },
   args: { least: 1, most: 1 },
@@ -25,7 +29,7 @@ export const history = defineCommand({
     const name = args[0]!;
     const rows = withExistingStore(context.root, (store) => {
       if (store === undefined) throw noImage(name);
-      const { id } = findImage(store, name).image;
+      const { id } = onPlatform(store, name, values.platform).image;
       const sizes = imageLayers(store, id).map((layer) => layer.size);
       const ids = imageAncestry(store, id).map((image) => image.id);
       return historyRows(ids, imageDocuments(store, id)!.parsed, sizes);

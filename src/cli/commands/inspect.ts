@@ -3,9 +3,12 @@ import { inspectImage } from '../../image/inspect.ts';
 import { IMAGE_INSPECT } from '../../image/inspect-schema.ts';
 import { OCI } from '../../image/media-types.ts';
 import { parseIndex } from '../../image/parse-manifest.ts';
+import { parsePlatform } from '../../image/platform.ts';
 import { familiarReference, parseReference } from '../../image/reference.ts';
+import type { Platform } from '../../image/types.ts';
 import { safeJson, safeLines } from '../../progress/safe-text.ts';
 import { lookUp } from '../../store/find-image.ts';
+import { forPlatforms } from '../../store/find-platform.ts';
 import { imageDocuments, imageLayers, noImage } from '../../store/images.ts';
 import type { IndexRecord } from '../../store/indexes.ts';
 import { layerDirectory } from '../../store/layout.ts';
@@ -33,7 +36,7 @@ export const inspect = defineCommand({
       format: values.format,
       missing: kind === 'image' ? missingImage : (name) => `No such ${kind}: ${name}`,
       anyKind: kind === 'object',
-      find: kind === 'object' || kind === 'image' ? describe : () => undefined,
+      find: kind === 'object' || kind === 'image' ? (store, name) => describe(store, name) : () => undefined,
     });
   },
 });
@@ -41,14 +44,22 @@ export const inspect = defineCommand({
 /** `slipway image inspect` */
 export const imageInspect = defineCommand({
   usage: '[OPTIONS] IMAGE [IMAGE...]',
-  flags: documentFormatFlag,
+  flags: {
+    ...documentFormatFlag,
+    platform: {
+      type: 'string',
+      usage:
+        "Inspect a specific platform of the multi-platform image. If the image or the server is not multi-platform capable, the command will error out if the platform does not match. 'os[/arch[/variant]]': Explicit platform (eg. linux/amd64)",
+    },
+  },
   args: { least: 1 },
   async run(context, { values, args }) {
     const remote = await remoteImages(context, args);
     return printAll(context, args, {
       format: values.format,
       missing: missingImage,
-      find: describe,
+      find: (store, name) =>
+        describe(store, name, values.platform === '' ? undefined : parsePlatform(values.platform)),
       remote,
     });
   },
@@ -148,10 +159,10 @@ function printAll(context: CommandContext, names: string[], printing: Printing):
   throw new SlipwayError('not-found', problems.join('\nError: '), { code: 'OBJECT_NOT_FOUND' });
 }
 
-function describe(store: Store, name: string): Record<string, unknown> | undefined {
+function describe(store: Store, name: string, platform?: Platform): Record<string, unknown> | undefined {
   const found = lookUp(store, name);
   if (found === undefined) return undefined;
-  const { image, index } = found;
+  const { image, index } = forPlatforms(store, { text: name, found }, platform && [platform]);
   const familiar = (text: string) => familiarReference(parseReference(text));
   const layers = imageLayers(store, image.id);
   const document = inspectImage(imageDocuments(store, image.id)!.parsed, {

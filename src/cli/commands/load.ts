@@ -6,6 +6,8 @@ export interface LoadRequest {
   /** Path of the archive; undefined is standard input. */
   input: string | undefined;
   quiet: boolean;
+  /** As given. */
+  platforms: string[];
 }
 
 /** `slipway load` */
@@ -13,6 +15,11 @@ export const load = defineCommand({
   usage: '[OPTIONS]',
   flags: {
     input: { type: 'string', short: 'i', usage: 'Read from tar archive file, instead of STDIN' },
+    platform: {
+      type: 'strings',
+      usage:
+        'Load only the given platform(s). Formatted as a comma-separated list of "os[/arch[/variant]]" (e.g., "linux/amd64,linux/arm64/v8")',
+    },
     quiet: { type: 'bool', short: 'q', usage: 'Suppress the load output' },
   },
   args: { least: 0, most: 0 },
@@ -23,19 +30,22 @@ export const load = defineCommand({
         hint: 'Name the archive with -i, or pipe it in.',
       });
     }
-    return perform({ input: values.input || undefined, quiet: values.quiet }, context);
+    const { input, quiet, platform: platforms } = values;
+    return perform({ input: input || undefined, quiet, platforms }, context);
   },
 });
 
 /** Loads and prints `Loaded image: …` lines. */
 async function perform(request: LoadRequest, context: CommandContext): Promise<number> {
-  const [{ load }, { familiarReference, parseReference }] = await Promise.all([
+  const [{ load }, { familiarReference, parseReference }, { chosenPlatforms }] = await Promise.all([
     import('../../engine/load.ts'),
     import('../../image/reference.ts'),
+    import('../requested-platforms.ts'),
   ]);
   const { root, env, signal, stdout } = context;
   const familiar = (name: string): string => familiarReference(parseReference(name));
-  for (const { id, names, moved } of await load({ input: request.input, root, env, signal })) {
+  const platforms = chosenPlatforms(request.platforms);
+  for (const { id, names, moved } of await load({ input: request.input, platforms, root, env, signal })) {
     for (const { name, from } of moved) {
       stdout.write(
         `The image ${familiar(name)} already exists, renaming the old one with ID ${from} to empty string\n`,

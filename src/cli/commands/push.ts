@@ -13,6 +13,11 @@ export const push = defineCommand({
       ineffective: 'images are not signed',
       unless: (value) => value === 'true',
     },
+    platform: {
+      type: 'string',
+      usage:
+        "Push a platform-specific manifest as a single-platform image to the registry. Image index won't be pushed, meaning that other manifests, including attestations won't be preserved. 'os[/arch[/variant]]': Explicit platform (eg. linux/amd64)",
+    },
     quiet: { type: 'bool', short: 'q', usage: 'Suppress verbose output' },
   },
   args: { least: 1, most: 2 },
@@ -20,10 +25,12 @@ export const push = defineCommand({
     const [image, destination] = args as [string, string | undefined];
     const { push } = await import('../../engine/push/push.ts');
     const { parseReference, familiarReference, withDefaultTag } = await import('../../image/reference.ts');
+    const { parsePlatform } = await import('../../image/platform.ts');
     const allTags = values['all-tags'];
+    const platform = values.platform === '' ? undefined : parsePlatform(values.platform);
     if (destination !== undefined) {
       const onEvent = values.quiet ? undefined : pushLines((line) => stdout.write(line));
-      await push({ image, allTags, destination, root, env, signal, ...(onEvent && { onEvent }) });
+      await push({ image, allTags, destination, platform, root, env, signal, ...(onEvent && { onEvent }) });
       if (values.quiet) stdout.write(`${destination}\n`);
       return 0;
     }
@@ -31,7 +38,7 @@ export const push = defineCommand({
     const needsTag = !allTags && reference.tag === undefined && reference.digest === undefined;
     if (needsTag && !values.quiet) stdout.write('Using default tag: latest\n');
     const onEvent = values.quiet ? undefined : pushLines((line) => stdout.write(line));
-    await push({ image, allTags, root, env, signal, ...(onEvent && { onEvent }) });
+    await push({ image, allTags, platform, root, env, signal, ...(onEvent && { onEvent }) });
     if (values.quiet) stdout.write(`${familiarReference(allTags ? reference : withDefaultTag(reference))}\n`);
     return 0;
   },

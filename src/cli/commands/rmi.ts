@@ -8,13 +8,22 @@ export const rmi = defineCommand({
   flags: {
     force: { type: 'bool', short: 'f', usage: 'Force removal of the image' },
     'no-prune': { type: 'bool', usage: 'Do not delete untagged parents' },
+    platform: {
+      type: 'strings',
+      usage:
+        'Remove only the given platform variant. Formatted as a comma-separated list of "os[/arch[/variant]]" (e.g., "linux/amd64,linux/arm64/v8")',
+    },
   },
   args: { least: 1 },
   async run(context, { values, args }) {
     const problems: SlipwayError[] = [];
-    const { remove } = await import('../../engine/remove.ts');
+    const [{ remove }, { chosenPlatforms }] = await Promise.all([
+      import('../../engine/remove.ts'),
+      import('../requested-platforms.ts'),
+    ]);
     await remove({
       images: args,
+      platforms: chosenPlatforms(values.platform),
       force: values.force,
       prune: !values['no-prune'],
       root: context.root,

@@ -6,6 +6,8 @@ export interface SaveRequest {
   images: string[];
   /** Path of the archive; undefined is standard output. */
   output: string | undefined;
+  /** As given. */
+  platforms: string[];
 }
 
 /** `slipway save` */
@@ -13,6 +15,11 @@ export const save = defineCommand({
   usage: '[OPTIONS] IMAGE [IMAGE...]',
   flags: {
     output: { type: 'string', short: 'o', usage: 'Write to a file, instead of STDOUT' },
+    platform: {
+      type: 'strings',
+      usage:
+        'Save only the given platform(s). Formatted as a comma-separated list of "os[/arch[/variant]]" (e.g., "linux/amd64,linux/arm64/v8")',
+    },
   },
   args: { least: 1 },
   async run(context, { values, args }) {
@@ -32,16 +39,21 @@ export const save = defineCommand({
         hint: `slipway push ${args[0]} ${output} writes there. A file of that name is ./${output}.`,
       });
     }
-    return perform({ images: args, output: values.output || undefined }, context);
+    return perform({ images: args, output: output || undefined, platforms: values.platform }, context);
   },
 });
 
 /** Writes the archive. */
 async function perform(request: SaveRequest, context: CommandContext): Promise<number> {
-  const { save } = await import('../../engine/save.ts');
+  const [{ save }, { chosenPlatforms }] = await Promise.all([
+    import('../../engine/save.ts'),
+    import('../requested-platforms.ts'),
+  ]);
   const { root, env, signal, stderr } = context;
   await save({
-    ...request,
+    images: request.images,
+    output: request.output,
+    platforms: chosenPlatforms(request.platforms),
     root,
     env,
     signal,

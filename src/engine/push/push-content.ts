@@ -45,12 +45,14 @@ const USUAL: ImageEncoding = { compression: 'gzip' };
 export function pushContent(options: PushContentOptions): PushContent {
   const { encoding, annotations } = options;
   const original =
-    encoding === undefined && annotations === undefined ? originalManifest(options) : undefined;
+    encoding === undefined && annotations?.manifest === undefined ? originalManifest(options) : undefined;
   const { family = 'oci', ...layerEncoding } = encoding ?? USUAL;
   const config: Document = { bytes: options.config, digest: digestOf(options.config) };
   return {
     config,
-    layers: options.layers.map((layer) => pushLayer(layer, layerEncoding, options)),
+    layers: options.layers.map((layer) =>
+      original === undefined ? pushLayer(layer, layerEncoding, options) : originalLayer(layer, options),
+    ),
     documents(descriptors) {
       if (original !== undefined) return { config, manifest: original };
       const image = {
@@ -65,6 +67,16 @@ export function pushContent(options: PushContentOptions): PushContent {
   };
 }
 
+/** A layer whose blob the manifest that goes back names, compressed or not. */
+function originalLayer(
+  { id, diffId, origin }: LayerRecord,
+  { store, registry }: Pick<PushContentOptions, 'store' | 'registry'>,
+): PushLayer {
+  const path = blobPath(store.root, origin!.digest);
+  const mountFrom = repositoriesWithLayer(store, id, registry);
+  return { diffId, known: origin!, mountFrom, make: async () => ({ descriptor: origin!, path }) };
+}
+
 /** A layer of the store as a registry takes it. */
 export function pushLayer(
   layer: LayerRecord,
@@ -73,11 +85,8 @@ export function pushLayer(
 ): PushLayer {
   const { store, registry } = options;
   const { diffId, origin } = layer;
+  if (origin !== undefined && staysAsItIs(origin.mediaType, encoding)) return originalLayer(layer, options);
   const mountFrom = repositoriesWithLayer(store, layer.id, registry);
-  if (origin !== undefined && staysAsItIs(origin.mediaType, encoding)) {
-    const path = blobPath(store.root, origin.digest);
-    return { diffId, known: origin, mountFrom, make: async () => ({ descriptor: origin, path }) };
-  }
   const known =
     encoding.compression === 'none'
       ? { mediaType: layerMediaType('none'), digest: diffId, size: layer.tarSize }

@@ -3,8 +3,8 @@ import { DOCKER, OCI } from '../../image/media-types.ts';
 import type { Descriptor, ImageAnnotations, Platform } from '../../image/types.ts';
 import type { LayerState } from '../../registry/push/push-image.ts';
 import { pushEndpoint } from '../../registry/push-endpoint.ts';
-import { imageById, putImage } from '../../store/images.ts';
-import { type IndexRecord, nameIndex } from '../../store/indexes.ts';
+import { putImage } from '../../store/images.ts';
+import { type IndexRecord, memberFor, nameIndex } from '../../store/indexes.ts';
 import type { LayerRecord } from '../../store/layers.ts';
 import { type PushToRequest, pushTo } from './push-to.ts';
 
@@ -52,9 +52,8 @@ export async function pushIndex(request: PushIndexRequest): Promise<Descriptor> 
     await endpoint.client.putManifest(endpoint.repository, name, { ...document, mediaType }, { signal });
   if (stored !== undefined && stored.names.length > 0) {
     const name = `${registry}/${repository}@${document.digest}`;
-    const { image } = stored.members.find(({ image }) =>
-      imageById(store, image)!.tags.includes(stored.names[0]!),
-    )!;
+    // The one that has the index's names, too.
+    const { image } = memberFor(stored);
     const { config } = members[stored.members.findIndex((member) => member.image === image)]!;
     putImage(store, { config, digests: [name] });
     nameIndex(store, name, stored.id);

@@ -8,13 +8,14 @@ import {
   withDefaultTag,
 } from '../../image/reference.ts';
 import { parseTransport } from '../../image/transport.ts';
-import type { Descriptor, Digest } from '../../image/types.ts';
+import type { Descriptor, Digest, Platform } from '../../image/types.ts';
 import type { LayerState } from '../../registry/push/push-image.ts';
 import type { RegistryPool } from '../../registry/types.ts';
-import { findImage } from '../../store/find-image.ts';
+import { type FoundImage, findImage } from '../../store/find-image.ts';
+import { forPlatforms } from '../../store/find-platform.ts';
 import { annotationsOf } from '../../store/image-annotations.ts';
 import { imageByName, imageDocuments, imageLayers, namesOfRepository } from '../../store/images.ts';
-import { type IndexRecord, indexOf } from '../../store/indexes.ts';
+import type { IndexRecord } from '../../store/indexes.ts';
 import type { Store } from '../../store/store.ts';
 import { openRegistries } from '../registry-access.ts';
 import type { StoreSession } from '../session.ts';
@@ -34,6 +35,8 @@ export interface PushOptions extends StoreOptions {
   image: string;
   /** All tags of the repository. */
   allTags?: boolean;
+  /** Of an image for several platforms only this one's, which is then no part of an index. */
+  platform?: Platform | undefined;
   /** Another place than the image's name says: `docker://NAME`, `oci:DIRECTORY:TAG`, … (`parseTransport`). */
   destination?: string | undefined;
   /** What relative paths are relative to. Default: the process's directory. */
@@ -64,8 +67,16 @@ export async function push(options: PushOptions): Promise<Pushed[]> {
     try {
       const done: Pushed[] = [];
       for (const { id, name } of images) {
-        const index = indexOf(store, name);
-        done.push({ name, manifest: await pushOne({ id, index, name, store, session, pool, options, env }) });
+        const one = { ...findImage(store, name), id };
+        const { image, index } = chosen(
+          store,
+          { text: familiarReference(parseReference(name)), found: one },
+          options,
+        );
+        done.push({
+          name,
+          manifest: await pushOne({ id: image.id, index, name, store, session, pool, options, env }),
+        });
       }
       return done;
     } finally {
@@ -80,7 +91,7 @@ async function pushElsewhere(options: PushOptions, destination: string): Promise
   if (options.allTags === true)
     throw new SlipwayError('usage', '--all-tags does not go with a destination', { code: 'PUSH_ALL_TAGS' });
   return withSession(options, async (store, session) => {
-    const found = findImage(store, image);
+    const found = chosen(store, { text: image, found: findImage(store, image) }, options);
     if (to.kind !== 'registry') {
       const { pushToFile } = await import('./push-to-file.ts');
       const manifest = await pushToFile({ store, session, image: found, to, cwd, signal });
@@ -100,6 +111,14 @@ async function pushElsewhere(options: PushOptions, destination: string): Promise
       await pool.close();
     }
   });
+}
+
+function chosen(
+  store: Store,
+  asked: { text: string; found: FoundImage },
+  { platform }: PushOptions,
+): FoundImage {
+  return forPlatforms(store, asked, platform && [platform]);
 }
 
 function pushable({ image, allTags = false }: PushOptions): ImageReference {

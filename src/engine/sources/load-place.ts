@@ -1,8 +1,7 @@
 import { SlipwayError } from '../../errors/index.ts';
-import type { ArchiveImage } from '../../export/archive-image.ts';
+import type { LayoutSelect } from '../../export/archive-image.ts';
 import { archiveImages } from '../../export/archive-images.ts';
 import { openArchiveInPlace } from '../../export/input.ts';
-import type { LayoutSelect } from '../../export/oci-images.ts';
 import { normalizeReference } from '../../image/reference.ts';
 import type { LocalPlace } from '../../image/transport.ts';
 import type { Digest, Platform } from '../../image/types.ts';
@@ -34,7 +33,7 @@ export async function loadPlace(place: LocalPlace, use: LoadPlaceOptions): Promi
   const files = openArchiveInPlace(path, place.path);
   if (files !== undefined) {
     try {
-      const images = await foundIn(place, archiveImages(files, { platform, select }));
+      const { images } = await foundIn(place, archiveImages(files, { platform, select }));
       if (images.length === 0) throw noImageThere(place);
       const [image] = images;
       if (imageById(store, image!.id) !== undefined) return image!.id;
@@ -56,10 +55,7 @@ function selectOf({ archive, tag, digest }: LocalPlace): LayoutSelect {
   return { ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
 }
 
-async function foundIn<T extends ArchiveImage | { id: Digest }>(
-  place: LocalPlace,
-  looking: Promise<T[]>,
-): Promise<T[]> {
+async function foundIn<T>(place: LocalPlace, looking: Promise<T>): Promise<T> {
   try {
     return await looking;
   } catch (error) {

@@ -1,10 +1,9 @@
+import type { WantedImages } from '../../export/archive-image.ts';
 import { type ImportRequest, importRootfs } from '../../export/import-rootfs.ts';
 import type { Input } from '../../export/input.ts';
 import { type ChooseLayer, type LoadedArchive, loadArchive } from '../../export/load.ts';
-import type { LayoutSelect } from '../../export/oci-images.ts';
 import { type PullLayersRequest, pullLayers } from '../../export/pull-layers.ts';
 import type { UnpackedLayer } from '../../export/unpack-blob.ts';
-import type { Platform } from '../../image/types.ts';
 import type { Finding, LayerCheck } from '../../store/check.ts';
 import { checkLayers } from '../../store/check-layers.ts';
 import type { OperationContext } from '../protocol/server.ts';
@@ -13,14 +12,15 @@ import type { WorkerHost } from './host.ts';
 /** `load`: asks the front, for each layer, whether it is there already or which id a new one gets. */
 export function load(
   host: WorkerHost,
-  input: Input & { select?: LayoutSelect; platform?: Platform },
+  input: Input & WantedImages,
   context: OperationContext,
 ): Promise<LoadedArchive> {
-  const { select, platform } = input;
+  const { select, platform, platforms } = input;
   const request = {
     input,
     select,
-    ...(platform && { platform }),
+    platform,
+    platforms,
     root: host.store,
     lease: host.lease,
     userxattr: host.userNamespace,
