@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } 
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
+import { takeBuiltins } from './builtin-imports.ts';
 import { chunkGroups } from './chunks.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -38,6 +39,7 @@ async function bundle(out: string): Promise<void> {
     codeSplitting: { includeDependenciesRecursively: false, groups: chunkGroups(ROOT) },
     entryFileNames: '[name].js',
     chunkFileNames: 'chunk-[name]-[hash].js',
+    plugins: [{ name: 'take-builtins', renderChunk: takeBuiltins }],
   });
   await build.close();
 }

@@ -2,12 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** Where a fully cached build goes: its modules are loaded together, by one or two files, not by sixty. */
-const CACHED_BUILD = [
-  'src/cli/commands/build.ts',
-  'src/cli/commands/build-run.ts',
-  'src/context/directory-context.ts',
-  'src/progress/plain.ts',
-];
+const CACHED_BUILD = ['src/cli/commands/build.ts', 'src/context/directory-context.ts'];
 
 /** An import that is carried out when the module is loaded: no type, no `await import()`. */
 const STATIC_IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^'"();]*?\sfrom\s+)?['"](\.[^'"]+)['"]/gm;
@@ -17,6 +12,7 @@ const STATIC_IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^'"();]*?\sfrom\s+)?['
  * size, which in small files was half of the time of a cached build.
  */
 export function chunkGroups(root: string): { name: string; test: (id: string) => boolean }[] {
+  const entry = join(root, 'src/cli/main.ts');
   const main = staticClosure(root, ['src/cli/main.ts']);
   const worker = staticClosure(root, ['src/execute/worker/main.ts']);
   const build = [...staticClosure(root, CACHED_BUILD)].filter((id) => !main.has(id));
@@ -25,7 +21,10 @@ export function chunkGroups(root: string): { name: string; test: (id: string) =>
   const store = new Set(build.filter((id) => !common.has(id) && /\/src\/(?:store|image)\//.test(id)));
   const rest = new Set(build.filter((id) => !common.has(id) && !store.has(id)));
   return [
-    { name: 'common', test: (id) => common.has(id) },
+    // The entry itself does something when it is loaded: no worker may find it beside what it shares with it.
+    { name: 'start', test: (id) => main.has(id) && !worker.has(id) && id !== entry },
+    { name: 'base', test: (id) => main.has(id) && worker.has(id) },
+    { name: 'common', test: (id) => common.has(id) || id.includes('rolldown/runtime') },
     { name: 'store', test: (id) => store.has(id) },
     { name: 'build', test: (id) => rest.has(id) },
   ];

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { SlipwayError } from '../errors/index.ts';
+import { monotonicMs } from '../sys/monotonic.ts';
 
 /** How long a synchronous loop may keep the process from seeing a signal. */
 const SLICE_MS = 25;
@@ -15,14 +16,14 @@ export interface TimeSlice {
 }
 
 export function startTimeSlice(signal: AbortSignal | undefined): TimeSlice {
-  let end = performance.now() + SLICE_MS;
+  let end = monotonicMs() + SLICE_MS;
   return {
-    due: () => performance.now() >= end,
+    due: () => monotonicMs() >= end,
     async pause() {
       await setImmediate();
       if (signal?.aborted)
         throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED', cause: signal.reason });
-      end = performance.now() + SLICE_MS;
+      end = monotonicMs() + SLICE_MS;
     },
   };
 }

@@ -1,3 +1,5 @@
+import { monotonicMs } from '../sys/monotonic.ts';
+
 /** Where displays take the time from; tests bring their own. */
 export interface Clock {
   /** Milliseconds since 1970. */
@@ -6,9 +8,11 @@ export interface Clock {
   every(ms: number, call: () => void): () => void;
 }
 
-/** The machine's clock. */
+const BEGAN_MS = Date.now() - monotonicMs();
+
+/** The machine's clock; one that is set meanwhile changes nothing. */
 export const systemClock: Clock = {
-  now: () => performance.timeOrigin + performance.now(),
+  now: () => BEGAN_MS + monotonicMs(),
   every(ms, call) {
     const timer = setInterval(call, ms);
     timer.unref();

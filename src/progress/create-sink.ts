@@ -1,4 +1,5 @@
 import { type Clock, type ProgressStream, systemClock } from './clock.ts';
+import { plainSink } from './plain.ts';
 import type { ProgressSink } from './sink.ts';
 
 /**
@@ -40,7 +41,7 @@ export function effectiveMode(
   return stream.isTTY === true && env.TERM !== 'dumb' && env.TERM !== '' ? 'tty' : 'plain';
 }
 
-/** A display of `mode` on `stream` (standard error for `build`). Only the one that is used is loaded. */
+/** A display of `mode` on `stream` (standard error for `build`). Of the others only the one that is used is loaded. */
 export async function createSink(
   mode: ProgressMode,
   stream: ProgressStream,
@@ -49,7 +50,7 @@ export async function createSink(
   const clock = options.clock ?? systemClock;
   switch (effectiveMode(mode, stream, options.env)) {
     case 'plain':
-      return (await import('./plain.ts')).plainSink(stream, clock);
+      return plainSink(stream, clock);
     case 'classic': {
       const { classicSink } = await import('./classic.ts');
       return classicSink(options.output ?? stream, { colour: !options.env.NO_COLOR, errors: stream });
