@@ -14,6 +14,16 @@ function stop(exitCode: number): void {
   controller.abort();
 }
 
+/**
+ * Holds the young generation at the size that it has by then: it would grow to 48 MB, and what is promoted late to as
+ * much again (200,000 files: 350 MB become 230). Not from the start, since V8 takes no code that was kept under other
+ * flags.
+ */
+const HOLD_HEAP_AFTER_MS = 200;
+setTimeout(() => {
+  process.getBuiltinModule('node:v8').setFlagsFromString('--semi-space-growth-factor=1');
+}, HOLD_HEAP_AFTER_MS).unref();
+
 /** Set while a command takes signals itself, to pass them on to a container. */
 let takeSignal: ((signal: NodeJS.Signals) => void) | undefined;
 

@@ -1,9 +1,8 @@
-import { type FingerprintList, sameFingerprint } from './fingerprint-list.ts';
+import { FINGERPRINT_WORDS, type FingerprintList } from './fingerprint-list.ts';
 import {
   emptyTable,
   type FingerprintTable,
   inodeAt,
-  inodeHalfAt,
   type Known,
   knownAt,
   lookUp,
@@ -11,6 +10,7 @@ import {
   type TableRecord,
   writeTable,
 } from './fingerprint-table.ts';
+import { LearnedFingerprints } from './learned-fingerprints.ts';
 
 /** Records of files that a build did not look at are kept up to this many, so that other builds find them. */
 const KEPT_UNSEEN = 200_000;
@@ -28,23 +28,18 @@ export interface FingerprintIndex {
   save(): void;
 }
 
-interface Learned extends TableRecord {
-  lasting: boolean;
-}
-
 /** @param file absent, damaged or of another format version means an empty index; undefined keeps it in memory only */
 export function openFingerprintIndex(file: string | undefined): FingerprintIndex {
   const table = (file === undefined ? undefined : readTable(file)) ?? emptyTable();
-  const learned = new Map<bigint, Learned[]>();
+  const learned = new LearnedFingerprints();
   const seen = new Uint8Array(table.count);
   let changed = false;
 
   return {
     find(list, row) {
-      if (learned.size > 0) {
-        const print = list.get(row);
-        const fresh = learned.get(print.ino)?.find((record) => record.print.dev === print.dev);
-        if (fresh !== undefined) return sameFingerprint(fresh.print, print) ? fresh.known : undefined;
+      if (learned.length > 0) {
+        const fresh = learned.rowOf(list.halves, row * FINGERPRINT_WORDS * 2);
+        if (fresh >= 0) return learned.prints.isSame(fresh, list, row) ? learned.known[fresh] : undefined;
       }
       const at = lookUp(table, list, row);
       if (at < 0) return undefined;
@@ -52,15 +47,13 @@ export function openFingerprintIndex(file: string | undefined): FingerprintIndex
       return knownAt(table, at);
     },
     remember({ print, known }, lasting) {
-      const others = learned.get(print.ino)?.filter((record) => record.print.dev !== print.dev) ?? [];
-      learned.set(print.ino, [...others, { print, known, lasting }]);
+      learned.add(print, known, lasting);
       changed ||= lasting;
     },
     save() {
       if (file === undefined || !changed) return;
       try {
-        const lasting = [...learned.values()].flat().filter((record) => record.lasting);
-        writeTable(file, lasting, { table, rows: keptRows(table, seen, learned) });
+        writeTable(file, learned, { table, rows: keptRows(table, seen, learned) });
         changed = false;
       } catch {
         // A full or read-only disk costs the next build its head start, nothing else.
@@ -70,20 +63,14 @@ export function openFingerprintIndex(file: string | undefined): FingerprintIndex
 }
 
 /** Rows of what nothing newer was learned about. Seen ones first: at the next save they are the last to be dropped. */
-function keptRows(table: FingerprintTable, seen: Uint8Array, learned: Map<bigint, Learned[]>): Int32Array {
-  const halves = new Set([...learned.keys()].map((ino) => Number(BigInt.asUintN(32, ino))));
-  const isLearned = (at: number): boolean => {
-    if (!halves.has(inodeHalfAt(table, at))) return false;
-    const { dev, ino } = inodeAt(table, at);
-    return learned.get(ino)?.some(({ print }) => print.dev === dev) ?? false;
-  };
+function keptRows(table: FingerprintTable, seen: Uint8Array, learned: LearnedFingerprints): Int32Array {
   const rows = new Int32Array(table.count);
   let count = 0;
   let unseen = 0;
   for (const pass of [1, 0]) {
     for (let at = 0; at < table.count; at++) {
       if (seen[at] !== pass || (pass === 0 && unseen++ >= KEPT_UNSEEN)) continue;
-      if (!isLearned(at)) rows[count++] = at;
+      if (learned.rowOf(table.halves, inodeAt(at)) < 0) rows[count++] = at;
     }
   }
   return rows.subarray(0, count);

@@ -40,6 +40,20 @@ export class FingerprintList {
     return this.length++;
   }
 
+  /** Takes the last row to the place of another one. */
+  moveLast(row: number): void {
+    const last = --this.length * FINGERPRINT_WORDS;
+    this.words.copyWithin(row * FINGERPRINT_WORDS, last, last + FINGERPRINT_WORDS);
+  }
+
+  /** Whether a row is exactly one of another list. */
+  isSame(row: number, other: FingerprintList, otherRow: number): boolean {
+    const [at, from] = [row * FINGERPRINT_WORDS * 2, otherRow * FINGERPRINT_WORDS * 2];
+    for (let half = 0; half < FINGERPRINT_WORDS * 2; half++)
+      if (this.halves[at + half] !== other.halves[from + half]) return false;
+    return true;
+  }
+
   get(row: number): Fingerprint {
     const { words } = this;
     const at = row * FINGERPRINT_WORDS;
@@ -52,6 +66,11 @@ export class FingerprintList {
       mode: words[at + 5]!,
     };
   }
+}
+
+/** Where an inode goes by the lower half of its number: these are often consecutive, so they are spread. */
+export function hashInode(low: number): number {
+  return Math.imul(low, 0x9e3779b1) >>> 7;
 }
 
 /** Whether two looks at a file saw the same file in the same state. */

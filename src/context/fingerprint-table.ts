@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
-import { FINGERPRINT_WORDS, type Fingerprint, type FingerprintList } from './fingerprint-list.ts';
+import { FINGERPRINT_WORDS, type Fingerprint, type FingerprintList, hashInode } from './fingerprint-list.ts';
+import type { LearnedFingerprints } from './learned-fingerprints.ts';
 import { decodeXattrs, encodeXattrs } from './xattr-list.ts';
 
 /** Version of the file's layout and of what a record promises. */
@@ -67,11 +68,6 @@ function fillSlots(slots: Int32Array, halves: Uint32Array): void {
     while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
     slots[slot] = at + 1;
   }
-}
-
-/** Inode numbers are often consecutive: spread them. */
-function hashInode(low: number): number {
-  return Math.imul(low, 0x9e3779b1) >>> 7;
 }
 
 /** @returns the number of the record with exactly this fingerprint, or -1 */
@@ -158,25 +154,28 @@ export function readTable(file: string): FingerprintTable | undefined {
 /**
  * Writes the file under a temporary name and renames it.
  *
- * @param learned records that go first
+ * @param learned of which those that last go first
  * @param rows of `table`, copied as they lie there: 200,000 of them as objects would take 100 MB
  */
 export function writeTable(
   file: string,
-  learned: readonly TableRecord[],
+  learned: LearnedFingerprints,
   { table, rows }: { table: FingerprintTable; rows: Int32Array },
 ): void {
-  const count = learned.length + rows.length;
+  const lasting = Int32Array.from({ length: learned.length }, (_, row) => row).filter((row) =>
+    learned.isLasting(row),
+  );
+  const count = lasting.length + rows.length;
   const slots = slotCount(count);
   const start = HEADER_BYTES + slots * 4;
   const memory = new ArrayBuffer(start + count * WORDS * 8);
   const views = viewsOf(memory, start, count);
   const xattrs = new XattrList();
-  learned.forEach((record, index) => {
-    putRecord(views, index * WORDS, record, xattrs);
+  lasting.forEach((row, index) => {
+    putLearned(views, index * WORDS, { learned, row, xattrs });
   });
   rows.forEach((row, index) => {
-    const base = (learned.length + index) * WORDS;
+    const base = (lasting.length + index) * WORDS;
     const from = row * WORDS;
     views.words.set(table.words.subarray(from, from + WORDS), base);
     const place = table.halves[from * 2 + 11]!;
@@ -200,18 +199,17 @@ export function writeTable(
   }
 }
 
-function putRecord(
+function putLearned(
   { words, halves, bytes }: Pick<FingerprintTable, 'words' | 'halves' | 'bytes'>,
   base: number,
-  { print, known }: TableRecord,
-  xattrs: XattrList,
+  { learned, row, xattrs }: { learned: LearnedFingerprints; row: number; xattrs: XattrList },
 ): void {
-  words[base] = print.dev;
-  words[base + 1] = print.ino;
-  words[base + 2] = print.size;
-  words[base + 3] = print.mtimeNs;
-  words[base + 4] = print.ctimeNs;
-  halves[base * 2 + 10] = Number(print.mode) | (known.sha256 === undefined ? 0 : HAS_DIGEST);
+  const from = row * FINGERPRINT_WORDS;
+  const known = learned.known[row]!;
+  // Device, inode, size and times; the mode shares its word.
+  words.set(learned.prints.words.subarray(from, from + 5), base);
+  const mode = learned.prints.halves[(from + 5) * 2]!;
+  halves[base * 2 + 10] = mode | (known.sha256 === undefined ? 0 : HAS_DIGEST);
   if (known.sha256 !== undefined) bytes.write(known.sha256, base * 8 + 48, 'hex');
   if (known.xattrs !== undefined && known.xattrs.size > 0) halves[base * 2 + 11] = xattrs.add(known.xattrs);
 }
@@ -235,11 +233,7 @@ class XattrList {
   }
 }
 
-export function inodeAt({ words }: FingerprintTable, at: number): { dev: bigint; ino: bigint } {
-  return { dev: words[at * WORDS]!, ino: words[at * WORDS + 1]! };
-}
-
-/** The lower half of an inode's number, which tells most of them apart without a BigInt. */
-export function inodeHalfAt({ halves }: FingerprintTable, at: number): number {
-  return halves[at * WORDS * 2 + 2]!;
+/** Where a record's device and inode are among the table's halves. */
+export function inodeAt(at: number): number {
+  return at * WORDS * 2;
 }

@@ -14,8 +14,11 @@ import { PROTOCOL_FD, type WorkerInit, type WorkerReady } from './worker/init.ts
 /** A worker that was told to end has only its own directory to remove: whoever takes longer hangs. */
 const END_AFTER_MS = 5_000;
 
-/** A COPY of 200,000 files grows the young generation to 100 MB and more else, and is not faster for it. */
-const WORKER_FLAGS = ['--max-semi-space-size=4'];
+/**
+ * A COPY of 200,000 files grows the young generation to 100 MB and more else, and is not faster for it. The other one
+ * is for `shrinkHeap`.
+ */
+const WORKER_FLAGS = ['--max-semi-space-size=4', '--expose-gc'];
 
 export interface WorkerOptions extends Omit<WorkerInit, 'version' | 'tier' | 'userNamespace' | 'mark'> {
   env: NodeJS.ProcessEnv;

@@ -5,6 +5,7 @@ import { layerDirectory, overridesPath, temporaryPath } from '../../store/layout
 import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import type { LayerBase, LayerId } from '../executor.ts';
 import type { WorkerHost } from '../worker/host.ts';
+import { shrinkHeap } from '../worker/shrink-heap.ts';
 import { runHeavy } from '../worker/thread-pool.ts';
 import { type HashTask, hashToListing } from './hash-layer.ts';
 import { readOverrides } from './layer-overrides.ts';
@@ -57,9 +58,9 @@ export async function digestLayer(host: WorkerHost, request: DigestRequest): Pro
     below: base?.diffId,
     overridesPath: hasOverrides ? overrides : undefined,
   };
-  const digest =
-    base === undefined && isSmall(directory) ? hashToListing(task) : await runHeavy('hash', task);
-  return { ...digest, recipe };
+  if (base === undefined && isSmall(directory)) return { ...hashToListing(task), recipe };
+  shrinkHeap();
+  return { ...(await runHeavy('hash', task)), recipe };
 }
 
 /** A layer's root directory as the image has it. */
