@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici';
 import { SlipwayError } from '../errors/index.ts';
 import { redactUrl } from '../errors/redact-url.ts';
 import { failure, isTransient } from './http-failure.ts';
+import { proxyChoice } from './proxy-choice.ts';
 import { pause, retryDelay } from './retry.ts';
 
 export interface HttpClientOptions {
@@ -62,9 +63,6 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
-/** What no proxy is asked for, as Go's `ProxyFromEnvironment` has it and so Docker. */
-const OWN_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
-
 const MAX_REDIRECTS = 10;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Answers that another attempt may change. */
@@ -72,19 +70,33 @@ const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /** Opens a client. Loads undici, and with it Node's TLS: some 60 ms, so only where there is something to fetch. */
 export async function openHttpClient(options: HttpClientOptions): Promise<HttpClient> {
-  const { EnvHttpProxyAgent, request: send } = await import('undici');
+  const { Agent, ProxyAgent, request: send } = await import('undici');
   const { env, idleMs = 60_000, attempts = 4, delayMs = 250 } = options;
   const variable = (name: string): string => env[name.toLowerCase()] || env[name] || '';
   const trusted = options.tls && (await tlsOptions(options.tls));
-  const dispatcher = new EnvHttpProxyAgent({
+  const proxyFor = proxyChoice({
     httpProxy: variable('HTTP_PROXY'),
     httpsProxy: variable('HTTPS_PROXY'),
-    noProxy: [variable('NO_PROXY'), ...OWN_HOSTS].join(','),
+    noProxy: variable('NO_PROXY'),
+  });
+  const settings = {
     headersTimeout: idleMs,
     bodyTimeout: idleMs,
     connect: { timeout: Math.min(idleMs, 30_000), ...trusted },
-    ...(trusted && { requestTls: trusted }),
-  });
+  };
+  const dispatchers = new Map<string | undefined, Dispatcher>();
+  const dispatcherFor = (url: URL): Dispatcher => {
+    const uri = proxyFor(url);
+    let dispatcher = dispatchers.get(uri);
+    if (dispatcher === undefined) {
+      dispatcher =
+        uri === undefined
+          ? new Agent(settings)
+          : new ProxyAgent({ ...settings, uri, ...(trusted && { requestTls: trusted }) });
+      dispatchers.set(uri, dispatcher);
+    }
+    return dispatcher;
+  };
 
   async function once(request: HttpRequest, url: URL): Promise<HttpResponse> {
     const { method = 'GET', headers = {}, body, signal } = request;
@@ -92,7 +104,7 @@ export async function openHttpClient(options: HttpClientOptions): Promise<HttpCl
     const authorization = sameOrigin ? (request.authorization ?? basicOf(request.url)) : undefined;
     const answer = await send(withoutUser(url), {
       method,
-      dispatcher,
+      dispatcher: dispatcherFor(url),
       headers: {
         'user-agent': 'slipway',
         ...(sameOrigin ? headers : withoutCredentials(headers)),
@@ -142,7 +154,9 @@ export async function openHttpClient(options: HttpClientOptions): Promise<HttpCl
         }
       }
     },
-    close: () => dispatcher.destroy(),
+    async close() {
+      await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
+    },
   };
 }
 
