@@ -1,8 +1,12 @@
+import type { Platform } from '../image/types.ts';
+
 /** A container as the worker gets it: plain data, image and command line merged by the front. */
 export interface ContainerRequest {
   id: string;
   /** Layers of the image, base first. */
   layers: string[];
+  /** What the image says that its programs are for. */
+  platform: Platform;
   args: string[];
   env: string[];
   cwd: string;

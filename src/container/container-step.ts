@@ -2,12 +2,15 @@ import { closeSync, mkdirSync, write } from 'node:fs';
 import { Socket } from 'node:net';
 import { ReadStream } from 'node:tty';
 import { SlipwayError } from '../errors/index.ts';
+import { type Emulation, emulationFor } from '../execute/run/emulation.ts';
 import { networkFiles } from '../execute/run/network-files.ts';
 import { outputPipe } from '../execute/run/output.ts';
 import { placeMounts } from '../execute/run/placed-mounts.ts';
 import { resolveMappedUser } from '../execute/step/mapped-account.ts';
 import { ensureDirectory } from '../execute/step/root-path.ts';
 import type { WorkerHost } from '../execute/worker/host.ts';
+import { EmbeddedRuntime } from '../runtime/embedded/embedded-runtime.ts';
+import { isForeignProgram } from '../runtime/exec-hint.ts';
 import { prepareMountPoints, removeMountPoints } from '../runtime/mount-points.ts';
 import type { ContainerExit, ContainerSpec, Mount, RunningContainer } from '../runtime/types.ts';
 import { bytesOf } from '../sys/bytes.ts';
@@ -45,7 +48,10 @@ export async function runContainer(
   request: ContainerRequest,
   signal: AbortSignal,
 ): Promise<ContainerExit> {
-  const runtime = await host.runtime();
+  const { emulation, missing } = await emulationOf(host, request);
+  const { userNamespace } = emulation ?? {};
+  // No OCI runtime takes a namespace for the program alone.
+  const runtime = userNamespace === undefined ? await host.runtime() : new EmbeddedRuntime();
   const snapshot = host.snapshotter.prepare(request.layers);
   try {
     const root = bytesOf(snapshot.root);
@@ -68,7 +74,9 @@ export async function runContainer(
       mounts,
       network: request.network,
       security: 'sandbox',
+      ...(userNamespace === undefined ? {} : { userNamespace }),
     };
+    if (missing !== undefined && isForeignProgram(spec)) throw missing;
     const points = prepareMountPoints(snapshot.root, mounts);
     let takeOut = (): void => {};
     try {
@@ -88,6 +96,21 @@ export async function runContainer(
     }
   } finally {
     snapshot.discard();
+  }
+}
+
+/**
+ * What an image says of its platform may be wrong, and its programs run here all the same: that there is no emulator
+ * counts where the program is for another processor indeed.
+ */
+async function emulationOf(
+  host: WorkerHost,
+  { platform }: ContainerRequest,
+): Promise<{ emulation?: Emulation | undefined; missing?: unknown }> {
+  try {
+    return { emulation: await emulationFor(host, platform) };
+  } catch (missing) {
+    return { missing };
   }
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { posix, resolve } from 'node:path';
 import { SlipwayError } from '../errors/index.ts';
-import type { ContainerConfig } from '../image/types.ts';
+import { normalizePlatform } from '../image/platform.ts';
+import type { ContainerConfig, ImageConfig } from '../image/types.ts';
 import type { ContainerRequest, Volume } from './container-request.ts';
 
 /** What `run` asks for beside the image. */
@@ -24,7 +25,7 @@ const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 
 /** Merges an image's configuration with a command line, as `docker run` does. Throws `usage` without a command. */
 export function prepareContainer(
-  config: ContainerConfig,
+  { config, ...platform }: Pick<ImageConfig, 'config' | 'os' | 'architecture' | 'variant'>,
   layers: string[],
   options: RunOptions,
 ): ContainerRequest {
@@ -32,6 +33,7 @@ export function prepareContainer(
   return {
     id,
     layers,
+    platform: normalizePlatform(platform),
     args: argsOf(config, options),
     env: envOf(config, options, id),
     cwd: cwdOf(config, options),

@@ -16,6 +16,7 @@ const MACHINES: Readonly<Record<number, string>> = {
   258: 'loong64',
 };
 const ELF = '\x7fELF';
+const OWN = process.arch === 'x64' ? 62 : 183;
 
 /**
  * What is wrong with a program that could not be executed, judged by its file: its interpreter, its architecture.
@@ -38,20 +39,42 @@ export function execHint(spec: ContainerSpec): string | undefined {
   }
 }
 
+/** Whether a program, or its interpreter, is for a processor that this machine has not. False where nobody can tell. */
+export function isForeignProgram(spec: ContainerSpec): boolean {
+  try {
+    return withHeads(spec.rootfs, (headOf) => {
+      const found = executableCandidates(spec)
+        .map(headOf)
+        .find((head) => head !== undefined);
+      const interpreter = /^#![ \t]*([^\s\0]+)/.exec(found ?? '')?.[1];
+      const head = interpreter === undefined ? found : headOf(interpreter);
+      return head?.startsWith(ELF) === true && foreignMachine(head) !== undefined;
+    });
+  } catch {
+    return false;
+  }
+}
+
 function absentHint({ args: [program] }: ContainerSpec): string | undefined {
   if (program !== '/bin/sh') return undefined;
   return 'There is no shell in this stage: write RUN in JSON form, or begin with an image that has one.';
 }
 
-function elfHint(head: string, headOf: (path: string) => string | undefined): string | undefined {
+/** The processor that a program is for, where this machine's cannot run it. */
+function foreignMachine(head: string): number | undefined {
   const bytes = Buffer.from(head, 'latin1');
-  if (bytes.length < 20) return 'It is the beginning of a program: the file is cut off.';
+  if (bytes.length < 20) return undefined;
   const machine = bytes[5] === 2 ? bytes.readUInt16BE(18) : bytes.readUInt16LE(18);
-  const own = process.arch === 'x64' ? 62 : 183;
-  const compatible = own === 62 && machine === 3;
-  if (machine !== own && !compatible) {
+  const isOwn = machine === OWN || (OWN === 62 && machine === 3);
+  return isOwn ? undefined : machine;
+}
+
+function elfHint(head: string, headOf: (path: string) => string | undefined): string | undefined {
+  if (head.length < 20) return 'It is the beginning of a program: the file is cut off.';
+  const machine = foreignMachine(head);
+  if (machine !== undefined) {
     const name = MACHINES[machine] ?? `another processor (${machine})`;
-    return `It is a program for ${name}, and this machine is ${MACHINES[own]}.`;
+    return `It is a program for ${name}, and this machine is ${MACHINES[OWN]}.`;
   }
   const loader = /\/lib[^\0]*\/ld[^\0]*/.exec(head)?.[0];
   if (loader === undefined || headOf(loader) !== undefined) return undefined;

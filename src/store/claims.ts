@@ -22,6 +22,24 @@ export function claim(store: Store, key: string, lease: LeaseId, isLocked?: IsLo
   });
 }
 
+/**
+ * As `claim`, for all of several keys or none.
+ *
+ * @returns The keys that others hold; empty when all are the caller's now.
+ */
+export function claimAll(store: Store, keys: readonly string[], lease: LeaseId): string[] {
+  return store.database.transaction(() => {
+    const taken = keys.filter((key) => {
+      const holder = claimHolder(store, key);
+      return holder !== undefined && holder !== lease && isLeaseAlive(store, holder);
+    });
+    if (taken.length > 0) return taken;
+    for (const key of keys)
+      store.database.run('INSERT OR REPLACE INTO claims (key, lease) VALUES (?, ?)', key, lease);
+    return [];
+  });
+}
+
 /** Gives the claim back, if it is this lease's. */
 export function release(store: Store, key: string, lease: LeaseId): void {
   store.database.run('DELETE FROM claims WHERE key = ? AND lease = ?', key, lease);

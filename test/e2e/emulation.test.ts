@@ -32,6 +32,31 @@ RUN ["/program"]
     expect(await leftovers(store.root)).toEqual([]);
   });
 
+  test('run: as in builds, with a warning where no platform was asked for', async () => {
+    const context = store.context('to-run', {
+      ...files(),
+      Dockerfile: 'FROM scratch\nCOPY --chmod=755 program /program\nCMD ["/program"]\n',
+    });
+    const several = ['--platform', `linux/amd64,${FOREIGN.platform}`];
+    await store.ok(['build', '-q', ...several, '-t', 'foreign', context]);
+    const asked = await store.run(['run', '--platform', FOREIGN.platform, 'foreign']);
+    expect(asked).toMatchObject({ exitCode: 0, stderr: '' });
+    await store.ok(['build', '-q', '--platform', FOREIGN.platform, '-t', 'only-foreign', context]);
+    for (const runtime of ['embedded', 'runc']) {
+      const { exitCode, stderr } = await store.run(['run', `--runtime=${runtime}`, 'only-foreign']);
+      expect([exitCode, stderr]).toEqual([
+        0,
+        "WARNING: The requested image's platform (linux/arm64) does not match the detected host platform (linux/amd64) and no specific platform was requested\n",
+      ]);
+    }
+    expect(await leftovers(store.root)).toEqual([]);
+    const other = await store.run(['run', '--platform', 'linux/s390x', 'foreign']);
+    expect([other.exitCode, other.stderr]).toEqual([
+      125,
+      expect.stringContaining('does not provide the specified platform (linux/s390x)'),
+    ]);
+  });
+
   test('without an emulator one error says how to get it, and what is cached needs none', async () => {
     const context = store.context('missing', files());
     const bin = join(folder.path, 'bin');
@@ -46,6 +71,16 @@ RUN ["/program"]
     expect(exitCode).not.toBe(0);
     expect(stderr).toContain('has no emulator for linux/sparc64 registered');
     expect(stderr).toContain('qemu-user-static');
+    const only = store.context('no-emulator', {
+      ...files(),
+      Dockerfile: 'FROM scratch\nCOPY --chmod=755 program /program\nCMD ["/program"]\n',
+    });
+    await store.ok(['build', '-q', '--platform', 'linux/sparc64', '-t', 'no-emulator', only]);
+    const run = await store.run(['run', '--rm', 'no-emulator'], { env });
+    expect([run.exitCode, run.stderr]).toEqual([
+      125,
+      expect.stringContaining('has no emulator for linux/sparc64 registered'),
+    ]);
     const known = ['build', '-q', '--platform', FOREIGN.platform, context];
     const first = await store.ok(known);
     expect(await store.ok(known, { env })).toBe(first);

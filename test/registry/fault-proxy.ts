@@ -43,6 +43,8 @@ export interface FaultProxy {
   readonly host: string;
   /** Says what happens to a request to the registry. */
   fault: (request: { method: string; url: string }) => Fault;
+  /** What a request waits for before it is answered. */
+  gate: (request: { method: string; url: string }) => Promise<void> | undefined;
   /** Ask for a token, which is given for the tests' user and password. Default false. */
   auth: boolean;
   /** Requests as they came, without those for tokens. */
@@ -71,6 +73,7 @@ export async function startFaultProxy(target: () => string): Promise<FaultProxy>
   const state: FaultProxy = {
     host: `127.0.0.1:${portOf(server)}`,
     fault: () => 'none',
+    gate: () => undefined,
     auth: false,
     log: [],
     blobBytes: 0,
@@ -85,6 +88,7 @@ export async function startFaultProxy(target: () => string): Promise<FaultProxy>
     const { method = 'GET', url = '/' } = incoming;
     if (url.startsWith('/token')) return giveToken(incoming, outgoing);
     state.log.push(`${method} ${url}`);
+    await state.gate({ method, url });
     const fault = state.fault({ method, url });
     if (fault === 'expire') generation++;
     if (state.auth && incoming.headers.authorization !== `Bearer token-${generation}`) {
@@ -200,7 +204,12 @@ export async function startFaultProxy(target: () => string): Promise<FaultProxy>
         if (fault === 'slow') await sleep(2);
         if ((fault === 'cut-body' || fault === 'truncate') && over) {
           if (fault === 'cut-body') outgoing.destroy();
-          else outgoing.end();
+          else {
+            const { socket } = outgoing;
+            outgoing.end();
+            // Else the connection would be kept, and end for the time that nothing comes.
+            socket?.destroySoon();
+          }
           response.destroy();
           return;
         }

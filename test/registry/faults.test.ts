@@ -24,7 +24,7 @@ import { type LayerForm, type MadeImage, makeLayer, openTestClient, pushMade } f
 import { REGISTRY_NEEDS, testRegistry } from './servers.ts';
 import { PASSWORD, USER } from './users.ts';
 
-/** On demand more: SLIPWAY_FAULT_RUNS=1000. */
+/** On demand more: `npm run faults`. */
 const RUNS = Number(process.env.SLIPWAY_FAULT_RUNS ?? 60);
 const FAULTS: readonly Fault[] = [
   'cut',
@@ -59,7 +59,7 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('tar')] }, `pulls over a bad n
     await proxy?.close();
   });
 
-  test(`${RUNS} of them end in the image or a clear error`, async () => {
+  test(`${RUNS} with faults at random end in the image or a clear error`, async () => {
     const random = randomOf(seed);
     const root = join(folder.path, 'store');
     const outcomes: Record<string, number> = {};

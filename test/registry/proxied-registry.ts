@@ -38,6 +38,7 @@ export function proxiedRegistry(): ProxiedRegistry {
   beforeEach(() => {
     root = join(folder.path, `store-${stores++}`);
     proxy.fault = () => 'none';
+    proxy.gate = () => undefined;
     proxy.log.length = 0;
     proxy.blobBytes = 0;
   });

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
 import { type ContainerControl, run } from '../../container/run.ts';
 import { SlipwayError } from '../../errors/index.ts';
+import { parsePlatform } from '../../image/platform.ts';
 import type { CommandContext } from '../command.ts';
 import type { RunRequest } from './run.ts';
 
@@ -37,6 +38,7 @@ export async function runInTerminal(request: RunRequest, context: CommandContext
   try {
     const exit = await run({
       image: request.image,
+      platform: request.platform === '' ? undefined : parsePlatform(request.platform),
       command: request.command,
       env: request.env,
       volumes: request.volumes,

@@ -9,6 +9,8 @@ import { type RuntimeName, runtimeName } from '../runtime-name.ts';
 /** What a `run` command line asks for. */
 export interface RunRequest {
   image: string;
+  /** As given; empty takes the image for this machine, or the only one. */
+  platform: string;
   /** Replaces the image's CMD; empty leaves it. */
   command: string[];
   /** Forget the container when it has ended. */
@@ -48,6 +50,7 @@ export const run = defineCommand({
       valueName: 'network',
       usage: 'Connect a container to a network ("default", "host", "none")',
     },
+    platform: { type: 'string', usage: 'Set platform if server is multi-platform capable' },
     rm: { type: 'bool', usage: 'Automatically remove the container when it exits' },
     runtime: {
       type: 'string',
@@ -80,6 +83,7 @@ export const run = defineCommand({
     const [image, ...command] = args as [string, ...string[]];
     const request: RunRequest = {
       image,
+      platform: values.platform || context.env.DOCKER_DEFAULT_PLATFORM || '',
       command,
       remove: values.rm,
       interactive: values.interactive,

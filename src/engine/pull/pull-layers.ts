@@ -13,6 +13,7 @@ import { type LayerId, temporaryPath } from '../../store/layout.ts';
 import type { Store } from '../../store/store.ts';
 import type { StoreSession } from '../session.ts';
 import { ArrivingBlob } from './arriving-blob.ts';
+import { claimLayers, isHere } from './layer-claims.ts';
 
 /** What happens to a layer while an image is pulled, in Docker's steps. `digest` is its blob's. */
 export interface LayerProgress {
@@ -86,7 +87,7 @@ async function sourcesOf(
 
 /**
  * Brings layers, bottom first, into the store, held by the session's lease: those that are here are not fetched, the
- * others are unpacked while they arrive, verified, and named once all are whole and on disk. After an error nothing new
+ * others are fetched by one process at a time, unpacked while they arrive, verified, and named once all are whole and on disk. After an error nothing new
  * is named.
  *
  * @throws SlipwayError those of `fetchBlob` and of the worker's `pullLayers`
@@ -95,11 +96,44 @@ export async function bringLayers(
   incoming: readonly IncomingLayer[],
   options: PullLayersOptions,
 ): Promise<void> {
+  const { store, session, signal, onProgress } = options;
+  const waited = new Set<Digest>();
+  const giveBack = await claimLayers(
+    incoming.flatMap((one) => ('present' in one ? [] : [one.diffId])),
+    {
+      store,
+      session,
+      signal,
+      onWaiting: (diffId) => {
+        waited.add(diffId);
+        const one = incoming.find((other) => other.diffId === diffId)!;
+        if ('present' in one) return;
+        for (const state of ['pulling', 'waiting'] as const)
+          onProgress?.({ digest: one.descriptor.digest, state });
+      },
+    },
+  );
+  try {
+    await bringClaimed(incoming, waited, options);
+  } finally {
+    giveBack();
+  }
+}
+
+/** Those that were waited for another process has brought, or not. */
+async function bringClaimed(
+  incoming: readonly IncomingLayer[],
+  waited: ReadonlySet<Digest>,
+  options: PullLayersOptions,
+): Promise<void> {
   const { store, session, onProgress } = options;
   const plan = planLayers(incoming, options);
   for (const { blob, layer } of plan) {
     if ('again' in layer || blob === undefined) continue;
-    onProgress?.({ digest: blob.descriptor.digest, state: 'present' in layer ? 'exists' : 'pulling' });
+    const { digest } = blob.descriptor;
+    const isShared = waited.has(layer.diffId);
+    if ('present' in layer) onProgress?.({ digest, state: isShared ? 'complete' : 'exists' });
+    else if (!isShared) onProgress?.({ digest, state: 'pulling' });
   }
   const wanted = plan.flatMap(({ blob, layer }) =>
     'path' in layer && blob !== undefined ? [{ ...blob, layer }] : [],
@@ -140,8 +174,7 @@ function planLayers(
     if (again !== undefined) return { blob, layer: { diffId, again } };
     first.set(diffId, index);
     const known = layerByDiffId(store, diffId);
-    // One that does not fit everywhere gives way to the one that comes.
-    if (known !== undefined && known.fits === undefined) {
+    if (known !== undefined && isHere(store, diffId)) {
       holdLayers(store, lease, [known.id]);
       return { blob, layer: { diffId, present: known.stack } };
     }

@@ -132,7 +132,7 @@ function missing(platform: Platform, why: string): SlipwayError {
     `this machine (${formatPlatform(localPlatform())}) has no emulator for ${name} registered, ${why}`,
     {
       code: 'EMULATOR_MISSING',
-      hint: 'Install qemu-user-static (Debian, Ubuntu), or register one for the whole machine; or keep RUN to stages FROM --platform=$BUILDPLATFORM.',
+      hint: 'Install qemu-user-static (Debian, Ubuntu), or register one for the whole machine; a build may also keep RUN to stages FROM --platform=$BUILDPLATFORM.',
     },
   );
 }

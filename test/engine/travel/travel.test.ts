@@ -91,6 +91,47 @@ describeWith({ needs: [...REGISTRY_NEEDS, program('skopeo')] }, 'a cache that tr
     expect(again.ran).toBe(0);
   });
 
+  test('several platforms: what they share ran once, and the second machine runs nothing for any of them', async () => {
+    const path = context({
+      Dockerfile: `FROM --platform=$BUILDPLATFORM HOST/base AS shared
+RUN echo shared > /shared
+FROM shared AS cross
+ARG TARGETARCH
+RUN echo $TARGETARCH > /arch
+FROM scratch
+COPY --from=shared /shared /shared
+COPY --from=cross /arch /arch
+`,
+    });
+    const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
+    const first = await build('both', path, {
+      platforms,
+      cacheTo: [{ ...registry('several'), mode: 'max' }],
+    });
+    // The shared step and its copy once, the others for each platform.
+    expect(first.ran).toBe(6);
+    const { steps } = await documentOf('several');
+    expect(steps).toHaveLength(6);
+    place.proxy.log.length = 0;
+    const second = await build('other', path, { platforms, cacheFrom: [registry('several')] });
+    expect([second.ran, second.images]).toEqual([0, first.images]);
+    expect(second.images[0]!.variants!.map(({ platform }) => platform.architecture)).toEqual([
+      'amd64',
+      'arm64',
+    ]);
+    // One platform of the two is found as well, and another has what is for none.
+    const one = await build('one-of-them', path, {
+      platforms: [platforms[1]!],
+      cacheFrom: [registry('several')],
+    });
+    expect([one.ran, one.imageId]).toEqual([0, first.images[0]!.variants![1]!.imageId]);
+    const third = await build('third', path, {
+      platforms: [{ os: 'linux', architecture: 's390x' }],
+      cacheFrom: [registry('several')],
+    });
+    expect(third.ran).toBe(2);
+  });
+
   test('a change runs what it has to, over layers that are fetched', async () => {
     const path = context(FILES);
     await build('one', path, { cacheTo: [{ ...registry('changed'), mode: 'max' }] });

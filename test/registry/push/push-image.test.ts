@@ -12,12 +12,14 @@ import { defaultHosts } from '../../../src/registry/default-hosts.ts';
 import { openRegistryPool } from '../../../src/registry/open-pool.ts';
 import { type LayerState, type PushLayer, pushImage } from '../../../src/registry/push/push-image.ts';
 import type { RegistryPool } from '../../../src/registry/types.ts';
+import { randomOf, testSeed } from '../../robustness/random.ts';
 import { suiteFolder } from '../../support/folders.ts';
 import { describeWith } from '../../support/need.ts';
 import { type Fault, type FaultProxy, startFaultProxy } from '../fault-proxy.ts';
 import { REGISTRY_NEEDS, testRegistry } from '../servers.ts';
 import { PASSWORD, USER } from '../users.ts';
 
+/** On demand more: `npm run faults`. */
 const RUNS = Number(process.env.SLIPWAY_TEST_PUSH_RUNS ?? 25);
 /** Of those that can meet a push, and nothing as often as all of them. */
 const FAULTS: readonly Fault[] = [
@@ -32,16 +34,7 @@ const FAULTS: readonly Fault[] = [
   'truncate',
 ];
 
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
+const seed = testSeed();
 
 describeWith({ needs: REGISTRY_NEEDS }, 'pushImage', () => {
   const folder = suiteFolder('big');
@@ -314,11 +307,10 @@ describeWith({ needs: REGISTRY_NEEDS }, 'pushImage', () => {
     expect(await whatIsThere(repository, content.blobs)).toBe(true);
   });
 
-  test(`${RUNS} runs with faults at random`, async () => {
+  test(`${RUNS} runs with faults at random, seed ${seed}`, async () => {
+    const random = randomOf(seed);
     let failures = 0;
     for (let run = 0; run < RUNS; run++) {
-      const seed = Number(process.env.SLIPWAY_TEST_SEED ?? randomBytes(4).readUInt32LE());
-      const random = randomFrom(seed);
       const repository = `random/r${run}`;
       const content = image(
         Array.from({ length: 1 + Math.floor(random() * 3) }, () => 1 + Math.floor(random() ** 3 * (3 << 20))),
@@ -327,7 +319,7 @@ describeWith({ needs: REGISTRY_NEEDS }, 'pushImage', () => {
       const share = random() * 0.4;
       proxy.auth = random() < 0.5;
       proxy.fault = () => (random() < share ? FAULTS[Math.floor(random() * FAULTS.length)]! : 'none');
-      const say = `seed ${seed} (SLIPWAY_TEST_SEED)`;
+      const say = `run ${run}`;
       const chunks = random() < 0.3 ? { chunkBytes: 1 << 19 } : {};
       try {
         await push(repository, content, chunks);
