@@ -4,6 +4,9 @@ import { dirname, join } from 'node:path';
 /** Where a fully cached build goes: its modules are loaded together, by one or two files, not by sixty. */
 const CACHED_BUILD = ['src/cli/commands/build.ts', 'src/context/directory-context.ts'];
 
+/** A push, most of which is what speaks with registries: pulls load it too. */
+const PUSH = ['src/cli/commands/push.ts', 'src/engine/push/push.ts'];
+
 /** An import that is carried out when the module is loaded: no type, no `await import()`. */
 const STATIC_IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^'"();]*?\sfrom\s+)?['"](\.[^'"]+)['"]/gm;
 
@@ -20,6 +23,8 @@ export function chunkGroups(root: string): { name: string; test: (id: string) =>
   // Commands that only look into the store need no more of it.
   const store = new Set(build.filter((id) => !common.has(id) && /\/src\/(?:store|image)\//.test(id)));
   const rest = new Set(build.filter((id) => !common.has(id) && !store.has(id)));
+  const known = new Set([...main, ...worker, ...build]);
+  const push = new Set([...staticClosure(root, PUSH)].filter((id) => !known.has(id)));
   return [
     // The entry itself does something when it is loaded: no worker may find it beside what it shares with it.
     { name: 'start', test: (id) => main.has(id) && !worker.has(id) && id !== entry },
@@ -27,6 +32,7 @@ export function chunkGroups(root: string): { name: string; test: (id: string) =>
     { name: 'common', test: (id) => common.has(id) || id.includes('rolldown/runtime') },
     { name: 'store', test: (id) => store.has(id) },
     { name: 'build', test: (id) => rest.has(id) },
+    { name: 'push', test: (id) => push.has(id) },
   ];
 }
 

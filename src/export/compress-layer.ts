@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
-import { type LayerCompression, layerMediaType } from '../image/media-types.ts';
+import { compressionOf, layerMediaType } from '../image/media-types.ts';
 import type { Descriptor } from '../image/types.ts';
 import { copyBlob, readChunks, type Sink, writeLayerTar } from './layer-source.ts';
 import { writeFully } from './output.ts';
@@ -46,16 +46,6 @@ export async function writeLayerBlob(
   } finally {
     closeSync(fd);
   }
-}
-
-/** How the media type of a blob says it is compressed; undefined for types that are no layers. */
-export function compressionOf(mediaType: string): LayerCompression | undefined {
-  if (/^application\/vnd\.(?:oci|docker)\.image\./.test(mediaType)) {
-    if (/[.+]gzip$/.test(mediaType)) return 'gzip';
-    if (/[.+]zstd$/.test(mediaType)) return 'zstd';
-    if (/\.tar$/.test(mediaType)) return 'none';
-  }
-  return undefined;
 }
 
 function keepsOrigin(layer: ExportLayer, encoding: LayerEncoding): boolean {

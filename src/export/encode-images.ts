@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
-import { DOCKER, layerMediaType, OCI } from '../image/media-types.ts';
+import { compressionOf, DOCKER, layerMediaType, OCI } from '../image/media-types.ts';
 import type { Descriptor } from '../image/types.ts';
-import { compressionOf, writeLayerBlob } from './compress-layer.ts';
+import { writeLayerBlob } from './compress-layer.ts';
 import { type LayoutImage, layoutImage } from './layout-documents.ts';
 import { explain } from './output.ts';
 import type { Aborted, ExportImage, ImageEncoding } from './types.ts';

@@ -1,6 +1,6 @@
 import { SlipwayError } from '../errors/index.ts';
 import { digestOf } from '../image/digest.ts';
-import { isIndexType, isManifestType } from '../image/media-types.ts';
+import { compressionOf, isIndexType, isManifestType } from '../image/media-types.ts';
 import { parseImageConfig } from '../image/parse-config.ts';
 import { parseIndex, parseManifest } from '../image/parse-manifest.ts';
 import { formatPlatform, localPlatform, normalizePlatform, samePlatform } from '../image/platform.ts';
@@ -14,7 +14,6 @@ import type {
   LayoutSelect,
   WantedImages,
 } from './archive-image.ts';
-import { compressionOf } from './compress-layer.ts';
 import { blobName } from './layout-documents.ts';
 
 /** Indexes inside indexes; deeper is nobody's honest archive. */

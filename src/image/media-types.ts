@@ -32,6 +32,16 @@ export function layerMediaType(
   return { none: family.layer, gzip: family.layerGzip, zstd: family.layerZstd }[compression];
 }
 
+/** How the media type of a blob says it is compressed; undefined for types that are no layers. */
+export function compressionOf(mediaType: string): LayerCompression | undefined {
+  if (/^application\/vnd\.(?:oci|docker)\.image\./.test(mediaType)) {
+    if (/[.+]gzip$/.test(mediaType)) return 'gzip';
+    if (/[.+]zstd$/.test(mediaType)) return 'zstd';
+    if (/\.tar$/.test(mediaType)) return 'none';
+  }
+  return undefined;
+}
+
 /** True for an index or a manifest list. */
 export function isIndexType(mediaType: string): boolean {
   return mediaType === OCI.index || mediaType === DOCKER.index;

@@ -5,7 +5,7 @@ import { MAX_DOCUMENT_SIZE } from '../image/json-guard.ts';
 import { DOCKER, OCI } from '../image/media-types.ts';
 import type { Digest } from '../image/types.ts';
 import { documentPages } from './pages.ts';
-import { openTransport, type Transport } from './transport.ts';
+import { discard, openTransport, type Transport } from './transport.ts';
 import type {
   BlobStream,
   CallOptions,
@@ -28,9 +28,6 @@ const ACCEPT = [
   'application/json',
   '*/*',
 ].join(', ');
-
-/** Bytes of a body that nobody wants, beyond which a new connection costs less. */
-const MAX_PASSED = 64 << 10;
 
 export interface RegistryClientOptions {
   host: RegistryHost;
@@ -92,7 +89,7 @@ function reading({ send, read, pullScope }: Transport): Reading {
         ok: [200, 404],
         signal,
       });
-      discard(answer);
+      discard(answer, 'HEAD');
       if (answer.status === 404) return undefined;
       const digest = isDigest(reference) ? reference : answer.headers['docker-content-digest'];
       const mediaType = contentTypeOf(answer);
@@ -110,7 +107,7 @@ function reading({ send, read, pullScope }: Transport): Reading {
         ok: [200, 404],
         signal,
       });
-      discard(answer);
+      discard(answer, 'HEAD');
       return answer.status === 404 ? undefined : Number(answer.headers['content-length'] ?? 0);
     },
     async getBlob(repository, digest, { signal, from = 0 } = {}): Promise<BlobStream> {
@@ -327,12 +324,6 @@ function mediaTypeOf(answer: HttpResponse, bytes: Buffer): string {
 
 function contentTypeOf({ headers }: HttpResponse): string | undefined {
   return headers['content-type']?.replace(/;.*/, '').trim();
-}
-
-/** A short body goes by, so that the connection can be used again. */
-function discard({ body, headers }: HttpResponse): void {
-  if (Number(headers['content-length']) <= MAX_PASSED) body.resume();
-  else body.destroy();
 }
 
 function missing(answer: HttpResponse): undefined {

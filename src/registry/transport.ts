@@ -1,5 +1,6 @@
 import { SlipwayError } from '../errors/index.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/http-client.ts';
+import { speaksTls } from '../http/speaks-tls.ts';
 import { Authorizer } from './authorizer.ts';
 import { networkError, registryError } from './registry-error.ts';
 import { type RetrySettings, readBody, retrying } from './retrying.ts';
@@ -40,6 +41,15 @@ export interface TransportOptions {
 
 /** A token may end, and a second challenge ask for more than the first. */
 const MAX_CHALLENGES = 3;
+
+/** Bytes of a body that nobody wants, beyond which a new connection costs less. */
+const MAX_PASSED = 64 << 10;
+
+/** How long a server of this machine may take to show what it speaks. */
+const PROBE_MS = 2000;
+
+/** Names under which this machine is reached, and never through a proxy. */
+const OWN_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
 /**
  * The way to one host. Credentials and tokens go to this host's origin (and the token server that it names) and to no
@@ -85,7 +95,7 @@ export function openTransport(options: TransportOptions & { retry?: RetrySetting
           ? undefined
           : await authorizer.retry(challenge, { scopes, sent: authorization, signal });
       if (better === undefined) return answer;
-      answer.body.destroy();
+      discard(answer, method);
       authorization = better;
     }
   }
@@ -138,6 +148,12 @@ export function openTransport(options: TransportOptions & { retry?: RetrySetting
   };
 }
 
+/** A short body goes by, so that the connection can be used again. That of HEAD has no bytes, whatever length is told. */
+export function discard({ body, headers }: HttpResponse, method?: HttpRequest['method']): void {
+  if (method === 'HEAD' || Number(headers['content-length']) <= MAX_PASSED) body.resume();
+  else body.destroy();
+}
+
 function lengthOf(body: UploadBody | undefined): Record<string, string> {
   const size = Buffer.isBuffer(body) ? body.length : body?.size;
   return size === undefined ? {} : { 'content-length': String(size) };
@@ -155,7 +171,7 @@ function tooLarge(limit: number): SlipwayError {
 
 /**
  * Scheme, host and port. A host that needs no certificate is asked over TLS first, then in clear, as by Docker; nothing
- * secret is sent before that is settled.
+ * secret is sent before that is settled. One of this machine is looked at first, which is quicker.
  */
 async function originOf(
   host: RegistryHost,
@@ -166,6 +182,10 @@ async function originOf(
     `${scheme}://${host.host}${host.port === undefined ? '' : `:${host.port}`}`;
   const chosen = new URL(at(host.scheme)).origin;
   if (!host.insecure || host.scheme === 'http') return chosen;
+  if (OWN_HOSTS.includes(host.host)) {
+    const address = { host: host.host.replace(/^\[|\]$/g, ''), port: host.port ?? 443 };
+    if ((await speaksTls(address, PROBE_MS)) === false) return new URL(at('http')).origin;
+  }
   try {
     const answer = await http.request({ url: `${chosen}${host.pathPrefix}/v2/`, attempts: 1, signal });
     answer.body.destroy();

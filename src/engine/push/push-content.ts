@@ -1,13 +1,12 @@
 import { rmSync } from 'node:fs';
 import type { ExportRequest } from '../../execute/worker/export-operations.ts';
 import type { Written } from '../../execute/worker/write-export.ts';
-import { compressionOf } from '../../export/compress-layer.ts';
 import { layerForExport } from '../../export/image-source.ts';
 import { layoutImage } from '../../export/layout-documents.ts';
 import type { ImageEncoding } from '../../export/types.ts';
 import type { Document } from '../../image/build-manifest.ts';
 import { digestOf } from '../../image/digest.ts';
-import { DOCKER, layerMediaType, OCI } from '../../image/media-types.ts';
+import { compressionOf, DOCKER, layerMediaType, OCI } from '../../image/media-types.ts';
 import { parseManifest } from '../../image/parse-manifest.ts';
 import type { Descriptor, ImageAnnotations } from '../../image/types.ts';
 import type { MadeBlob, MakeOptions, PushLayer, PushRequest } from '../../registry/push/push-image.ts';

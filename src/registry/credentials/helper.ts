@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { SlipwayError } from '../../errors/index.ts';
 import type { Credential } from '../types.ts';
 
@@ -72,6 +71,7 @@ async function run(
 ): Promise<string | undefined> {
   // It comes from a file and becomes a program's name: a path in it would start something else.
   if (!/^[A-Za-z0-9._-]+$/.test(name)) throw failed(name, 'that is not the name of a helper');
+  const { spawn } = await import('node:child_process');
   const program = `docker-credential-${name}`;
   const child = spawn(program, [verb], { env, stdio: ['pipe', 'pipe', 'pipe'], ...(signal && { signal }) });
   const out: Buffer[] = [];

@@ -53,7 +53,11 @@ function textsOf(paths: Pick<ConfigPaths, 'registriesConf' | 'registriesConfD'>)
   return [...(main === undefined ? [] : [[...main] as [string, string]]), ...dropIns];
 }
 
+/** The tables that are read here, `registries` and `registry`, of which the usual files have none. */
+const NAMES_TABLE = /^\s*(?:\[+\s*["']?registr|["']?registr\w+["']?\s*(?:=\s*[[{]|\.))/m;
+
 async function readRules(file: string, text: string): Promise<RegistryRule[]> {
+  if (!NAMES_TABLE.test(text)) return [];
   const { parse } = await import('smol-toml');
   let root: Table;
   try {

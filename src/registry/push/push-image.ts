@@ -157,7 +157,13 @@ async function deliver(
     // What ends the sending for good ends the making too.
     const { descriptor, path } = await Promise.race([making, ahead.then(() => making)]);
     const { digest, size } = descriptor;
-    if (known?.digest !== digest && (await isThere(descriptor))) return descriptor;
+    if (known?.digest !== digest && (await isThere(descriptor))) {
+      stop.abort();
+      // Where all of it had been sent already, only this ends the upload.
+      const done = await ahead.catch(() => undefined);
+      if (done !== undefined) await endpoint.client.cancelUpload(done);
+      return descriptor;
+    }
     tell({ state: 'pushing', total: size });
     let upload = await ahead;
     if (upload !== undefined && began !== undefined) await endpoint.client.cancelUpload(began);
