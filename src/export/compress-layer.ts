@@ -74,10 +74,15 @@ async function compress(
         target.write(chunk);
       }
     };
-    const tar = readChunks(target.scratch, aborted);
     const { compression, level } = encoding;
-    if (compression === 'gzip') await take(parallelGzip(tar, level ?? GZIP_LEVEL));
-    else await pipeline(tar, zstdCompressor(level), take);
+    if (compression === 'gzip') {
+      // Used again: else there is a collection of garbage for every 15 MB.
+      const free: Buffer[] = [];
+      const tar = readChunks(target.scratch, aborted, (length) => free.pop() ?? Buffer.allocUnsafe(length));
+      await take(
+        parallelGzip(tar, level ?? GZIP_LEVEL, (chunk) => void (chunk.length === CHUNK && free.push(chunk))),
+      );
+    } else await pipeline(readChunks(target.scratch, aborted), zstdCompressor(level), take);
     const mediaType = layerMediaType(encoding.compression);
     return { mediaType, digest: `sha256:${hash.digest('hex')}`, size };
   } finally {

@@ -29,6 +29,7 @@ function packDirectory(layer: ExportLayer, sink: Sink, aborted: Aborted | undefi
   const { clampMtime, root, userxattr } = recipe;
   const { diffId, tarSize } = packLayer(layer.directory, sink, {
     packer: layer.packer,
+    digests: false,
     ...(below === undefined ? {} : { below }),
     ...(clampMtime === undefined ? {} : { clampMtime }),
     ...(root === undefined ? {} : { root }),
@@ -96,17 +97,25 @@ export function copyBlob(
   }
 }
 
-/** The content of a file in chunks of 1 MiB, each a buffer of its own. */
-export async function* readChunks(path: string, aborted?: Aborted): AsyncGenerator<Buffer> {
-  yield* readChunksSync(path, aborted);
+/** The content of a file in chunks of 1 MiB, each a buffer of its own unless `take` gives it one. */
+export async function* readChunks(
+  path: string,
+  aborted?: Aborted,
+  take?: (size: number) => Buffer,
+): AsyncGenerator<Buffer> {
+  yield* readChunksSync(path, aborted, take);
 }
 
-function* readChunksSync(path: string, aborted?: Aborted): Generator<Buffer> {
+function* readChunksSync(
+  path: string,
+  aborted?: Aborted,
+  take: (size: number) => Buffer = Buffer.allocUnsafe,
+): Generator<Buffer> {
   const fd = openSync(path, 'r');
   try {
     for (;;) {
       if (aborted?.() === true) throw new SlipwayError('canceled', 'canceled', { code: 'CANCELED' });
-      const buffer = Buffer.allocUnsafe(CHUNK);
+      const buffer = take(CHUNK);
       const count = readSync(fd, buffer, 0, CHUNK, null);
       if (count === 0) return;
       yield buffer.subarray(0, count);

@@ -22,12 +22,21 @@ const LEAST_OUTPUT = 64;
 /**
  * Compresses to one gzip member, chunks at the same time on all processors, as pigz does: each chunk knows the end of
  * the one before it, and ends at a byte. What cannot be compressed is stored: zlib would take as long for it as for
- * text. The bytes depend on the chunks and the level, not on the machine. Chunks must not change afterwards, and
- * should be large (1 MiB).
+ * text. The bytes depend on the chunks and the level, not on the machine. Chunks should be large (1 MiB), and must not
+ * change before `done` gets them.
  */
-export async function* parallelGzip(chunks: AsyncIterable<Buffer>, level: number): AsyncGenerator<Buffer> {
+export async function* parallelGzip(
+  chunks: AsyncIterable<Buffer>,
+  level: number,
+  done: (chunk: Buffer) => void = () => {},
+): AsyncGenerator<Buffer> {
   const most = Math.min(MOST, availableParallelism()) + 1;
-  const running: Promise<Buffer[]>[] = [];
+  const running: { chunk: Buffer; work: Promise<Buffer[]> }[] = [];
+  async function* first(): AsyncGenerator<Buffer> {
+    const { chunk, work } = running.shift()!;
+    yield* await work;
+    done(chunk);
+  }
   let before: Buffer = Buffer.alloc(0);
   let checksum = 0;
   let size = 0;
@@ -37,15 +46,15 @@ export async function* parallelGzip(chunks: AsyncIterable<Buffer>, level: number
       if (chunk.length === 0) continue;
       const work = compressChunk(chunk, before, level);
       work.catch(() => {});
-      running.push(work);
+      running.push({ chunk, work });
       checksum = crc32(chunk, checksum);
       size += chunk.length;
-      before = endOf(before, chunk, chunk.length);
-      if (running.length >= most) yield* await running.shift()!;
+      before = Buffer.from(endOf(before, chunk, chunk.length));
+      if (running.length >= most) yield* first();
     }
-    for (const work of running.splice(0)) yield* await work;
+    while (running.length > 0) yield* first();
   } finally {
-    await Promise.allSettled(running);
+    await Promise.allSettled(running.map(({ work }) => work));
   }
   const end = Buffer.alloc(8);
   end.writeUInt32LE(checksum >>> 0, 0);
@@ -67,8 +76,8 @@ async function compressChunk(chunk: Buffer, before: Buffer, level: number): Prom
           // Some 10 % faster than zlib's own 8, for 128 KiB more.
           memLevel: 9,
           finishFlush: constants.Z_SYNC_FLUSH,
-          // All at once: else each 16 KiB wait for a turn of this thread.
-          chunkSize: Math.max(LEAST_OUTPUT, bytes.length),
+          // Mostly all at once: else each 16 KiB wait for a turn of this thread.
+          chunkSize: Math.max(LEAST_OUTPUT, bytes.length >> 1),
           ...(dictionary.length > 0 && { dictionary }),
         }),
       ];

@@ -34,6 +34,8 @@ export interface PackOptions {
   statesBelow?: readonly HashState[];
   /** A directory of the archive that everything goes into; the end of the archive is then left to the caller. */
   inside?: BytePath;
+  /** False: nobody asks for the digests of the files, and entries have none. */
+  digests?: boolean;
   /** Puts states of the hash aside, for archives that begin like this one. */
   keepStates?: boolean;
 }

@@ -312,9 +312,10 @@ class Packer {
   }
 
   #content(entry: LayerEntry, fd: number, sha256: string | undefined): void {
-    const digest = this.#output.content(fd, entry.size, sha256);
+    const known = this.#options.digests === false ? '' : sha256;
+    const digest = this.#output.content(fd, entry.size, known);
     if (digest === undefined) throw layerChanged(entry.path);
-    entry.sha256 = digest;
+    if (digest !== '') entry.sha256 = digest;
     this.#size += entry.size;
   }
 }
