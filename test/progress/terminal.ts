@@ -100,6 +100,9 @@ export class Terminal {
         this.#row = Math.max(top, this.#row - Number(parameters));
         return;
       }
+      case 'B':
+        this.#row = Math.min(this.#lines.length - 1, this.#row + Number(parameters));
+        return;
       case 'K':
         row.wrapped = false;
         line.length = parameters === '2' ? 0 : Math.min(line.length, this.#column);
