@@ -19,8 +19,8 @@ export function pushLines(out: NodeJS.WriteStream): (event: PushEvent) => void {
   const onLayer = ({ index, state }: Extract<PushEvent, { type: 'layer' }>): void => {
     const layer = layers[index]!;
     const text = stateText(state);
-    if (text !== undefined) return say(layer, `${text} `);
-    if (!out.isTTY) return;
+    if (text !== undefined) say(layer, `${text} `);
+    if (text !== undefined || !out.isTTY) return;
     if (state.state === 'pushing') amounts[index] = { sent: amounts[index]?.sent ?? 0, total: state.total };
     else if (state.state !== 'sent') return;
     const amount = amounts[index];
