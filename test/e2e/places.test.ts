@@ -62,6 +62,7 @@ describeWith({ needs: [program('skopeo')] }, 'images of layouts and archives', (
     const images = new Set<string>();
     for (const name of names) images.add(await baseOf(name));
     expect(images.size).toBe(1);
+    expect(await build(`FROM docker://${BASE_IMAGE}\n`)).toBe('');
     // None of them has a name, and what is built on one is found again.
     expect(await store.ok(['images', '-q', 'made/image'])).toBe('');
     const log = async (): Promise<string> =>
