@@ -42,25 +42,29 @@ describeWith({ needs: [program('skopeo')] }, 'images of layouts and archives', (
     const { stderr, stdout, exitCode } = await store.run(args, { input: dockerfile });
     return exitCode === 0 ? stdout : stderr.slice(stderr.lastIndexOf('\nERROR: ') + 1);
   };
+  const images = new Set<string>();
   /** The id of the image that a Dockerfile of this line alone gives is that of the base. */
   const baseOf = async (name: string, ...flags: string[]): Promise<string> => {
     const file = join(store.root, '../iid');
     rmSync(file, { force: true });
     expect(await build(`FROM ${name}\n`, '--iidfile', file, ...flags)).toBe('');
     const image = readFileSync(file, 'utf8');
-    const [config, base] = await Promise.all(
-      [image, id].map((one) =>
-        store.ok(['image', 'inspect', '-f', '{{json .RootFS}} {{json .Config.Env}}', one]),
-      ),
-    );
-    expect(config).toBe(base);
+    // What is built on the same base without a step is the same image.
+    if (!images.has(image)) {
+      const [config, base] = await Promise.all(
+        [image, id].map((one) =>
+          store.ok(['image', 'inspect', '-f', '{{json .RootFS}} {{json .Config.Env}}', one]),
+        ),
+      );
+      expect(config).toBe(base);
+      images.add(image);
+    }
     return image;
   };
 
   test('FROM takes those of the build context, compressed or not, by tag or alone', async () => {
     const names = ['oci:link/out:one', 'oci-archive:a.tar.gz:one', 'docker-archive:d.tar.gz:made/image:1'];
-    const images = new Set<string>();
-    for (const name of names) images.add(await baseOf(name));
+    for (const name of names) await baseOf(name);
     expect(images.size).toBe(1);
     expect(await build(`FROM docker://${BASE_IMAGE}\n`)).toBe('');
     // None of them has a name, and what is built on one is found again.
