@@ -1,39 +1,56 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Where a fully cached build goes: its modules are loaded together, by one or two files, not by sixty. */
+const ENTRIES = ['src/cli/main.ts', 'src/execute/worker/main.ts', 'src/execute/worker/thread.ts'];
+
+/** Where a fully cached build goes. */
 const CACHED_BUILD = ['src/cli/commands/build.ts', 'src/context/directory-context.ts'];
 
-/** A push, most of which is what speaks with registries: pulls load it too. */
-const PUSH = ['src/cli/commands/push.ts', 'src/engine/push/push.ts'];
+/** What a build loads beyond that when a step runs. */
+const RUNNING_BUILD = [
+  'src/execute/worker-process.ts',
+  'src/record/step-listings.ts',
+  'src/engine/collect-when-due.ts',
+];
+
+/** Where the worker goes, also for its first RUN. */
+const WORKER = ['src/execute/worker/main.ts', 'src/runtime/select-runtime.ts'];
 
 /** An import that is carried out when the module is loaded: no type, no `await import()`. */
 const STATIC_IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^'"();]*?\sfrom\s+)?['"](\.[^'"]+)['"]/gm;
 
 /**
- * Groups of modules that are bundled into one file each. Loading a module takes a third of a millisecond whatever its
- * size, which in small files was half of the time of a cached build.
+ * Groups of modules that are bundled into one file each: what is loaded together lies together, and nothing else with
+ * it. Loading a file takes a third of a millisecond whatever its size, and each process loads what it shares with
+ * others; in small files that was half of the time of a cached build.
  */
 export function chunkGroups(root: string): { name: string; test: (id: string) => boolean }[] {
-  const entry = join(root, 'src/cli/main.ts');
+  const entries = new Set(ENTRIES.map((path) => join(root, path)));
   const main = staticClosure(root, ['src/cli/main.ts']);
-  const worker = staticClosure(root, ['src/execute/worker/main.ts']);
-  const build = [...staticClosure(root, CACHED_BUILD)].filter((id) => !main.has(id));
-  const common = new Set(build.filter((id) => worker.has(id)));
-  // Commands that only look into the store need no more of it.
-  const store = new Set(build.filter((id) => !common.has(id) && /\/src\/(?:store|image)\//.test(id)));
-  const rest = new Set(build.filter((id) => !common.has(id) && !store.has(id)));
-  const known = new Set([...main, ...worker, ...build]);
-  const push = new Set([...staticClosure(root, PUSH)].filter((id) => !known.has(id)));
-  return [
-    // The entry itself does something when it is loaded: no worker may find it beside what it shares with it.
-    { name: 'start', test: (id) => main.has(id) && !worker.has(id) && id !== entry },
-    { name: 'base', test: (id) => main.has(id) && worker.has(id) },
-    { name: 'common', test: (id) => common.has(id) || id.includes('rolldown/runtime') },
-    { name: 'store', test: (id) => store.has(id) },
-    { name: 'build', test: (id) => rest.has(id) },
-    { name: 'push', test: (id) => push.has(id) },
-  ];
+  const build = staticClosure(root, CACHED_BUILD);
+  const running = staticClosure(root, RUNNING_BUILD);
+  const worker = staticClosure(root, WORKER);
+  const thread = staticClosure(root, ['src/execute/worker/thread.ts']);
+  const below = (id: string): boolean => worker.has(id) || thread.has(id);
+  const groupOf = (id: string): string | undefined => {
+    // An entry does something when it is loaded, and the worker's ends with its work: nobody else may wait for that.
+    if (entries.has(id)) return undefined;
+    if (main.has(id)) return below(id) ? 'base' : 'start';
+    if (build.has(id)) {
+      if (below(id)) return 'common';
+      // Commands that only look into the store need no more of it.
+      return /\/src\/(?:store|image)\//.test(id) ? 'store' : 'build';
+    }
+    if (worker.has(id)) return thread.has(id) ? 'layers' : running.has(id) ? 'protocol' : 'worker';
+    return running.has(id) || /\/node_modules\/(?:p-queue|p-timeout|eventemitter3)\//.test(id)
+      ? 'running'
+      : undefined;
+  };
+  const names = ['start', 'base', 'common', 'store', 'build', 'protocol', 'layers', 'worker', 'running'];
+  return names.map((name) => ({
+    name,
+    test: (id) => groupOf(id) === name || (name === 'base' && id.includes('rolldown/runtime')),
+  }));
 }
 
 /** Absolute paths of modules and of everything that they import statically. */

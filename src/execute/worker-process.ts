@@ -1,6 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { SlipwayError } from '../errors/index.ts';
@@ -133,6 +135,9 @@ function workerEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   for (const name of ['HOME', 'TMPDIR', 'LANG', 'NODE_COMPILE_CACHE', 'NODE_DISABLE_COMPILE_CACHE']) {
     if (env[name] !== undefined) kept[name] = env[name];
   }
+  // The code that V8 keeps for this process; below it there is a folder for each set of flags.
+  const cache = getCompileCacheDir();
+  if (cache !== undefined) kept.NODE_COMPILE_CACHE ??= dirname(cache);
   return kept;
 }
 
