@@ -17,8 +17,9 @@ export const copyTree: Bench = {
     const context = join(shared, 'copy-tree');
     writeTree(context);
     writeFileSync(join(context, 'Dockerfile'), DOCKERFILE);
-    runProgram(['sh', '-c', 'git init -q . && git add -A'], { cwd: context });
-    writeFileSync(join(context, '.dockerignore'), '.git\n');
+    // Beside the tree: what copies or packs it must not meet it.
+    const git = { cwd: context, env: { ...process.env, GIT_DIR: `${context}.git`, GIT_WORK_TREE: context } };
+    runProgram(['sh', '-c', 'git init -q && git add -A'], git);
     let edition = 0;
     const changeOne = () => writeFileSync(join(context, 'd7', 'f7'), `edition ${++edition}\n`);
     const candidates: Candidate[] = [];
@@ -34,12 +35,12 @@ export const copyTree: Bench = {
     if (!('missing' in docker))
       add('docker build', [...docker.command, 'build', '--network=host'], docker.env);
     candidates.push(
-      { name: 'git status', run: () => runProgram(['git', 'status', '--porcelain'], { cwd: context }) },
+      { name: 'git status', run: () => runProgram(['git', 'status', '--porcelain'], git) },
       { name: 'lstat of every name', run: () => walk(context) },
       { name: 'walk and hash', run: () => hashContext(context) },
       {
         name: 'tar | sha256sum',
-        run: () => runProgram(['sh', '-c', 'tar -cf - --exclude=.git . | sha256sum'], { cwd: context }),
+        run: () => runProgram(['sh', '-c', 'tar -cf - . | sha256sum'], { cwd: context }),
       },
       ...firstBuild({ context, memory, slipway }),
     );
@@ -73,7 +74,6 @@ function firstBuild({
       // Another destination makes a step of its own, and the index of the context is forgotten.
       prepare: () => {
         writeFileSync(dockerfile, `FROM ${BASE_IMAGE}\nCOPY . /first-${edition++}\n`);
-        writeFileSync(`${dockerfile}.dockerignore`, '.git\n');
         rmSync(join(memory, 'store/contexts'), { recursive: true, force: true });
         mkdirSync(join(memory, 'store/contexts'));
       },
@@ -91,7 +91,7 @@ function walk(directory: string): void {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     const path = join(directory, entry.name);
     lstatSync(path, { bigint: true });
-    if (entry.isDirectory() && entry.name !== '.git') walk(path);
+    if (entry.isDirectory()) walk(path);
   }
 }
 
