@@ -16,7 +16,7 @@ export const push: Bench = {
     const missing: Report['missing'] = ['docker-registry', 'skopeo']
       .filter((name) => findProgram(name) === undefined)
       .map((name) => ({ name, reason: 'it is not installed' }));
-    const title = `Push of ${IMAGE_TEXT}, to a registry on this machine; gzip, ours at level 4, the others at theirs`;
+    const title = `Push of ${IMAGE_TEXT}, to a registry on this machine; gzip, ours at level 1, the others at theirs`;
     if (missing.length > 0) return { title, values: [], bounds: [], missing };
     await using registry = await startRegistry(join(environment.memory, 'push-registry'));
     const name = `${registry.host}/slipway-bench/push:1`;

@@ -30,7 +30,7 @@ export interface PushContentOptions {
   /** The manifest that the image came with. It goes back as it is where its blobs are what is here. */
   manifest?: Buffer | undefined;
   annotations?: ImageAnnotations | undefined;
-  /** Default: gzip at level 4, OCI's media types. */
+  /** Default: gzip at level 1, OCI's media types. */
   encoding?: ImageEncoding | undefined;
   /** Domain of the registry. */
   registry: string;
