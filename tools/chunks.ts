@@ -4,7 +4,11 @@ import { dirname, join } from 'node:path';
 const ENTRIES = ['src/cli/main.ts', 'src/execute/worker/main.ts', 'src/execute/worker/thread.ts'];
 
 /** Where a fully cached build goes. */
-const CACHED_BUILD = ['src/cli/commands/build.ts', 'src/context/directory-context.ts'];
+const CACHED_BUILD = [
+  'src/cli/commands/build.ts',
+  'src/cli/commands/build-run.ts',
+  'src/context/directory-context.ts',
+];
 
 /** What a build loads beyond that when a step runs. */
 const RUNNING_BUILD = [

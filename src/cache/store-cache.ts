@@ -16,7 +16,7 @@ import { lastCost, putCost } from '../store/step-costs.ts';
 import { getStep, hasDefinition, putStep, stepsByParent, touchSteps } from '../store/steps.ts';
 import type { Store } from '../store/store.ts';
 import { bootId } from '../sys/process-identity.ts';
-import type { CacheBackend, StoredLayer } from './cache-backend.ts';
+import type { CacheBackend, StepRecord, StoredLayer } from './cache-backend.ts';
 import type { KeyParts } from './keys.ts';
 import { readableParts } from './readable-parts.ts';
 
@@ -57,19 +57,18 @@ export function storeCache({ store, buildId, lease }: StoreCacheOptions): StoreC
     return { stack: record.stack, diffId: record.diffId, size: record.size };
   };
 
+  const find = (key: string): StepRecord | undefined => {
+    const record = getStep(store, key);
+    const layer = record?.layer === undefined ? undefined : layerById(store, record.layer);
+    if (!record || !layer || !isTrusted(layer, bootId())) return undefined;
+    keys.add(key);
+    const { created, durationMs, buildId } = record;
+    return { layer: stored(layer), created, durationMs, buildId };
+  };
+
   return {
-    lookup: (key) => {
-      const record = getStep(store, key);
-      const layer = record?.layer === undefined ? undefined : layerById(store, record.layer);
-      if (!record || !layer || !isTrusted(layer, bootId())) return undefined;
-      keys.add(key);
-      return {
-        layer: stored(layer),
-        created: record.created,
-        durationMs: record.durationMs,
-        buildId: record.buildId,
-      };
-    },
+    // Where it is held at once, nobody may remove it between the two.
+    lookup: (key) => (holding ? store.database.transaction(() => find(key)) : find(key)),
     hasDefinition: (definition) => hasDefinition(store, definition),
     record: (step) => {
       const layer = layerByDiffId(store, step.diffId);

@@ -8,7 +8,7 @@ import { registerLoaded } from '../export/register.ts';
 import { normalizeReference } from '../image/reference.ts';
 import { parseTransport } from '../image/transport.ts';
 import type { Digest, Platform } from '../image/types.ts';
-import { allocateLayer, holdLayers, layerByDiffId } from '../store/layers.ts';
+import { allocateLayer, holdLayerByDiffId } from '../store/layers.ts';
 import { type StoreOptions, withSession } from './with-session.ts';
 
 export interface LoadOptions extends StoreOptions {
@@ -43,11 +43,8 @@ export function load(options: LoadOptions): Promise<Loaded[]> {
   return withSession({ ...options, inheritStdio: input === undefined }, async (store, session) => {
     const lease = session.lease();
     const choose = (diffId: Digest): { present: string[] } | { id: string } => {
-      const known = layerByDiffId(store, diffId);
-      // One that does not fit everywhere gives way to the one that comes.
-      if (known?.fits !== undefined || !known) return { id: allocateLayer(store, lease) };
-      holdLayers(store, lease, [known.id]);
-      return { present: known.stack };
+      const known = holdLayerByDiffId(store, lease, diffId, { anywhere: true });
+      return known === undefined ? { id: allocateLayer(store, lease) } : { present: known.stack };
     };
     const { client } = await session.worker();
     const loaded = await client.call<LoadedArchive>(

@@ -226,6 +226,24 @@ export function holdLayers(store: Store, lease: LeaseId, ids: readonly LayerId[]
   });
 }
 
+/**
+ * The ready layer with this digest, kept for as long as the lease lives: nobody can remove it between the two. None where
+ * it does not fit everywhere and `anywhere` is asked for: such a one gives way to the one that comes.
+ */
+export function holdLayerByDiffId(
+  store: Store,
+  lease: LeaseId,
+  diffId: Digest,
+  { anywhere = false } = {},
+): LayerRecord | undefined {
+  return store.database.transaction(() => {
+    const layer = layerByDiffId(store, diffId);
+    if (layer === undefined || (anywhere && layer.fits !== undefined)) return undefined;
+    holdLayers(store, lease, [layer.id]);
+    return layer;
+  });
+}
+
 /** Keeps all layers that there are now for as long as the lease lives. */
 export function holdAllLayers(store: Store, lease: LeaseId): void {
   store.database.run(

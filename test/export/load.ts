@@ -1,6 +1,6 @@
 import { type LoadRequest, loadArchive } from '../../src/export/load.ts';
 import { registerLoaded } from '../../src/export/register.ts';
-import { abandonLayer, allocateLayer, holdLayers, layerByDiffId } from '../../src/store/layers.ts';
+import { abandonLayer, allocateLayer, holdLayerByDiffId } from '../../src/store/layers.ts';
 import type { LeaseId } from '../../src/store/layout.ts';
 import type { Store } from '../../src/store/store.ts';
 
@@ -13,11 +13,8 @@ export async function load(
   const handedOut: string[] = [];
   try {
     const loaded = await loadArchive({ ...request, root: store.root, lease }, async (diffId) => {
-      const present = layerByDiffId(store, diffId);
-      if (present !== undefined) {
-        holdLayers(store, lease, [present.id]);
-        return { present: present.stack };
-      }
+      const present = holdLayerByDiffId(store, lease, diffId);
+      if (present !== undefined) return { present: present.stack };
       const id = allocateLayer(store, lease);
       handedOut.push(id);
       return { id };

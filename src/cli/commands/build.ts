@@ -18,7 +18,6 @@ import { parseSecrets } from '../secret-spec.ts';
 import { parseSsh } from '../ssh-spec.ts';
 import { buildFlags } from './build-flags.ts';
 import { imageOptions } from './build-image-flags.ts';
-import { runBuild } from './build-run.ts';
 import { stepSettings } from './build-step-flags.ts';
 import { isExplainFormat, unknownFormat } from './explain-format.ts';
 
@@ -29,6 +28,7 @@ export const build = defineCommand({
   args: { least: 1, most: 1 },
   async run(context, line) {
     const request = buildRequest(line, line.args[0]!, context.env);
+    const { runBuild } = await import('./build-run.ts');
     return runBuild(request, context);
   },
 });

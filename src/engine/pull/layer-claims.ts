@@ -49,7 +49,7 @@ export async function claimLayers(
 }
 
 /** One that does not fit everywhere gives way to the one that comes. */
-export function isHere(store: Store, diffId: Digest): boolean {
+function isHere(store: Store, diffId: Digest): boolean {
   const known = layerByDiffId(store, diffId);
   return known !== undefined && known.fits === undefined;
 }

@@ -8,12 +8,12 @@ import type { Descriptor, Digest } from '../../image/types.ts';
 import { type BlobSource, fetchBlob } from '../../registry/fetch-blob.ts';
 import { retrySettings } from '../../registry/open-pool.ts';
 import type { RemoteImage } from '../../registry/resolve-image.ts';
-import { abandonLayer, allocateLayer, holdLayers, layerByDiffId } from '../../store/layers.ts';
+import { abandonLayer, allocateLayer, holdLayerByDiffId } from '../../store/layers.ts';
 import { type LayerId, temporaryPath } from '../../store/layout.ts';
 import type { Store } from '../../store/store.ts';
 import type { StoreSession } from '../session.ts';
 import { ArrivingBlob } from './arriving-blob.ts';
-import { claimLayers, isHere } from './layer-claims.ts';
+import { claimLayers } from './layer-claims.ts';
 
 /** What happens to a layer while an image is pulled, in Docker's steps. `digest` is its blob's. */
 export interface LayerProgress {
@@ -173,11 +173,8 @@ function planLayers(
     const again = first.get(diffId);
     if (again !== undefined) return { blob, layer: { diffId, again } };
     first.set(diffId, index);
-    const known = layerByDiffId(store, diffId);
-    if (known !== undefined && isHere(store, diffId)) {
-      holdLayers(store, lease, [known.id]);
-      return { blob, layer: { diffId, present: known.stack } };
-    }
+    const known = holdLayerByDiffId(store, lease, diffId, { anywhere: true });
+    if (known !== undefined) return { blob, layer: { diffId, present: known.stack } };
     const id = allocateLayer(store, lease);
     const path = temporaryPath(store.root, lease, `pull-${id}`);
     const { digest, size } = descriptor;

@@ -7,7 +7,7 @@ import type { Descriptor, Digest } from '../../image/types.ts';
 import { fetchBlob } from '../../registry/fetch-blob.ts';
 import { retrySettings } from '../../registry/open-pool.ts';
 import type { PushLayer } from '../../registry/push/push-image.ts';
-import { holdLayers, layerByDiffId } from '../../store/layers.ts';
+import { holdLayerByDiffId } from '../../store/layers.ts';
 import { temporaryPath } from '../../store/layout.ts';
 import type { Store } from '../../store/store.ts';
 import { inFamily, pushLayer } from '../push/push-content.ts';
@@ -76,11 +76,8 @@ export function cacheContent(request: CacheContentRequest): CacheContent {
 
 function blobOf(diffId: Digest, request: CacheContentRequest): PushLayer | undefined {
   const { store, session, options } = request;
-  const layer = layerByDiffId(store, diffId);
-  if (layer !== undefined) {
-    holdLayers(store, session.lease(), [layer.id]);
-    return pushLayer(layer, encodingOf(options), request);
-  }
+  const layer = holdLayerByDiffId(store, session.lease(), diffId);
+  if (layer !== undefined) return pushLayer(layer, encodingOf(options), request);
   const cached = request.imported(diffId);
   return cached && passedOn(diffId, cached, request);
 }
