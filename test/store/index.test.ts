@@ -13,6 +13,7 @@ import {
   abandonLayer,
   allocateLayer,
   completeLayer,
+  holdLayerByDiffId,
   holdLayers,
   layerByDiffId,
   layersForChain,
@@ -116,7 +117,8 @@ describe('layers', () => {
     makeImage(store, [a!], { tags: ['docker.io/library/x:1'] });
     step(store, 'k1', b);
     const other = startLease(store);
-    holdLayers(store, other, [c!.id]);
+    expect(holdLayerByDiffId(store, other, c!.diffId)?.id).toBe(c!.id);
+    expect(holdLayerByDiffId(store, other, GHOST)).toBeUndefined();
     endLease(store, lease);
     expect(sweep(store)).toEqual([`layers/${d!.id}`]);
     endLease(store, other);
