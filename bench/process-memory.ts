@@ -14,7 +14,10 @@ export async function peakMemory(command: readonly string[]): Promise<number> {
   const child = spawn(file!, args, { stdio: 'ignore' });
   const peaks = new Map<number, number>();
   const timer = setInterval(() => {
+    const own = commandOf(child.pid!);
     for (const pid of familyOf(child.pid!)) {
+      // Forked and not yet another program: what it holds is counted already.
+      if (pid !== child.pid && commandOf(pid) === own) continue;
       const peak = peakOf(pid);
       if (peak !== undefined) peaks.set(pid, Math.max(peak, peaks.get(pid) ?? 0));
     }
@@ -45,6 +48,14 @@ function familyOf(root: number): number[] {
 function parentOf(pid: number): number | undefined {
   const ppid = field(pid, 'PPid');
   return ppid === undefined ? undefined : Number(ppid);
+}
+
+function commandOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return undefined;
+  }
 }
 
 /** Kibibytes; undefined for what is not Node. */
