@@ -36,7 +36,10 @@ async function bundle(out: string): Promise<void> {
     dir: out,
     format: 'esm',
     minify: 'dce-only',
-    codeSplitting: { includeDependenciesRecursively: false, groups: chunkGroups(ROOT) },
+    codeSplitting: {
+      includeDependenciesRecursively: false,
+      groups: chunkGroups(ROOT, Object.values(ENTRIES)),
+    },
     entryFileNames: '[name].js',
     chunkFileNames: 'chunk-[name]-[hash].js',
     plugins: [{ name: 'take-builtins', renderChunk: takeBuiltins }],

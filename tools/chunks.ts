@@ -1,8 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-const ENTRIES = ['src/cli/main.ts', 'src/execute/worker/main.ts', 'src/execute/worker/thread.ts'];
-
 /** Where a fully cached build goes. */
 const CACHED_BUILD = [
   'src/cli/commands/build.ts',
@@ -24,12 +22,15 @@ const WORKER = ['src/execute/worker/main.ts', 'src/runtime/select-runtime.ts'];
 const STATIC_IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^'"();]*?\sfrom\s+)?['"](\.[^'"]+)['"]/gm;
 
 /**
- * Groups of modules that are bundled into one file each: what is loaded together lies together, and nothing else with
+ * Groups of modules, but for the entries, that are bundled into one file each: what is loaded together lies together, and nothing else with
  * it. Loading a file takes a third of a millisecond whatever its size, and each process loads what it shares with
  * others; in small files that was half of the time of a cached build.
  */
-export function chunkGroups(root: string): { name: string; test: (id: string) => boolean }[] {
-  const entries = new Set(ENTRIES.map((path) => join(root, path)));
+export function chunkGroups(
+  root: string,
+  entryPaths: readonly string[],
+): { name: string; test: (id: string) => boolean }[] {
+  const entries = new Set(entryPaths.map((path) => join(root, path)));
   const main = staticClosure(root, ['src/cli/main.ts']);
   const build = staticClosure(root, CACHED_BUILD);
   const running = staticClosure(root, RUNNING_BUILD);
@@ -53,7 +54,7 @@ export function chunkGroups(root: string): { name: string; test: (id: string) =>
   const names = ['start', 'base', 'common', 'store', 'build', 'protocol', 'layers', 'worker', 'running'];
   return names.map((name) => ({
     name,
-    test: (id) => groupOf(id) === name || (name === 'base' && id.includes('rolldown/runtime')),
+    test: (id) => groupOf(id) === name,
   }));
 }
 
