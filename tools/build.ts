@@ -14,6 +14,7 @@ const ENTRIES: Record<string, string> = {
   main: 'src/cli/main.ts',
   worker: 'src/execute/worker/main.ts',
   thread: 'src/execute/worker/thread.ts',
+  'hash-thread-main': 'src/execute/worker/hash-thread-main.ts',
 };
 
 /** Bundles the command into `out`: one chunk per dynamic import; Node's own modules and koffi's addon stay outside. */

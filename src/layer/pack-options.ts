@@ -1,5 +1,6 @@
 import type { BytePath } from '../sys/bytes.ts';
 import type { Aborted } from './abort.ts';
+import type { ArchiveHash } from './archive-hash.ts';
 import type { HashState } from './hash-states.ts';
 import type { LayerDigest, LayerEntry, Overrides } from './types.ts';
 
@@ -38,6 +39,8 @@ export interface PackOptions {
   digests?: boolean;
   /** Puts states of the hash aside, for archives that begin like this one. */
   keepStates?: boolean;
+  /** What hashes; by default this thread. */
+  hash?: ArchiveHash;
 }
 
 /** What came of it. */

@@ -2,13 +2,13 @@ import { closeSync, constants, openSync, readdirSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { type BytePath, bytesOf, fsPath, textOf } from '../sys/bytes.ts';
 import { loadSys } from '../sys/linux.ts';
-import { openResumableSha256, type ResumableSha256 } from '../sys/resumable-sha256.ts';
 import { throwIfAborted } from './abort.ts';
+import { hashPieces } from './hash-pieces.ts';
 import { type HashState, STATE_DISTANCE } from './hash-states.ts';
 import { ListingIndex } from './listing-index.ts';
 import { type DiskNode, NodeReader } from './node-reader.ts';
 import type { PackOptions, PackResult } from './pack-options.ts';
-import { PackOutput, type PackSink } from './pack-output.ts';
+import { EMPTY_SHA256, PackOutput, type PackSink } from './pack-output.ts';
 import { joinPath } from './paths.ts';
 import { sameEntry } from './same-entry.ts';
 import { endOfArchive } from './tar-write.ts';
@@ -17,6 +17,9 @@ import { markPath, OPAQUE_MARK, WHITEOUT_PREFIX } from './whiteout.ts';
 
 /** Format of the archives written here. The same directory and version give the same bytes, for ever. */
 export const PACKER_VERSION = 1;
+
+/** Stands for a state until the end. */
+const NO_STATE = Buffer.alloc(0);
 
 /** Entries that are as in the archive below so far: they are packed only once it shows where that ends. */
 interface Shared {
@@ -75,7 +78,9 @@ class Packer {
   /** First name of each inode that has several. */
   readonly #firstNames = new Map<string, LayerEntry>();
   readonly #states: HashState[] = [];
-  readonly #resumable: ResumableSha256 | undefined;
+  readonly #keepsStates: boolean;
+  /** Files whose digests come at the end. */
+  readonly #digested: LayerEntry[] = [];
   #shared: Shared | undefined;
   #size = 0;
 
@@ -83,8 +88,9 @@ class Packer {
     this.#base = bytesOf(dir);
     this.#stack = [this.#base, ...(options.below ?? []).toReversed().map(bytesOf)];
     this.#options = options;
-    this.#resumable = options.keepStates && sink === undefined ? openResumableSha256() : undefined;
-    this.#output = new PackOutput(sink, options.aborted, this.#resumable);
+    const hash = options.hash ?? hashPieces(options.keepStates ?? false);
+    this.#keepsStates = (options.keepStates ?? false) && hash.keepsStates;
+    this.#output = new PackOutput(sink, options.aborted, hash);
     this.#reader = new NodeReader(loadSys(), options.userxattr ?? false);
     this.#clampNs =
       options.clampMtime === undefined ? undefined : BigInt(options.clampMtime) * 1_000_000_000n;
@@ -92,7 +98,7 @@ class Packer {
     if (listing === undefined || listing.hasAnyLinks) return;
     this.#listing = listing;
     const { statesBelow: states } = options;
-    if (states !== undefined && this.#resumable !== undefined)
+    if (states !== undefined && this.#keepsStates)
       this.#shared = { states, passed: 0, since: [] };
   }
 
@@ -101,9 +107,16 @@ class Packer {
     this.#directory('', this.#stack);
     this.#diverge();
     if (this.#options.inside === undefined) this.#output.bytes(endOfArchive);
-    const { diffId, tarSize } = this.#output.finish();
-    const [entries, states] = [this.#entries, this.#states];
-    return { diffId, tarSize, size: this.#size, packer: PACKER_VERSION, entries, states };
+    const { archive, size: tarSize, files, states } = this.#output.finish();
+    for (const [at, entry] of this.#digested.entries()) entry.sha256 = files[at]!;
+    return {
+      diffId: `sha256:${archive}`,
+      tarSize,
+      size: this.#size,
+      packer: PACKER_VERSION,
+      entries: this.#entries,
+      states: this.#withStates(states),
+    };
   }
 
   #root(): void {
@@ -200,7 +213,6 @@ class Packer {
     const { states, passed, since } = shared;
     const from = states[passed - 1];
     if (from !== undefined) {
-      this.#resumable!.resume(from.state, from.offset);
       this.#output.resumeAt(from);
       this.#size = from.size;
       this.#states.push(...states.slice(0, passed));
@@ -212,9 +224,14 @@ class Packer {
   #keepState(): void {
     const { offset } = this.#output;
     if (offset - (this.#states.at(-1)?.offset ?? 0) < STATE_DISTANCE) return;
-    this.#output.settle();
-    const state = this.#resumable!.state();
-    this.#states.push({ entry: this.#entries.length, offset, size: this.#size, state });
+    this.#output.keepState();
+    this.#states.push({ entry: this.#entries.length, offset, size: this.#size, state: NO_STATE });
+  }
+
+  /** Those that were taken over have theirs. */
+  #withStates(kept: readonly Buffer[]): HashState[] {
+    const before = this.#states.length - kept.length;
+    return this.#states.map((each, at) => (at < before ? each : { ...each, state: kept[at - before]! }));
   }
 
   get #bottom(): BytePath {
@@ -268,7 +285,7 @@ class Packer {
 
   #write(entry: LayerEntry, fd = -1, sha256?: string): void {
     if (this.#isShared(entry, this.#base)) return;
-    if (this.#resumable !== undefined) this.#keepState();
+    if (this.#keepsStates) this.#keepState();
     this.#entries.push(entry);
     const { type, mode, uid, gid, size, mtimeNs, link, major, minor, xattrs } = entry;
     const path = this.#placed(entry.path);
@@ -312,10 +329,12 @@ class Packer {
   }
 
   #content(entry: LayerEntry, fd: number, sha256: string | undefined): void {
-    const known = this.#options.digests === false ? '' : sha256;
-    const digest = this.#output.content(fd, entry.size, known);
-    if (digest === undefined) throw layerChanged(entry.path);
-    if (digest !== '') entry.sha256 = digest;
+    const isDigested = this.#options.digests !== false;
+    if (isDigested && entry.size === 0) entry.sha256 = EMPTY_SHA256;
+    else if (isDigested && sha256 !== undefined) entry.sha256 = sha256;
+    else if (isDigested) this.#digested.push(entry);
+    if (entry.size > 0 && !this.#output.content(fd, entry.size, isDigested && sha256 === undefined))
+      throw layerChanged(entry.path);
     this.#size += entry.size;
   }
 }

@@ -6,19 +6,20 @@ const second = 1_000_000_000n;
 /** Records of a PAX extended header in their order: keys with one code unit per byte, values raw. */
 export type PaxRecords = [key: string, value: Buffer][];
 
-/** `length key=value\n`, where the length counts itself, for each record. POSIX.1-2001, pax Extended Header. */
-export function encodePax(records: PaxRecords): Buffer {
-  const parts: Buffer[] = [];
+/**
+ * `length key=value\n`, where the length counts itself, for each record. POSIX.1-2001, pax Extended Header. Keys,
+ * values and the result have one code unit per byte.
+ */
+export function encodePax(records: readonly (readonly [key: string, value: string])[]): string {
+  let body = '';
   for (const [key, value] of records) {
     const rest = key.length + value.length + 3;
     let length = rest + String(rest).length;
     if (rest + String(length).length > length) length = rest + String(length).length;
-    parts.push(Buffer.from(`${length} ${key}=`, 'latin1'), value, newline);
+    body += `${length} ${key}=${value}\n`;
   }
-  return Buffer.concat(parts);
+  return body;
 }
-
-const newline = Buffer.from('\n');
 
 /** Splits the body of an extended header. Throws `invalid` (`TAR_PAX`) if it is not made as it must be. */
 export function decodePax(body: Buffer): PaxRecords {

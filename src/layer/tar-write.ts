@@ -1,11 +1,13 @@
-import { bufferOf, isAscii } from '../sys/bytes.ts';
+import { isAscii } from '../sys/bytes.ts';
 import { BLOCK, paddingOf, type TarHeader, type TarType } from './tar-format.ts';
 import { octalLimit, writeOctal } from './tar-number.ts';
-import { encodePax, encodeXattrKey, formatPaxTime, type PaxRecords } from './tar-pax.ts';
+import { encodePax, encodeXattrKey, formatPaxTime } from './tar-pax.ts';
 
 const second = 1_000_000_000n;
 const maximumId = octalLimit(8);
 const maximumLong = octalLimit(12);
+/** Nanoseconds: up to here whole seconds fit the field. */
+const maximumTime = (BigInt(maximumLong) + 1n) * second - 1n;
 
 const typeFlag: Record<TarType, number> = {
   file: 48,
@@ -28,70 +30,61 @@ export const endOfArchive = Buffer.alloc(2 * BLOCK);
  * A directory's path must end in a slash. Content and its padding to a block are the caller's.
  */
 export function encodeTarHeader(header: TarHeader): Buffer {
-  const records = paxRecords(header);
-  if (records === undefined) {
-    const block = Buffer.allocUnsafe(BLOCK);
-    writeUstar(block, 0, header, typeFlag[header.type]);
-    return block;
-  }
-  const body = encodePax(records);
-  const total = BLOCK + body.length + paddingOf(body.length) + BLOCK;
-  const blocks = Buffer.alloc(total);
-  const slash = header.path.lastIndexOf('/', header.path.length - 2);
-  const name = `PaxHeaders.0/${header.path.slice(slash + 1)}`.slice(0, 99);
-  writeUstar(
-    blocks,
-    0,
-    { path: name, type: 'file', mode: 0o644, uid: 0, gid: 0, size: body.length, mtimeNs: 0n },
-    120,
-  );
-  body.copy(blocks, BLOCK);
-  writeUstar(blocks, total - BLOCK, header, typeFlag[header.type]);
+  const extension = extensionOf(header);
+  const blocks = Buffer.allocUnsafe(lengthOf(extension));
+  writeBlocks(blocks, 0, header, extension);
   return blocks;
 }
 
 /**
- * Writes the header into `target` at `offset` if it is one plain block, and says so; false (and nothing written)
- * if it needs an extended header. Saves the packer an allocation per file.
+ * Writes the same into `target` at `offset`, if it ends at `limit` or before. Returns its length, or 0 when there is
+ * no room. Saves the packer the buffers.
  */
-export function writePlainHeader(target: Buffer, offset: number, header: TarHeader): boolean {
-  if (paxRecords(header) !== undefined) return false;
-  writeUstar(target, offset, header, typeFlag[header.type]);
-  return true;
+export function writeTarHeader(target: Buffer, offset: number, limit: number, header: TarHeader): number {
+  const extension = extensionOf(header);
+  const length = lengthOf(extension);
+  if (offset + length > limit) return 0;
+  writeBlocks(target, offset, header, extension);
+  return length;
 }
 
-/** What ustar cannot hold, sorted by key; undefined when it holds everything. */
-function paxRecords(header: TarHeader): PaxRecords | undefined {
+/** Of the header blocks. */
+function lengthOf(extension: string): number {
+  const { length } = extension;
+  return length === 0 ? BLOCK : BLOCK + length + paddingOf(length) + BLOCK;
+}
+
+function writeBlocks(target: Buffer, offset: number, header: TarHeader, extension: string): void {
+  const { length } = extension;
+  let at = offset;
+  if (length > 0) {
+    const slash = header.path.lastIndexOf('/', header.path.length - 2);
+    const path = `PaxHeaders.0/${header.path.slice(slash + 1)}`.slice(0, 99);
+    writeUstar(target, at, { path, type: 'file', mode: 0o644, uid: 0, gid: 0, size: length, mtimeNs: 0n }, 120);
+    at += BLOCK;
+    target.write(extension, at, 'latin1');
+    target.fill(0, at + length, at + length + paddingOf(length));
+    at += length + paddingOf(length);
+  }
+  writeUstar(target, at, header, typeFlag[header.type]);
+}
+
+/** Body of the extended header: what ustar cannot hold, sorted by key; empty when it holds everything. */
+function extensionOf(header: TarHeader): string {
   const { path, link, uid, gid, size, mtimeNs, xattrs } = header;
-  const plain =
-    path.length <= 100 &&
-    uid <= maximumId &&
-    gid <= maximumId &&
-    size <= maximumLong &&
-    mtimeNs >= 0n &&
-    mtimeNs % second === 0n &&
-    mtimeNs / second <= BigInt(maximumLong) &&
-    (xattrs === undefined || xattrs.size === 0) &&
-    (link === undefined || (link.length <= 100 && isAscii(link))) &&
-    isAscii(path);
-  if (plain) return undefined;
-  const records: PaxRecords = [];
-  const text = (key: string, value: string) => records.push([key, Buffer.from(value, 'latin1')]);
+  const records: [key: string, value: string][] = [];
   if (xattrs !== undefined) {
-    for (const [name, value] of xattrs) records.push([encodeXattrKey(name), value]);
+    for (const [name, value] of xattrs) records.push([encodeXattrKey(name), value.toString('latin1')]);
   }
-  if (gid > maximumId) text('gid', String(gid));
-  if (link !== undefined && (link.length > 100 || !isAscii(link))) text('linkpath', link);
-  const seconds = mtimeNs / second;
-  if (mtimeNs < 0n || mtimeNs % second !== 0n || seconds > BigInt(maximumLong)) {
-    text('mtime', formatPaxTime(mtimeNs));
-  }
-  if (!isAscii(path) || (path.length > 100 && splitPath(path) === undefined))
-    records.push(['path', bufferOf(path)]);
-  if (size > maximumLong) text('size', String(size));
-  if (uid > maximumId) text('uid', String(uid));
-  records.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return records.length === 0 ? undefined : records;
+  if (gid > maximumId) records.push(['gid', String(gid)]);
+  if (link !== undefined && (link.length > 100 || !isAscii(link))) records.push(['linkpath', link]);
+  if (mtimeNs < 0n || mtimeNs > maximumTime || mtimeNs % second !== 0n)
+    records.push(['mtime', formatPaxTime(mtimeNs)]);
+  if (!isAscii(path) || (path.length > 100 && splitPath(path) === undefined)) records.push(['path', path]);
+  if (size > maximumLong) records.push(['size', String(size)]);
+  if (uid > maximumId) records.push(['uid', String(uid)]);
+  if (records.length > 1) records.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return encodePax(records);
 }
 
 /** The last slash that leaves at most 155 bytes before it and 1 to 100 behind: ustar's prefix and name. */

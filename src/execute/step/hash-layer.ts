@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { ArchiveHash } from '../../layer/archive-hash.ts';
 import { decodeHashStates, encodeHashStates } from '../../layer/hash-states.ts';
 import { decodeListing, decodeOverrides, encodeListing } from '../../layer/listing.ts';
 import { hashLayer } from '../../layer/pack.ts';
@@ -13,7 +14,7 @@ export interface HashTask {
   directory: string;
   /** A name in the store's tmp/ that nobody else uses. */
   temporary: string;
-  options: Omit<PackOptions, 'aborted' | 'overrides' | 'listingBelow' | 'statesBelow'>;
+  options: Omit<PackOptions, 'aborted' | 'overrides' | 'listingBelow' | 'statesBelow' | 'hash'>;
   /** The file that holds what the directory cannot. */
   overridesPath?: string | undefined;
   /** DiffID of the layer that this one lies over: what its kept listing says of files is not asked again. */
@@ -22,11 +23,21 @@ export interface HashTask {
   listedAs?: string | undefined;
 }
 
-/** Digests a layer directory and leaves its listing beside the store's others. */
-export function hashToListing(task: HashTask, aborted: () => boolean = () => false): LayerDigest {
+/**
+ * Digests a layer directory and leaves its listing beside the store's others. `openHash` may give something faster
+ * than this thread alone.
+ */
+export function hashToListing(
+  task: HashTask,
+  aborted: () => boolean = () => false,
+  openHash?: (keepsStates: boolean) => ArchiveHash | undefined,
+): LayerDigest {
+  // Over another layer most of the archive is known, and a thread would take longer to start.
+  const hash = task.below === undefined ? openHash?.(task.options.keepStates ?? false) : undefined;
   const { entries, states, ...digest } = hashLayer(task.directory, {
     ...task.options,
     aborted,
+    ...(hash === undefined ? {} : { hash }),
     ...(task.overridesPath === undefined
       ? {}
       : { overrides: decodeOverrides(readFileSync(task.overridesPath)) }),

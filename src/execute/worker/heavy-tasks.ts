@@ -10,6 +10,7 @@ import {
   unpackCacheArchive,
 } from '../run/cache-archive.ts';
 import { type HashTask, hashToListing } from '../step/hash-layer.ts';
+import { hashInThread } from './hash-thread.ts';
 import { type Tell, type WriteTask, writeExport } from './write-export.ts';
 
 /**
@@ -17,7 +18,8 @@ import { type Tell, type WriteTask, writeExport } from './write-export.ts';
  * starting steps. Parameters, results and what a task tells on its way are cloned between threads.
  */
 export const heavyTasks = {
-  hash: async (task: HashTask, aborted: Aborted) => hashToListing(task, aborted),
+  hash: async (task: HashTask, aborted: Aborted) =>
+    hashToListing(task, aborted, (keepsStates) => hashInThread(keepsStates, aborted)),
   copy: async (request: CopyStepRequest, aborted: Aborted) =>
     copyStep(loadSys(), { ...request, sources: unpackSources(request.sources) }, aborted),
   delta: async (request: DeltaCopyRequest, aborted: Aborted) => deltaCopy(loadSys(), request, aborted),

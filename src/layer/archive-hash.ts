@@ -1,0 +1,34 @@
+
+/** Bytes of a piece. */
+export const PIECE_BYTES = 1 << 20;
+
+/**
+ * Digests an archive that comes in pieces, and the files in it. What fills a piece and what hashes it may be two
+ * threads: nothing is told of a digest before the end.
+ */
+export interface ArchiveHash {
+  /** Whether `keepState` and `resume` can be had. */
+  readonly keepsStates: boolean;
+  /** A buffer of `PIECE_BYTES` for the next piece. What was in it is gone. */
+  piece(): Buffer;
+  /**
+   * Takes the first `length` bytes of the last buffer. `files`: where in it the contents of files lie that are to be
+   * digested, three numbers for each: start, end, and 1 where the file ends there, 0 where it goes on in the next piece.
+   */
+  add(length: number, files: readonly number[]): void;
+  /** Puts the state aside in which the hash is behind what was added; that is whole blocks. */
+  keepState(): void;
+  /** Goes on from a state that was taken after `offset` bytes. */
+  resume(state: Buffer, offset: number): void;
+  finish(): ArchiveDigests;
+}
+
+export interface ArchiveDigests {
+  /** SHA-256 of the archive, hex. */
+  archive: string;
+  /** Of the files, hex, in their order. */
+  files: string[];
+  /** What was put aside, in its order. */
+  states: Buffer[];
+}
+
