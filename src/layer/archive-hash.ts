@@ -1,4 +1,3 @@
-
 /** Bytes of a piece. */
 export const PIECE_BYTES = 1 << 20;
 
@@ -31,4 +30,3 @@ export interface ArchiveDigests {
   /** What was put aside, in its order. */
   states: Buffer[];
 }
-

@@ -98,8 +98,7 @@ class Packer {
     if (listing === undefined || listing.hasAnyLinks) return;
     this.#listing = listing;
     const { statesBelow: states } = options;
-    if (states !== undefined && this.#keepsStates)
-      this.#shared = { states, passed: 0, since: [] };
+    if (states !== undefined && this.#keepsStates) this.#shared = { states, passed: 0, since: [] };
   }
 
   run(): PackResult {

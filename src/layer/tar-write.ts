@@ -60,7 +60,12 @@ function writeBlocks(target: Buffer, offset: number, header: TarHeader, extensio
   if (length > 0) {
     const slash = header.path.lastIndexOf('/', header.path.length - 2);
     const path = `PaxHeaders.0/${header.path.slice(slash + 1)}`.slice(0, 99);
-    writeUstar(target, at, { path, type: 'file', mode: 0o644, uid: 0, gid: 0, size: length, mtimeNs: 0n }, 120);
+    writeUstar(
+      target,
+      at,
+      { path, type: 'file', mode: 0o644, uid: 0, gid: 0, size: length, mtimeNs: 0n },
+      120,
+    );
     at += BLOCK;
     target.write(extension, at, 'latin1');
     target.fill(0, at + length, at + length + paddingOf(length));

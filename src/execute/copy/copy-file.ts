@@ -1,5 +1,14 @@
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { SlipwayError } from '../../errors/index.ts';
 import { type Aborted, throwIfAborted } from '../../layer/abort.ts';
 import { type BytePath, bufferOf, textOf } from '../../sys/bytes.ts';
@@ -25,12 +34,15 @@ export interface CopyFileOptions {
   aborted?: Aborted | undefined;
   /** Makes the new file share the blocks of the old one (`Sys.reflink`); false where that cannot be. */
   share?: (output: number, input: number) => boolean;
-  finish?: (fd: number) => void;
+  /** Whether a source with these stat data is the one that was meant. */
+  accepts?: (stat: BigIntStats) => boolean;
+  /** Gets the descriptor of the new file, and the source's time. */
+  finish?: (fd: number, mtimeNs: bigint) => void;
 }
 
 /**
  * Copies a regular file's bytes to a new file and checks on the way that they are those the cache key was made of.
- * `finish` gets the descriptor of the new file at the end: what is set by it costs no way through the path.
+ * What `finish` sets by the descriptor at the end costs no way through the path.
  *
  * `from` is opened without following a link or waiting on a fifo; `to` must not exist. Throws `changed` when the
  * source is not the file with this digest any more; then `to` may hold a part.
@@ -41,8 +53,9 @@ export function copyFileContent(
   expected: ExpectedContent,
   options: CopyFileOptions = {},
 ): void {
-  const input = openSource(from);
+  const { fd: input, stat } = openSource(from);
   try {
+    if (options.accepts?.(stat) === false) throw changed(from);
     const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     const output = openSync(bufferOf(to), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
@@ -52,7 +65,7 @@ export function copyFileContent(
         ? hashBytes(output, options.aborted)
         : copyBytes(input, output, expected.size, options.aborted);
       if (digest !== expected.sha256) throw changed(from);
-      options.finish?.(output);
+      options.finish?.(output, stat.mtimeNs);
     } finally {
       closeSync(output);
     }
@@ -62,7 +75,7 @@ export function copyFileContent(
 }
 
 /** Opens a regular file for reading; throws `changed` for anything else, and never waits on it. */
-export function openSource(path: BytePath): number {
+export function openSource(path: BytePath): { fd: number; stat: BigIntStats } {
   let fd: number;
   try {
     fd = openSync(bufferOf(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -71,7 +84,8 @@ export function openSource(path: BytePath): number {
     if (['ENOENT', 'ELOOP', 'ENOTDIR', 'ENXIO'].includes(code)) throw changed(path);
     throw error;
   }
-  if (fstatSync(fd).isFile()) return fd;
+  const stat = fstatSync(fd, { bigint: true });
+  if (stat.isFile()) return { fd, stat };
   closeSync(fd);
   throw changed(path);
 }

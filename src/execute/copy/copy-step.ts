@@ -1,5 +1,4 @@
 import { lstatSync, unlinkSync, writeFileSync } from 'node:fs';
-import { applyChmod, parseChmod } from '../../dockerfile/chmod.ts';
 import type { CopyOperation } from '../../plan/types.ts';
 import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import type { Sys } from '../../sys/sys.ts';
@@ -7,7 +6,9 @@ import type { SelectedSource } from '../executor.ts';
 import { resolveOwner } from '../step/account.ts';
 import { type KeptMetadata, MetadataKeeper } from '../step/metadata-keeper.ts';
 import { ensureDirectory, joinRoot, resolveInRoot } from '../step/root-path.ts';
-import { type CopyAttributes, copyTree, fileOverDirectory, refuseWhiteoutName } from './copy-tree.ts';
+import { attributesOf, type CopyAttributes } from './copy-attributes.ts';
+import { fileOverDirectory, refuseWhiteoutName } from './copy-entry.ts';
+import { copyTree } from './copy-tree.ts';
 import { extractArchive, isArchive } from './extract.ts';
 
 export interface CopyStepRequest {
@@ -33,17 +34,9 @@ export async function copyStep(
   const { operation, root, sources } = request;
   const keeper = new MetadataKeeper(sys);
   const owner = operation.chown === undefined ? undefined : resolveOwner(root, operation.chown);
-  const chmod = operation.chmod === undefined ? undefined : parseChmod(operation.chmod);
-  const attributes: CopyAttributes = {
-    owner,
-    keepOwner: request.keepOwner,
-    chmod: chmod && ((mode, directory) => applyChmod(chmod, { mode, isDirectory: directory })),
-  };
+  const attributes = attributesOf(operation, request.keepOwner, owner);
   const destination = bytesOf(operation.destination);
-  const onCreate = (path: BytePath): void => {
-    if (owner) keeper.setOwner(path, owner);
-    if (attributes.chmod) keeper.setMode(path, attributes.chmod(0o755, true));
-  };
+  const onCreate = parentMaker(keeper, attributes);
 
   for (const source of sources) {
     const base = source.root === undefined ? (request.from ?? '') : bytesOf(source.root);
@@ -74,11 +67,22 @@ export async function copyStep(
   return keeper.kept;
 }
 
+/** Gives parents of a destination that had to be made what `--chown` and `--chmod` say. */
+export function parentMaker(
+  keeper: MetadataKeeper,
+  { owner, chmod }: CopyAttributes,
+): (path: BytePath) => void {
+  return (path) => {
+    if (owner) keeper.setOwner(path, owner);
+    if (chmod) keeper.setMode(path, chmod(0o755, true));
+  };
+}
+
 /**
  * Absolute path of what a source becomes: its name below a destination that ends with `/` or is a directory, else
  * the destination itself (C3, C4). Links in the destination are followed inside the root (C16).
  */
-function targetOf(
+export function targetOf(
   root: BytePath,
   destination: BytePath,
   source: Pick<SelectedSource, 'name' | 'directory'>,

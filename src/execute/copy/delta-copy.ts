@@ -1,5 +1,4 @@
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
-import { applyChmod, parseChmod } from '../../dockerfile/chmod.ts';
 import type { Aborted } from '../../layer/abort.ts';
 import { decodeListing } from '../../layer/listing.ts';
 import type { CopyOperation } from '../../plan/types.ts';
@@ -12,8 +11,9 @@ import { resolveOwner } from '../step/account.ts';
 import { type KeptMetadata, MetadataKeeper } from '../step/metadata-keeper.ts';
 import { joinRoot } from '../step/root-path.ts';
 import { indexBase } from './base-index.ts';
+import { attributesOf, type CopyAttributes } from './copy-attributes.ts';
 import { copyTargets } from './copy-targets.ts';
-import { type CopyAttributes, copyTree } from './copy-tree.ts';
+import { copyTree } from './copy-tree.ts';
 import { type DeltaPlan, planDelta } from './delta-plan.ts';
 
 export interface DeltaSearch {
@@ -53,7 +53,7 @@ export function findDelta(search: DeltaSearch): DeltaCopy | undefined {
   const targets = copyTargets(root, operation, sources);
   if (targets === undefined) return undefined;
   const owner = operation.chown === undefined ? undefined : resolveOwner(root, operation.chown);
-  const attributes = attributesOf(search, owner);
+  const attributes = attributesOf(operation, search.keepOwner, owner);
   const whole = costOf(sources);
   let best: DeltaCopy | undefined;
   let least = whole * WORTH;
@@ -94,7 +94,7 @@ export interface DeltaCopyRequest extends Pick<DeltaCopy, 'plan' | 'owner'> {
 export function deltaCopy(sys: Sys, request: DeltaCopyRequest, aborted?: Aborted): KeptMetadata {
   const { plan, root } = request;
   const keeper = new MetadataKeeper(sys);
-  const attributes = attributesOf(request, request.owner);
+  const attributes = attributesOf(request.operation, request.keepOwner, request.owner);
   for (const path of plan.removed) {
     deleteTree(bufferOf(`${root}/${path}`), aborted === undefined ? {} : { aborted });
   }
@@ -112,18 +112,6 @@ export function deltaCopy(sys: Sys, request: DeltaCopyRequest, aborted?: Aborted
     });
   }
   return keeper.kept;
-}
-
-function attributesOf(
-  { operation, keepOwner }: { operation: CopyOperation; keepOwner: boolean },
-  owner: CopyAttributes['owner'],
-): CopyAttributes {
-  const chmod = operation.chmod === undefined ? undefined : parseChmod(operation.chmod);
-  return {
-    owner,
-    keepOwner,
-    chmod: chmod && ((mode, directory) => applyChmod(chmod, { mode, isDirectory: directory })),
-  };
 }
 
 function costOf(sources: readonly SelectedSource[]): number {

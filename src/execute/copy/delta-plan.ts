@@ -2,7 +2,7 @@ import type { LayerEntry } from '../../layer/types.ts';
 import type { BytePath } from '../../sys/bytes.ts';
 import type { SelectedFile, SelectedSource } from '../executor.ts';
 import type { BaseIndex } from './base-index.ts';
-import type { CopyAttributes } from './copy-tree.ts';
+import type { CopyAttributes } from './copy-attributes.ts';
 
 /** What a COPY has to do where an earlier layer of its kind is in place already. Plain data; paths relative to the root. */
 export interface DeltaPlan {

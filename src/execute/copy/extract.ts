@@ -24,8 +24,8 @@ import { S_IFIFO } from '../../sys/constants.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { MetadataKeeper } from '../step/metadata-keeper.ts';
 import { ensureDirectory, resolveInRoot } from '../step/root-path.ts';
+import { refuseWhiteoutName } from './copy-entry.ts';
 import { changed, openSource } from './copy-file.ts';
-import { refuseWhiteoutName } from './copy-tree.ts';
 
 const CHUNK = 1024 * 1024;
 
@@ -34,7 +34,7 @@ const CHUNK = 1024 * 1024;
  * Anything else, an empty or broken archive included, is a plain file.
  */
 export async function isArchive(path: BytePath): Promise<boolean> {
-  const input = createReadStream('', { fd: openSource(path), highWaterMark: 64 * 1024 });
+  const input = createReadStream('', { fd: openSource(path).fd, highWaterMark: 64 * 1024 });
   let found = false;
   const reader = new TarReader({
     entry: () => {
@@ -78,7 +78,7 @@ export interface ExtractRequest {
  */
 export async function extractArchive(sys: Sys, request: ExtractRequest): Promise<void> {
   const digest = createHash('sha256');
-  const input = createReadStream('', { fd: openSource(request.archive), highWaterMark: CHUNK });
+  const input = createReadStream('', { fd: openSource(request.archive).fd, highWaterMark: CHUNK });
   const hashing = new Transform({
     highWaterMark: CHUNK,
     transform: (chunk: Buffer, _encoding, done) => {

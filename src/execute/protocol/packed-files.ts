@@ -75,10 +75,9 @@ export function packFiles(files: Iterable<SelectedFile>): PackedFiles {
   return { count, bytes, data, length: data.length };
 }
 
-/** What `packFiles` was given. Throws `corrupt` LISTING_CORRUPT for anything shorter. */
-function unpackFiles({ count, data }: PackedFiles): SelectedFile[] {
+/** What `packFiles` was given, one after the other. Throws `corrupt` LISTING_CORRUPT for anything shorter. */
+function* unpackFiles({ count, data }: PackedFiles): Generator<SelectedFile> {
   const input = new ByteReader(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
-  const files: SelectedFile[] = [];
   let path: BytePath = '';
   for (let left = count; left > 0; left--) {
     const flags = input.number();
@@ -99,15 +98,19 @@ function unpackFiles({ count, data }: PackedFiles): SelectedFile[] {
     if (flags & XATTRS)
       file.xattrs = JSON.parse(Buffer.from(input.string(), 'latin1').toString()) as [string, string][];
     if (flags & TIME) file.mtimeNs = input.string();
-    files.push(file);
+    yield file;
   }
-  return files;
 }
 
-/** The files of sources as objects, wherever they are. */
+/** The files of a source, wherever they are, without all of them being objects at once. */
+export function filesOf({ files, packed }: SelectedSource): Iterable<SelectedFile> {
+  return packed === undefined ? files : unpackFiles(packed);
+}
+
+/** The files of sources as objects. */
 export function unpackSources(sources: readonly SelectedSource[]): SelectedSource[] {
   return sources.map(({ packed, ...source }) =>
-    packed === undefined ? source : { ...source, files: unpackFiles(packed) },
+    packed === undefined ? source : { ...source, files: [...unpackFiles(packed)] },
   );
 }
 

@@ -82,6 +82,10 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
     return {
       root,
       scratch,
+      direct: (path) => {
+        unmount();
+        return bytesOf(upper) + path.slice(bytesOf(root).length);
+      },
       commit: (layer) => {
         unmount();
         const directory = join(layers, layer);

@@ -1,6 +1,7 @@
 import { SlipwayError } from '../../errors/index.ts';
 import { layersPath } from '../../store/layout.ts';
 import { bytesOf } from '../../sys/bytes.ts';
+import { copyInThreads, sharedSource } from '../copy/copy-in-threads.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
 import { type DeltaCopy, deltaCopy, findDelta } from '../copy/delta-copy.ts';
 import type { ExecutableStep, ExecuteHooks, ExecuteRequest, ExecuteResult } from '../executor.ts';
@@ -113,7 +114,11 @@ async function perform({ host, request, snapshot, hooks, signal, delta }: Work):
         const from = source.kind === 'directory' ? bytesOf(source.path) : undefined;
         const sources = source.kind === 'directory' ? source.sources : [];
         return {
-          kept: await copy(host, { operation, root, from, sources, keepOwner: false }, { signal, delta }),
+          kept: await copy(
+            host,
+            { operation, root, from, sources, keepOwner: false },
+            { snapshot, signal, delta },
+          ),
         };
       }
       const view = host.snapshotter.view(source.layers);
@@ -121,7 +126,11 @@ async function perform({ host, request, snapshot, hooks, signal, delta }: Work):
         const from = bytesOf(view.root);
         const { sources } = source;
         return {
-          kept: await copy(host, { operation, root, from, sources, keepOwner: true }, { signal, delta }),
+          kept: await copy(
+            host,
+            { operation, root, from, sources, keepOwner: true },
+            { snapshot, signal, delta },
+          ),
         };
       } finally {
         view.close();
@@ -143,11 +152,11 @@ async function perform({ host, request, snapshot, hooks, signal, delta }: Work):
 const SMALL_FILES = 256;
 const SMALL_BYTES = 8 * 1024 * 1024;
 
-/** A small copy here, a large one in a thread, so that logs and cancels of other steps do not wait for it. */
+/** A small copy here, a large one in threads, so that logs and cancels of other steps do not wait for it. */
 async function copy(
   host: WorkerHost,
   request: CopyStepRequest,
-  { signal, delta }: Pick<Work, 'signal' | 'delta'>,
+  { snapshot, signal, delta }: Pick<Work, 'snapshot' | 'signal' | 'delta'>,
 ): Promise<KeptMetadata> {
   if (delta !== undefined) {
     const { operation, root, from = '', keepOwner } = request;
@@ -156,6 +165,8 @@ async function copy(
     const isSmall = plan.work <= SMALL_FILES && plan.bytes <= SMALL_BYTES;
     return isSmall ? deltaCopy(host.sys, task) : runHeavy('delta', task, signal);
   }
+  const source = sharedSource(request);
+  if (source !== undefined) return copyInThreads({ sys: host.sys, request, source, snapshot, signal });
   const { count, bytes } = amountOf(request.sources);
   const small = count <= SMALL_FILES && bytes <= SMALL_BYTES && request.operation.instruction === 'COPY';
   return small

@@ -1,5 +1,6 @@
 import type { Aborted } from '../../layer/abort.ts';
 import { loadSys } from '../../sys/linux.ts';
+import { type Claims, copyShare, finishCopy, makeDirectories, type SharedCopy } from '../copy/copy-shares.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
 import { type DeltaCopyRequest, deltaCopy } from '../copy/delta-copy.ts';
 import { unpackSources } from '../protocol/packed-files.ts';
@@ -10,6 +11,7 @@ import {
   unpackCacheArchive,
 } from '../run/cache-archive.ts';
 import { type HashTask, hashToListing } from '../step/hash-layer.ts';
+import type { KeptMetadata } from '../step/metadata-keeper.ts';
 import { hashInThread } from './hash-thread.ts';
 import { type Tell, type WriteTask, writeExport } from './write-export.ts';
 
@@ -22,6 +24,11 @@ export const heavyTasks = {
     hashToListing(task, aborted, (keepsStates) => hashInThread(keepsStates, aborted)),
   copy: async (request: CopyStepRequest, aborted: Aborted) =>
     copyStep(loadSys(), { ...request, sources: unpackSources(request.sources) }, aborted),
+  copyDirectories: async (copy: SharedCopy, aborted: Aborted) => makeDirectories(loadSys(), copy, aborted),
+  copyShare: async (copy: SharedCopy & { claims: Claims }, aborted: Aborted) =>
+    copyShare(loadSys(), copy, aborted),
+  copyEnd: async (copy: SharedCopy & { kept: KeptMetadata }, aborted: Aborted) =>
+    finishCopy(loadSys(), copy, aborted),
   delta: async (request: DeltaCopyRequest, aborted: Aborted) => deltaCopy(loadSys(), request, aborted),
   packCache: async (task: PackCacheTask, aborted: Aborted) => packCacheArchive(task, aborted),
   unpackCache: async (task: UnpackCacheTask, aborted: Aborted) => unpackCacheArchive(task, aborted),

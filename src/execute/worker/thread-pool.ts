@@ -11,7 +11,7 @@ import type { HeavyTasks } from './heavy-tasks.ts';
 const TERMINATE_AFTER_MS = 250;
 
 /** More do not help: the tasks wait for the disk as much as for a processor. */
-const MAX_THREADS = Math.min(4, availableParallelism());
+export const THREADS = Math.min(4, availableParallelism());
 
 interface Job {
   task: string;
@@ -88,7 +88,7 @@ function assign(): void {
 }
 
 function startThread(): Worker | undefined {
-  if (threads >= MAX_THREADS) return undefined;
+  if (threads >= THREADS) return undefined;
   threads++;
   const worker = new Worker(threadScript());
   worker.unref();
