@@ -14,6 +14,7 @@ const ENTRIES: Record<string, string> = {
   main: 'src/cli/main.ts',
   worker: 'src/execute/worker/main.ts',
   thread: 'src/execute/worker/thread.ts',
+  'file-hash-thread-main': 'src/context/file-hash-thread-main.ts',
   'hash-thread-main': 'src/execute/worker/hash-thread-main.ts',
 };
 

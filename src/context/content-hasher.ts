@@ -1,20 +1,16 @@
-import crypto from 'node:crypto';
 import fs from 'node:fs';
-import { isErrno } from '../errors/index.ts';
 import type { BytePath } from '../sys/bytes.ts';
 import { joinPath, parentOf } from './clean-path.ts';
-import { contextChanged, contextUnreadable } from './context-changed.ts';
 import { nodeOf } from './disk-node.ts';
 import { type FileClock, isLasting, nowNs, openFileClock } from './file-clock.ts';
 import type { NamedNode } from './file-tree.ts';
 import type { FingerprintIndex } from './fingerprint-index.ts';
-import { type Fingerprint, FingerprintList, sameFingerprint } from './fingerprint-list.ts';
+import { type Fingerprint, FingerprintList } from './fingerprint-list.ts';
 import type { Known } from './fingerprint-table.ts';
+import { HASH_BUFFER_BYTES, hashFile } from './hash-file.ts';
 import { InsideOpener } from './inside-opener.ts';
 import { fsPath } from './read-file.ts';
 import type { TimeSlice } from './time-slice.ts';
-
-const BUFFER_BYTES = 1 << 20;
 
 /** A name of the tree with what was learned about it. */
 export interface DiskEntry extends NamedNode {
@@ -33,6 +29,10 @@ export interface ContentHasher {
   sha256(path: BytePath, entry: DiskEntry): string;
   /** The same, pausing inside large files. */
   sha256InSlices(path: BytePath, entry: DiskEntry, slice: TimeSlice): Promise<string>;
+  /** What a file must be like for whoever reads it in our place; from now on counts when it was looked at. */
+  expected(entry: DiskEntry): Fingerprint;
+  /** Takes the digest that somebody else found for a file that was as `expected`. */
+  learn(path: BytePath, entry: DiskEntry, sha256: string): void;
   /** Closes what is kept open between files that lie side by side. */
   release(): void;
 }
@@ -81,20 +81,30 @@ export function createContentHasher(options: ContentHasherOptions): ContentHashe
     return entry;
   };
 
-  /** Reads a file in steps of one buffer; yields between them. */
-  function* read(path: BytePath, entry: DiskEntry): Generator<void, string> {
+  const expected = (entry: DiskEntry): Fingerprint => {
     // Attributes and content must belong together: the time that counts is that of the first look.
     if (entry.readAtNs === 0n) entry.readAtNs = nowNs();
-    buffer ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
-    const sha256 = yield* hashFile(opener, path, { print: prints.get(entry.row), buffer });
+    return prints.get(entry.row);
+  };
+
+  const learn = (path: BytePath, entry: DiskEntry, sha256: string): void => {
     entry.known = { sha256, xattrs: entry.known.xattrs };
     entry.node.known = entry.known;
     remember(path, entry);
+  };
+
+  /** Reads a file in steps of one buffer; yields between them. */
+  function* read(path: BytePath, entry: DiskEntry): Generator<void, string> {
+    buffer ??= Buffer.allocUnsafeSlow(HASH_BUFFER_BYTES);
+    const sha256 = yield* hashFile(opener, path, { print: expected(entry), buffer });
+    learn(path, entry, sha256);
     return sha256;
   }
 
   return {
     describe,
+    expected,
+    learn,
     sha256(path, entry) {
       const known = entry.known.sha256;
       if (known !== undefined) return known;
@@ -117,65 +127,4 @@ export function createContentHasher(options: ContentHasherOptions): ContentHashe
     },
     release: () => opener.release(),
   };
-}
-
-function* hashFile(
-  opener: InsideOpener,
-  path: BytePath,
-  state: { print: Fingerprint; buffer: Buffer },
-): Generator<void, string> {
-  const { print, buffer } = state;
-  const size = Number(print.size);
-  const descriptor = open(opener, path, print);
-  try {
-    if (size < buffer.length) {
-      // Room for one byte more, so that a file that grew shows.
-      const count = readFully(descriptor, buffer.subarray(0, size + 1));
-      if (count !== size) throw contextChanged(path);
-      const digest = crypto.hash('sha256', buffer.subarray(0, size), 'hex');
-      checkUnchanged(descriptor, path, print);
-      return digest;
-    }
-    const hash = crypto.createHash('sha256');
-    for (let total = 0; ; ) {
-      const count = readFully(descriptor, buffer);
-      hash.update(buffer.subarray(0, count));
-      total += count;
-      if (count < buffer.length || total > size) {
-        if (total !== size) throw contextChanged(path);
-        break;
-      }
-      yield;
-    }
-    checkUnchanged(descriptor, path, print);
-    return hash.digest('hex');
-  } finally {
-    fs.closeSync(descriptor);
-  }
-}
-
-function open(opener: InsideOpener, path: BytePath, print: Fingerprint): number {
-  try {
-    const { descriptor, stat } = opener.open(path);
-    if (sameFingerprint(stat, print)) return descriptor;
-    fs.closeSync(descriptor);
-  } catch (error) {
-    if (isErrno(error, 'EACCES') || isErrno(error, 'EPERM')) throw contextUnreadable(path, error);
-    throw contextChanged(path, error);
-  }
-  throw contextChanged(path);
-}
-
-function checkUnchanged(descriptor: number, path: BytePath, print: Fingerprint): void {
-  if (!sameFingerprint(fs.fstatSync(descriptor, { bigint: true }), print)) throw contextChanged(path);
-}
-
-function readFully(descriptor: number, target: Buffer): number {
-  let length = 0;
-  while (length < target.length) {
-    const count = fs.readSync(descriptor, target, length, target.length - length, null);
-    if (count === 0) break;
-    length += count;
-  }
-  return length;
 }

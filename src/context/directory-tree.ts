@@ -7,6 +7,7 @@ import { contextChanged, contextUnreadable } from './context-changed.ts';
 import type { FileClock } from './file-clock.ts';
 import type { FileNode, FileTree, NamedNode } from './file-tree.ts';
 import type { FingerprintIndex } from './fingerprint-index.ts';
+import { hashAll } from './hash-all.ts';
 import { createIgnoreRules, type IgnoreRules, type ParentState } from './ignore-rules.ts';
 import { fsPath } from './read-file.ts';
 import { startTimeSlice } from './time-slice.ts';
@@ -88,18 +89,14 @@ class DirectoryTree implements FileTree {
   }
 
   async sha256All(paths: readonly BytePath[], signal?: AbortSignal): Promise<string[]> {
-    const slice = startTimeSlice(signal);
-    const digests: string[] = [];
-    try {
-      for (const path of paths) {
-        const entry = this.#file(path);
-        digests.push(entry.known.sha256 ?? (await this.#hasher.sha256InSlices(path, entry, slice)));
-        if (entry.readAtNs !== 0n && slice.due()) await slice.pause();
-      }
-    } finally {
-      this.#hasher.release();
-    }
-    return digests;
+    const files = paths.map((path) => ({ path, entry: this.#file(path) }));
+    await hashAll({
+      root: this.#root,
+      hasher: this.#hasher,
+      files: files.filter(({ entry }) => entry.known.sha256 === undefined),
+      slice: startTimeSlice(signal),
+    });
+    return files.map(({ entry }) => entry.known.sha256!);
   }
 
   #file(path: BytePath): DiskEntry {

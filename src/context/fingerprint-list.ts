@@ -21,6 +21,15 @@ export class FingerprintList {
   halves = new Uint32Array(this.words.buffer);
   length = 0;
 
+  /** A list of the rows of another. */
+  static of(words: BigUint64Array<ArrayBuffer>): FingerprintList {
+    const list = new FingerprintList();
+    list.words = words;
+    list.halves = new Uint32Array(words.buffer);
+    list.length = words.length / FINGERPRINT_WORDS;
+    return list;
+  }
+
   /** @returns the row */
   add(print: Fingerprint): number {
     const at = this.length * FINGERPRINT_WORDS;

@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { BytePath } from '../sys/bytes.ts';
+import { type Fingerprint, FingerprintList } from './fingerprint-list.ts';
+
+/** Files for the thread: paths relative to its root, and what they must be like. */
+export interface FileHashRequest {
+  paths: BytePath[];
+  /** Rows of a `FingerprintList`. */
+  words: BigUint64Array<ArrayBuffer>;
+}
+
+/** Digests in the order of the paths, hex; undefined for what could not be read or was not as expected. */
+export type FileHashReply = (string | undefined)[];
+
+/** A thread that hashes files of a directory. */
+export interface FileHashThread {
+  /** Several requests may wait. All is undefined when there is no thread any more. */
+  hash(files: readonly { path: BytePath; print: Fingerprint }[]): Promise<FileHashReply>;
+  close(): void;
+}
+
+/** Undefined where no thread can be had: then there is nobody but the caller. */
+export function openFileHashThread(root: BytePath): FileHashThread | undefined {
+  const worker = startThread(root);
+  if (worker === undefined) return undefined;
+  const waiting: { count: number; resolve: (reply: FileHashReply) => void }[] = [];
+  let isOver = false;
+  const end = (): void => {
+    isOver = true;
+    for (const { count, resolve } of waiting.splice(0)) resolve(new Array(count).fill(undefined));
+  };
+  worker.on('message', (reply: FileHashReply) => waiting.shift()!.resolve(reply));
+  worker.on('error', end);
+  worker.on('exit', end);
+  return {
+    hash: (files) =>
+      new Promise((resolve) => {
+        if (isOver) {
+          resolve(new Array(files.length).fill(undefined));
+          return;
+        }
+        const prints = new FingerprintList();
+        for (const { print } of files) prints.add(print);
+        waiting.push({ count: files.length, resolve });
+        const paths = files.map(({ path }) => path);
+        worker.postMessage({ paths, words: prints.words } satisfies FileHashRequest);
+      }),
+    close: () => void worker.terminate(),
+  };
+}
+
+function startThread(root: BytePath): Worker | undefined {
+  const cache = getCompileCacheDir();
+  try {
+    return new Worker(script(), {
+      workerData: root,
+      env: cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(cache) },
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    });
+  } catch {
+    // Pods limit threads. The work is done without one as well.
+    return undefined;
+  }
+}
+
+/** Beside this module under its own name, in sources, library output and bundle alike. */
+function script(): string {
+  const url = new URL('./file-hash-thread-main.js', import.meta.url);
+  return existsSync(url)
+    ? fileURLToPath(url)
+    : fileURLToPath(new URL('./file-hash-thread-main.ts', import.meta.url));
+}
