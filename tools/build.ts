@@ -15,7 +15,6 @@ const ENTRIES: Record<string, string> = {
   worker: 'src/execute/worker/main.ts',
   thread: 'src/execute/worker/thread.ts',
   'file-hash-thread-main': 'src/context/file-hash-thread-main.ts',
-  'hash-thread-main': 'src/execute/worker/hash-thread-main.ts',
 };
 
 /** Bundles the command into `out`: one chunk per dynamic import; Node's own modules and koffi's addon stay outside. */

@@ -53,9 +53,9 @@ export async function copyInThreads(work: CopyInThreads): Promise<KeptMetadata> 
   const { chmod } = operation;
   const copy: SharedCopy = { from, to, source, operation: { ...(chmod && { chmod }) }, owner, keepOwner };
 
-  const kept = await runHeavy('copyDirectories', copy, signal);
+  const kept = await runHeavy('copyDirectories', copy, { signal });
   for (const share of await copyShares(copy, signal)) addKept(kept, share);
-  const whole = await runHeavy('copyEnd', { ...copy, kept }, signal);
+  const whole = await runHeavy('copyEnd', { ...copy, kept }, { signal });
   addKept(keeper.kept, atPlace(whole, to, top));
   return keeper.kept;
 }
@@ -67,7 +67,7 @@ async function copyShares(copy: SharedCopy, signal: AbortSignal): Promise<KeptMe
   const either = AbortSignal.any([signal, stop.signal]);
   const shares = Array.from({ length: THREADS }, async () => {
     try {
-      return await runHeavy('copyShare', { ...copy, claims }, either);
+      return await runHeavy('copyShare', { ...copy, claims }, { signal: either });
     } catch (error) {
       stop.abort();
       throw error;

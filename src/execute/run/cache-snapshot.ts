@@ -59,7 +59,11 @@ export async function packCache(
   if (lock === undefined) return { none: 'busy' };
   try {
     if (!existsSync(directory)) return { none: 'absent' };
-    return await runHeavy('packCache', { directory, path, scratch: `${path}-tar`, limit, encoding }, signal);
+    return await runHeavy(
+      'packCache',
+      { directory, path, scratch: `${path}-tar`, limit, encoding },
+      { signal },
+    );
   } finally {
     closeSync(lock);
   }
@@ -81,7 +85,7 @@ export async function unpackCache(
   const fresh = temporaryPath(host.store, host.lease, `cache-${randomUUID()}`);
   mkdirSync(fresh, { mode: 0o700 });
   try {
-    await runHeavy('unpackCache', { directory: fresh, path, diffId, limit }, signal);
+    await runHeavy('unpackCache', { directory: fresh, path, diffId, limit }, { signal });
     mkdirSync(home, { recursive: true, mode: 0o700 });
     const lock = await lockAlone(host, home, signal);
     if (lock === undefined) return 'busy';

@@ -6,7 +6,7 @@ import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import type { LayerBase, LayerId } from '../executor.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { shrinkHeap } from '../worker/shrink-heap.ts';
-import { runHeavy } from '../worker/thread-pool.ts';
+import { hashHeavy } from './hash-heavy.ts';
 import { type HashTask, hashToListing } from './hash-layer.ts';
 import { readOverrides } from './layer-overrides.ts';
 
@@ -60,7 +60,7 @@ export async function digestLayer(host: WorkerHost, request: DigestRequest): Pro
   };
   if (base === undefined && isSmall(directory)) return { ...hashToListing(task), recipe };
   shrinkHeap();
-  return { ...(await runHeavy('hash', task)), recipe };
+  return { ...(await hashHeavy(task)), recipe };
 }
 
 /** A layer's root directory as the image has it. */

@@ -163,7 +163,7 @@ async function copy(
     const { plan, owner } = delta;
     const task = { operation, root, from, keepOwner, plan, owner };
     const isSmall = plan.work <= SMALL_FILES && plan.bytes <= SMALL_BYTES;
-    return isSmall ? deltaCopy(host.sys, task) : runHeavy('delta', task, signal);
+    return isSmall ? deltaCopy(host.sys, task) : runHeavy('delta', task, { signal });
   }
   const source = sharedSource(request);
   if (source !== undefined) return copyInThreads({ sys: host.sys, request, source, snapshot, signal });
@@ -171,5 +171,5 @@ async function copy(
   const small = count <= SMALL_FILES && bytes <= SMALL_BYTES && request.operation.instruction === 'COPY';
   return small
     ? copyStep(host.sys, { ...request, sources: unpackSources(request.sources) })
-    : runHeavy('copy', request, signal);
+    : runHeavy('copy', request, { signal });
 }

@@ -32,8 +32,7 @@ export function hashToListing(
   aborted: () => boolean = () => false,
   openHash?: (keepsStates: boolean) => ArchiveHash | undefined,
 ): LayerDigest {
-  // Over another layer most of the archive is known, and a thread would take longer to start.
-  const hash = task.below === undefined ? openHash?.(task.options.keepStates ?? false) : undefined;
+  const hash = openHash?.(task.options.keepStates ?? false);
   const { entries, states, ...digest } = hashLayer(task.directory, {
     ...task.options,
     aborted,

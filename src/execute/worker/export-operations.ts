@@ -49,11 +49,11 @@ export async function exportImages(
       request.format === 'layer-blob'
         ? `${request.path}-tar`
         : temporaryPath(host.store, host.lease, 'export');
-    return runHeavy('export', { ...request, scratch }, signal, (told) => void emit(told));
+    return runHeavy('export', { ...request, scratch }, { signal, onTold: (told) => void emit(told) });
   }
   const view = host.snapshotter.view(request.layers);
   try {
-    return await runHeavy('export', { ...request, root: view.root }, signal);
+    return await runHeavy('export', { ...request, root: view.root }, { signal });
   } finally {
     view.close();
   }
@@ -69,5 +69,5 @@ async function exportTrees(
     const { root } = views.adopt(host.snapshotter.view(layers), (view) => view.close());
     return { ...tree, root, overrides: encodeOverrides(mergedOverrides(host, layers)) };
   });
-  return await runHeavy('export', { ...request, trees }, signal);
+  return await runHeavy('export', { ...request, trees }, { signal });
 }

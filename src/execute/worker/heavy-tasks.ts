@@ -12,7 +12,7 @@ import {
 } from '../run/cache-archive.ts';
 import { type HashTask, hashToListing } from '../step/hash-layer.ts';
 import type { KeptMetadata } from '../step/metadata-keeper.ts';
-import { hashInThread } from './hash-thread.ts';
+import { type HashRing, hashInRing, serveRing } from './hash-ring.ts';
 import { type Tell, type WriteTask, writeExport } from './write-export.ts';
 
 /**
@@ -20,8 +20,15 @@ import { type Tell, type WriteTask, writeExport } from './write-export.ts';
  * starting steps. Parameters, results and what a task tells on its way are cloned between threads.
  */
 export const heavyTasks = {
-  hash: async (task: HashTask, aborted: Aborted) =>
-    hashToListing(task, aborted, (keepsStates) => hashInThread(keepsStates, aborted)),
+  hash: async ({ task, ring }: { task: HashTask; ring?: HashRing }, aborted: Aborted) => {
+    const open = (keepsStates: boolean) => ring && hashInRing(ring, keepsStates, aborted);
+    try {
+      return hashToListing(task, aborted, open);
+    } finally {
+      ring?.port.close();
+    }
+  },
+  serveRing: async (ring: HashRing) => serveRing(ring),
   copy: async (request: CopyStepRequest, aborted: Aborted) =>
     copyStep(loadSys(), { ...request, sources: unpackSources(request.sources) }, aborted),
   copyDirectories: async (copy: SharedCopy, aborted: Aborted) => makeDirectories(loadSys(), copy, aborted),

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { SlipwayError } from '../../errors/index.ts';
 import type { WireError } from '../protocol/frames.ts';
 import { fromWireError } from '../protocol/wire-error.ts';
@@ -13,11 +13,18 @@ const TERMINATE_AFTER_MS = 250;
 /** More do not help: the tasks wait for the disk as much as for a processor. */
 export const THREADS = Math.min(4, availableParallelism());
 
+export interface HeavyOptions {
+  signal?: AbortSignal;
+  /** Hears what the task tells before its end. */
+  onTold?: (told: never) => void;
+  /** Ports among the parameters, which move to the thread. */
+  transfer?: MessagePort[];
+}
+
 interface Job {
   task: string;
   params: unknown;
-  signal: AbortSignal | undefined;
-  onTold: ((told: never) => void) | undefined;
+  options: HeavyOptions;
   resolve: (value: never) => void;
   reject: (error: unknown) => void;
 }
@@ -29,25 +36,28 @@ let threads = 0;
 /**
  * Runs a heavy task in a thread; threads are started when first needed (about 40 ms) and then kept. An abort reaches
  * synchronous loops through a shared flag, so that they can clean up; a thread that does not look at it is ended.
- * `onTold` hears what the task tells before its end.
  */
 export function runHeavy<T extends keyof HeavyTasks>(
   task: T,
   params: Parameters<HeavyTasks[T]>[0],
-  signal?: AbortSignal,
-  onTold?: (told: never) => void,
+  options: HeavyOptions = {},
 ): Promise<Awaited<ReturnType<HeavyTasks[T]>>> {
   return new Promise((resolve, reject) => {
-    waiting.push({ task, params, signal, onTold, resolve, reject });
+    waiting.push({ task, params, options, resolve, reject });
     assign();
   });
+}
+
+/** How many tasks would begin at once. */
+export function freeThreads(): number {
+  return waiting.length > 0 ? 0 : idle.length + THREADS - threads;
 }
 
 function assign(): void {
   const worker = waiting.length > 0 ? (idle.pop() ?? startThread()) : undefined;
   if (!worker) return;
   const job = waiting.shift()!;
-  const { signal, onTold } = job;
+  const { signal, onTold, transfer = [] } = job.options;
   const flag = new Int32Array(new SharedArrayBuffer(4));
   let timer: NodeJS.Timeout | undefined;
   const release = (): void => {
@@ -84,7 +94,7 @@ function assign(): void {
   worker.once('error', onError);
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });
-  worker.postMessage({ task: job.task, params: job.params, flag });
+  worker.postMessage({ task: job.task, params: job.params, flag }, transfer);
 }
 
 function startThread(): Worker | undefined {

@@ -1,0 +1,129 @@
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { SlipwayError } from '../../errors/index.ts';
+import { type Aborted, throwIfAborted } from '../../layer/abort.ts';
+import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES } from '../../layer/archive-hash.ts';
+import { openPieceHasher } from '../../layer/hash-pieces.ts';
+
+/** Pieces that may wait. */
+const SLOTS = 12;
+
+/** How often the abort flag is looked at while waiting. */
+const LOOK_MS = 20;
+
+/** Indices of `HashRing.counts`. */
+const DONE = 0;
+const FAILED = 1;
+
+/** What the thread that reads a layer and the one that hashes it have in common; each has a port of its own. */
+export interface HashRing {
+  port: MessagePort;
+  /** `SLOTS` pieces, one behind the other. */
+  pieces: SharedArrayBuffer;
+  /** How many messages are done; and 1 when nobody does them any more. */
+  counts: Int32Array;
+}
+
+/** In the order in which they are done. */
+type HashMessage =
+  | { kind: 'begin'; keepsStates: boolean }
+  | { kind: 'piece'; slot: number; length: number; files: readonly number[] }
+  | { kind: 'keep' }
+  | { kind: 'resume'; state: Uint8Array; offset: number }
+  | { kind: 'finish' };
+
+export function openHashRing(): Omit<HashRing, 'port'> {
+  const pieces = new SharedArrayBuffer(SLOTS * PIECE_BYTES);
+  return { pieces, counts: new Int32Array(new SharedArrayBuffer(8)) };
+}
+
+/** Tells the reader that it waits in vain. */
+export function failRing({ counts }: Omit<HashRing, 'port'>): void {
+  Atomics.store(counts, FAILED, 1);
+  Atomics.notify(counts, DONE);
+}
+
+/**
+ * A hash whose work another thread does in `serveRing`, so that reading and hashing go on side by side. This thread
+ * waits for it synchronously.
+ */
+export function hashInRing(ring: HashRing, keepsStates: boolean, aborted: Aborted): ArchiveHash {
+  const { port, pieces, counts } = ring;
+  let sent = 0;
+  let slot = 0;
+  const send = (message: HashMessage): void => {
+    port.postMessage(message);
+    sent++;
+  };
+  /** Waits until no more than `left` messages are to be done. */
+  const settle = (left: number): void => {
+    for (;;) {
+      const done = Atomics.load(counts, DONE);
+      if (sent - done <= left) return;
+      throwIfAborted(aborted);
+      if (Atomics.load(counts, FAILED) === 1) throw lost();
+      Atomics.wait(counts, DONE, done, LOOK_MS);
+    }
+  };
+  send({ kind: 'begin', keepsStates });
+  return {
+    // Both threads have the same Node.
+    keepsStates: keepsStates && openPieceHasher(true).keepsStates,
+    piece() {
+      // What was in this slot was sent `SLOTS` pieces ago, or earlier.
+      settle(SLOTS - 1);
+      return Buffer.from(pieces, slot * PIECE_BYTES, PIECE_BYTES);
+    },
+    add(length, files) {
+      send({ kind: 'piece', slot, length, files });
+      slot = (slot + 1) % SLOTS;
+    },
+    keepState: () => send({ kind: 'keep' }),
+    resume: (state, offset) => send({ kind: 'resume', state, offset }),
+    finish() {
+      send({ kind: 'finish' });
+      settle(0);
+      const { message } = receiveMessageOnPort(port) as { message: ArchiveDigests };
+      return { ...message, states: message.states.map((state) => Buffer.from(state)) };
+    },
+  };
+}
+
+/** Hashes what comes until the other end is closed. */
+export function serveRing({ port, pieces, counts }: HashRing): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let hasher = openPieceHasher(false);
+    port.on('close', resolve);
+    port.on('message', (message: HashMessage) => {
+      try {
+        switch (message.kind) {
+          case 'begin':
+            hasher = openPieceHasher(message.keepsStates);
+            break;
+          case 'piece':
+            hasher.add(Buffer.from(pieces, message.slot * PIECE_BYTES, message.length), message.files);
+            break;
+          case 'keep':
+            hasher.keepState();
+            break;
+          case 'resume':
+            hasher.resume(Buffer.from(message.state), message.offset);
+            break;
+          case 'finish':
+            port.postMessage(hasher.finish());
+        }
+      } catch (error) {
+        port.close();
+        reject(error as Error);
+        return;
+      }
+      Atomics.add(counts, DONE, 1);
+      Atomics.notify(counts, DONE);
+    });
+  });
+}
+
+function lost(): SlipwayError {
+  return new SlipwayError('internal', 'the thread that hashes a layer has failed', {
+    code: 'HASH_THREAD_LOST',
+  });
+}

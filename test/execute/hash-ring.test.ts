@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
+import { expect } from 'vitest';
+import { hashHeavy } from '../../src/execute/step/hash-heavy.ts';
+import { failRing, hashInRing, openHashRing } from '../../src/execute/worker/hash-ring.ts';
+import { runHeavy } from '../../src/execute/worker/thread-pool.ts';
+import { decodeHashStates } from '../../src/layer/hash-states.ts';
+import { decodeListing } from '../../src/layer/listing.ts';
+import { hashLayer } from '../../src/layer/pack.ts';
+import { hashStatesPath, listingPath } from '../../src/store/layout.ts';
+import { tempDir } from '../layer/support.ts';
+import { testWith } from '../support/need.ts';
+
+const never = () => false;
+
+/** Small files, one of several pieces that ends at the end of one, an empty one, two names of one inode. */
+function makeTree(): string {
+  const dir = tempDir();
+  fs.mkdirSync(join(dir, 'many'));
+  for (let file = 0; file < 500; file++)
+    fs.writeFileSync(join(dir, 'many', `f${file}`), randomBytes((file * 37) % 5000));
+  fs.writeFileSync(join(dir, 'large'), randomBytes(40 << 20));
+  fs.writeFileSync(join(dir, 'odd'), randomBytes(3_333_333));
+  fs.writeFileSync(join(dir, 'empty'), '');
+  fs.linkSync(join(dir, 'odd'), join(dir, 'other'));
+  return dir;
+}
+
+const needs = [() => (availableParallelism() > 1 ? undefined : 'there is one processor')];
+
+/** A hash of which another thread does the work, until `close`. */
+function openHash(keepStates: boolean, aborted = never) {
+  const { port1, port2 } = new MessageChannel();
+  const ring = openHashRing();
+  const served = runHeavy('serveRing', { ...ring, port: port2 }, { transfer: [port2] });
+  const close = () => {
+    port1.close();
+    return served;
+  };
+  return { hash: hashInRing({ ...ring, port: port1 }, keepStates, aborted), close };
+}
+
+testWith({ needs }, 'two threads give the digests that one gives', async () => {
+  const dir = makeTree();
+  for (const keepStates of [true, false]) {
+    const { hash, close } = openHash(keepStates);
+    expect(hashLayer(dir, { keepStates, hash })).toEqual(hashLayer(dir, { keepStates }));
+    await close();
+  }
+});
+
+testWith({ needs }, 'an archive that is given up leaves the other thread free', async () => {
+  const dir = makeTree();
+  let looks = 0;
+  const aborted = () => ++looks > 5;
+  const { hash, close } = openHash(false, aborted);
+  expect(() => hashLayer(dir, { hash, aborted })).toThrow('canceled');
+  await close();
+});
+
+testWith({ needs }, 'a reader whose hashing thread has failed does not wait for it', () => {
+  const { port1 } = new MessageChannel();
+  const ring = openHashRing();
+  failRing(ring);
+  const hash = hashInRing({ ...ring, port: port1 }, false, never);
+  expect(() => hashLayer(makeTree(), { hash })).toThrow('the thread that hashes a layer has failed');
+  port1.close();
+});
+
+testWith({ needs }, 'layers are digested at the same time, each as if it were alone', async () => {
+  const store = tempDir();
+  fs.mkdirSync(join(store, 'listings'));
+  const directories = [makeTree(), makeTree(), makeTree()];
+  const digests = await Promise.all(
+    directories.map((directory, at) =>
+      hashHeavy({ store, directory, temporary: join(store, `new-${at}`), options: { keepStates: true } }),
+    ),
+  );
+  for (const [at, directory] of directories.entries()) {
+    const { entries, states, ...digest } = hashLayer(directory, { keepStates: true });
+    expect(digests[at]).toEqual(digest);
+    expect(decodeListing(fs.readFileSync(listingPath(store, digest.diffId)))).toEqual(entries);
+    expect(decodeHashStates(fs.readFileSync(hashStatesPath(store, digest.diffId)))).toEqual(states);
+  }
+});
