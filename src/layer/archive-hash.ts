@@ -6,17 +6,16 @@ export const PIECE_BYTES = 1 << 20;
  * threads: nothing is told of a digest before the end.
  */
 export interface ArchiveHash {
-  /** Whether `keepState` and `resume` can be had. */
+  /** Whether states and `resume` can be had. */
   readonly keepsStates: boolean;
   /** A buffer of `PIECE_BYTES` for the next piece. What was in it is gone. */
   piece(): Buffer;
   /**
    * Takes the first `length` bytes of the last buffer. `files`: where in it the contents of files lie that are to be
    * digested, three numbers for each: start, end, and 1 where the file ends there, 0 where it goes on in the next piece.
+   * `keepState` puts the state aside in which the hash is then, behind whole blocks.
    */
-  add(length: number, files: readonly number[]): void;
-  /** Puts the state aside in which the hash is behind what was added; that is whole blocks. */
-  keepState(): void;
+  add(length: number, files: readonly number[], keepState: boolean): void;
   /** Goes on from a state that was taken after `offset` bytes. */
   resume(state: Buffer, offset: number): void;
   finish(): ArchiveDigests;

@@ -3,49 +3,78 @@ import { openResumableSha256, type ResumableSha256 } from '../sys/resumable-sha2
 import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES } from './archive-hash.ts';
 
 /** The work of an `ArchiveHash`, wherever the pieces come from. */
-export interface PieceHasher extends Omit<ArchiveHash, 'piece' | 'add'> {
-  add(piece: Buffer, files: readonly number[]): void;
+export interface PieceHasher extends Pick<ArchiveHash, 'keepsStates' | 'resume'> {
+  /** Returns the digests of the files that end in the piece, and the state behind it where it is asked for. */
+  add(piece: Buffer, files: readonly number[], keepState: boolean): HashedPiece;
+  /** SHA-256 of the archive, hex. */
+  finish(): string;
+}
+
+export interface HashedPiece {
+  files: string[];
+  state: Buffer | undefined;
 }
 
 /** @param keepsStates asks for a hash whose states can be put aside; it is not there on every Node */
 export function openPieceHasher(keepsStates: boolean): PieceHasher {
   const resumable: ResumableSha256 | undefined = keepsStates ? openResumableSha256() : undefined;
   const archive: ResumableSha256 | Hash = resumable ?? createHash('sha256');
-  const digests: ArchiveDigests = { archive: '', files: [], states: [] };
   /** Of a file that goes on. */
   let open: Hash | undefined;
+
+  const digestFiles = (piece: Buffer, files: readonly number[]): string[] => {
+    const digests: string[] = [];
+    for (let at = 0; at < files.length; at += 3) {
+      const part = piece.subarray(files[at], files[at + 1]);
+      const ends = files[at + 2] === 1;
+      if (open === undefined && ends) {
+        // One call for a whole small file is twice as fast as a hash object.
+        digests.push(hash('sha256', part, 'hex'));
+        continue;
+      }
+      open ??= createHash('sha256');
+      open.update(part);
+      if (!ends) continue;
+      digests.push(open.digest('hex'));
+      open = undefined;
+    }
+    return digests;
+  };
+
   return {
     keepsStates: resumable !== undefined,
-    add(piece, files) {
+    add(piece, files, keepState) {
       archive.update(piece);
-      for (let at = 0; at < files.length; at += 3) {
-        const part = piece.subarray(files[at], files[at + 1]);
-        const ends = files[at + 2] === 1;
-        if (open === undefined && ends) {
-          // One call for a whole small file is twice as fast as a hash object.
-          digests.files.push(hash('sha256', part, 'hex'));
-          continue;
-        }
-        open ??= createHash('sha256');
-        open.update(part);
-        if (!ends) continue;
-        digests.files.push(open.digest('hex'));
-        open = undefined;
-      }
+      return { files: digestFiles(piece, files), state: keepState ? resumable!.state() : undefined };
     },
-    keepState: () => void digests.states.push(resumable!.state()),
     resume: (state, offset) => resumable!.resume(state, offset),
-    finish: () => ({ ...digests, archive: archive.digest('hex') }),
+    finish: () => archive.digest('hex'),
   };
 }
 
 /** Hashes each piece when it is there. */
 export function hashPieces(keepsStates: boolean): ArchiveHash {
-  const { add, ...hasher } = openPieceHasher(keepsStates);
+  const hasher = openPieceHasher(keepsStates);
   const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  const digests = collectDigests();
   return {
-    ...hasher,
+    keepsStates: hasher.keepsStates,
     piece: () => piece,
-    add: (length, files) => add(piece.subarray(0, length), files),
+    add: (length, files, keepState) => digests.take(hasher.add(piece.subarray(0, length), files, keepState)),
+    resume: (state, offset) => hasher.resume(state, offset),
+    finish: () => digests.end(hasher.finish()),
+  };
+}
+
+/** Puts together what comes of the pieces. */
+export function collectDigests() {
+  const files: string[] = [];
+  const states: Buffer[] = [];
+  return {
+    take(piece: HashedPiece): void {
+      for (const digest of piece.files) files.push(digest);
+      if (piece.state !== undefined) states.push(piece.state);
+    },
+    end: (archive: string): ArchiveDigests => ({ archive, files, states }),
   };
 }

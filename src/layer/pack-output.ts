@@ -45,8 +45,7 @@ export class PackOutput {
 
   /** Puts the state of the hash aside that is behind everything so far. */
   keepState(): void {
-    this.#flush();
-    this.#hash.keepState();
+    this.#flush(true);
   }
 
   /** Goes on behind the first `offset` bytes of an archive, of which only the hash's state is known. */
@@ -119,10 +118,10 @@ export class PackOutput {
     if (this.#length + bytes > PIECE_BYTES) this.#flush();
   }
 
-  #flush(): void {
+  #flush(keepState = false): void {
     throwIfAborted(this.#aborted);
     this.#sink?.(this.#piece.subarray(0, this.#length));
-    this.#hash.add(this.#length, this.#files);
+    this.#hash.add(this.#length, this.#files, keepState);
     this.#total += this.#length;
     this.#length = 0;
     this.#files = [];

@@ -1,8 +1,8 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { SlipwayError } from '../../errors/index.ts';
 import { type Aborted, throwIfAborted } from '../../layer/abort.ts';
-import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES } from '../../layer/archive-hash.ts';
-import { openPieceHasher } from '../../layer/hash-pieces.ts';
+import { type ArchiveHash, PIECE_BYTES } from '../../layer/archive-hash.ts';
+import { collectDigests, type HashedPiece, openPieceHasher } from '../../layer/hash-pieces.ts';
 
 /** Pieces that may wait. */
 const SLOTS = 12;
@@ -26,10 +26,12 @@ export interface HashRing {
 /** In the order in which they are done. */
 type HashMessage =
   | { kind: 'begin'; keepsStates: boolean }
-  | { kind: 'piece'; slot: number; length: number; files: readonly number[] }
-  | { kind: 'keep' }
+  | { kind: 'piece'; slot: number; length: number; files: readonly number[]; keepState: boolean }
   | { kind: 'resume'; state: Uint8Array; offset: number }
   | { kind: 'finish' };
+
+/** What comes back: of a piece, if there is something to tell, and in the end the digest of the archive. */
+type HashReply = HashedPiece | string;
 
 export function openHashRing(): Omit<HashRing, 'port'> {
   const pieces = new SharedArrayBuffer(SLOTS * PIECE_BYTES);
@@ -64,6 +66,17 @@ export function hashInRing(ring: HashRing, keepsStates: boolean, aborted: Aborte
       Atomics.wait(counts, DONE, done, LOOK_MS);
     }
   };
+  const digests = collectDigests();
+  /** Takes what has come back; the digest of the archive is the last. */
+  const collect = (): string | undefined => {
+    for (;;) {
+      const received = receiveMessageOnPort(port) as { message: HashReply } | undefined;
+      if (received === undefined) return undefined;
+      const { message } = received;
+      if (typeof message === 'string') return message;
+      digests.take({ ...message, state: message.state && Buffer.from(message.state) });
+    }
+  };
   send({ kind: 'begin', keepsStates });
   return {
     // Both threads have the same Node.
@@ -73,17 +86,16 @@ export function hashInRing(ring: HashRing, keepsStates: boolean, aborted: Aborte
       settle(SLOTS - 1);
       return Buffer.from(pieces, slot * PIECE_BYTES, PIECE_BYTES);
     },
-    add(length, files) {
-      send({ kind: 'piece', slot, length, files });
+    add(length, files, keepState) {
+      send({ kind: 'piece', slot, length, files, keepState });
       slot = (slot + 1) % SLOTS;
+      collect();
     },
-    keepState: () => send({ kind: 'keep' }),
     resume: (state, offset) => send({ kind: 'resume', state, offset }),
     finish() {
       send({ kind: 'finish' });
       settle(0);
-      const { message } = receiveMessageOnPort(port) as { message: ArchiveDigests };
-      return { ...message, states: message.states.map((state) => Buffer.from(state)) };
+      return digests.end(collect()!);
     },
   };
 }
@@ -99,17 +111,18 @@ export function serveRing({ port, pieces, counts }: HashRing): Promise<void> {
           case 'begin':
             hasher = openPieceHasher(message.keepsStates);
             break;
-          case 'piece':
-            hasher.add(Buffer.from(pieces, message.slot * PIECE_BYTES, message.length), message.files);
+          case 'piece': {
+            const piece = Buffer.from(pieces, message.slot * PIECE_BYTES, message.length);
+            const hashed = hasher.add(piece, message.files, message.keepState);
+            if (hashed.files.length > 0 || hashed.state !== undefined)
+              port.postMessage(hashed satisfies HashReply);
             break;
-          case 'keep':
-            hasher.keepState();
-            break;
+          }
           case 'resume':
             hasher.resume(Buffer.from(message.state), message.offset);
             break;
           case 'finish':
-            port.postMessage(hasher.finish());
+            port.postMessage(hasher.finish() satisfies HashReply);
         }
       } catch (error) {
         port.close();
