@@ -7,7 +7,7 @@ import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
 import { resolveOwner } from '../step/account.ts';
 import { type KeptMetadata, MetadataKeeper } from '../step/metadata-keeper.ts';
 import { joinRoot, resolveInRoot } from '../step/root-path.ts';
-import { runHeavy, THREADS } from '../worker/thread-pool.ts';
+import { runHeavy, startThreads, THREADS } from '../worker/thread-pool.ts';
 import { attributesOf } from './copy-attributes.ts';
 import { addKept, openClaims, type SharedCopy } from './copy-shares.ts';
 import { type CopyStepRequest, parentMaker, targetOf } from './copy-step.ts';
@@ -42,6 +42,7 @@ export interface CopyInThreads {
 export async function copyInThreads(work: CopyInThreads): Promise<KeptMetadata> {
   const { sys, request, source, snapshot, signal } = work;
   const { operation, root, keepOwner } = request;
+  startThreads();
   const keeper = new MetadataKeeper(sys);
   const owner = operation.chown === undefined ? undefined : resolveOwner(root, operation.chown);
   const attributes = attributesOf(operation, keepOwner, owner);

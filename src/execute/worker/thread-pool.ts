@@ -48,6 +48,11 @@ export function runHeavy<T extends keyof HeavyTasks>(
   });
 }
 
+/** Starts all threads that there may be, for a task that is about to be cut into parts. */
+export function startThreads(): void {
+  for (let worker = startThread(); worker !== undefined; worker = startThread()) idle.push(worker);
+}
+
 /** How many tasks would begin at once. */
 export function freeThreads(): number {
   return waiting.length > 0 ? 0 : idle.length + THREADS - threads;

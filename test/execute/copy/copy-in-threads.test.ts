@@ -1,0 +1,149 @@
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, test } from 'vitest';
+import { digestSelection } from '../../../src/cache/content-digest.ts';
+import { openDirectoryContext } from '../../../src/context/directory-context.ts';
+import { selectSources } from '../../../src/context/select.ts';
+import { copyInThreads, sharedSource } from '../../../src/execute/copy/copy-in-threads.ts';
+import type { CopyStepRequest } from '../../../src/execute/copy/copy-step.ts';
+import type { SelectedFile } from '../../../src/execute/executor.ts';
+import { plainSnapshot } from '../../../src/execute/snapshot/plain.ts';
+import { hashLayer } from '../../../src/layer/pack.ts';
+import { bytesOf } from '../../../src/sys/bytes.ts';
+import { loadSys } from '../../../src/sys/linux.ts';
+import { tempDir } from '../../layer/support.ts';
+import { REPRODUCIBLE } from '../../rootless/images.ts';
+import { ordinaryUser, BASE as USER_BASE } from '../../rootless/ordinary-user.ts';
+import { largeTree } from '../../support/large-tree.ts';
+import { BASE, type Built, libraryStore } from '../../support/library-store.ts';
+import { describeWith, program, root } from '../../support/need.ts';
+import { slipway } from '../../support/slipway.ts';
+
+const EPOCH = 1_700_000_000;
+
+describeWith({ needs: [root()] }, 'a large COPY', () => {
+  const store = libraryStore();
+  const topDiffId = (built: Built): string =>
+    (built.config() as unknown as { rootfs: { diff_ids: string[] } }).rootfs.diff_ids.at(-1)!;
+
+  it.each([
+    ['', '/new/place', '0:0'],
+    ['--chown=7:8', '/new/place', '7:8'],
+    ['--link', '/new/place/', '0:0'],
+    // A directory of the base: nothing is new but what is in it.
+    ['', '/srv/tree', '0:0'],
+  ])('COPY %s . %s is the layer that GNU cp would make', async (flags, destination, owner) => {
+    const context = store.empty();
+    largeTree(context);
+    const made = await store.build(`FROM ${BASE}\nRUN mkdir /srv\nCOPY ${flags} . ${destination}\n`, {
+      context,
+      env: { SOURCE_DATE_EPOCH: String(EPOCH) },
+    });
+    const expected = tempDir();
+    const place = join(expected, destination);
+    mkdirSync(place, { recursive: true });
+    execFileSync('cp', ['-a', `${context}/.`, place]);
+    execFileSync('chown', ['-hR', owner, ...readdirSync(expected).map((name) => join(expected, name))]);
+    execFileSync('chmod', ['0755', expected, join(expected, destination, '..'), place]);
+    // The capabilities of a file go with its owner, and so do these bits.
+    execFileSync('chmod', ['4755', join(place, 'setuid')]);
+    if (destination.startsWith('/srv')) execFileSync('chown', ['0:0', join(expected, 'srv')]);
+    expect(topDiffId(made)).toBe(hashLayer(expected, { clampMtime: EPOCH }).diffId);
+  });
+});
+
+/** What a build would copy of a directory. */
+async function requestOf(from: string, to: string): Promise<CopyStepRequest> {
+  const context = openDirectoryContext({ root: from });
+  const { tree } = context;
+  const selection = await selectSources(tree, { sources: ['.'], where: 'the build context' });
+  await digestSelection(tree, selection);
+  const files = selection.sources[0]!.entries.map(({ path, node }): SelectedFile => {
+    const { type, mode, size, link } = node;
+    const sha256 = node.known?.sha256;
+    return { path, type, mode, size, ...(link !== undefined && { link }), ...(sha256 && { sha256 }) };
+  });
+  context.close();
+  return {
+    operation: {
+      instruction: 'COPY',
+      destination: '/to',
+      link: false,
+      heredocs: [],
+    } as unknown as CopyStepRequest['operation'],
+    root: bytesOf(to),
+    from: bytesOf(from),
+    sources: [{ path: '', name: 'x', directory: true, files }],
+    keepOwner: false,
+  };
+}
+
+/** Copies as a step does, and gives the snapshot that it was copied to. */
+async function copy(from: string, spoil: (request: CopyStepRequest) => void, signal?: AbortSignal) {
+  const folder = tempDir();
+  for (const name of ['layers', 'active']) mkdirSync(join(folder, name));
+  const snapshot = plainSnapshot({ layers: join(folder, 'layers'), active: join(folder, 'active') });
+  const request = await requestOf(from, snapshot.root);
+  const source = sharedSource(request)!;
+  spoil(request);
+  const copied = copyInThreads({
+    sys: loadSys(),
+    request,
+    source,
+    snapshot,
+    signal: signal ?? new AbortController().signal,
+  });
+  return { snapshot, copied };
+}
+
+test('a file that is not what it was ends the copy, and no thread goes on with it', async () => {
+  const from = tempDir();
+  largeTree(from);
+  for (const spoil of [
+    () => appendFileSync(join(from, 'd4/e4/f9'), 'more'),
+    () => rmSync(join(from, 'd3/e3/f9')),
+    () => rmSync(join(from, 'd5'), { recursive: true }),
+  ]) {
+    const { snapshot, copied } = await copy(from, spoil);
+    await expect(copied).rejects.toMatchObject({ kind: 'changed', code: 'SOURCE_CHANGED' });
+    snapshot.discard();
+    expect(lstatSync(snapshot.root, { throwIfNoEntry: false })).toBeUndefined();
+  }
+});
+
+test('a cancel ends the copy', async () => {
+  const from = tempDir();
+  largeTree(from);
+  const abort = new AbortController();
+  const { snapshot, copied } = await copy(from, () => abort.abort(), abort.signal);
+  await expect(copied).rejects.toMatchObject({ kind: 'canceled' });
+  snapshot.discard();
+  expect(lstatSync(snapshot.root, { throwIfNoEntry: false })).toBeUndefined();
+});
+
+const needs = [root(), program('useradd', 'passwd'), program('newuidmap', 'uidmap')];
+for (const [name, ranges] of [
+  ['a user with subordinate ids', ['700500000:65536']],
+  ['a user with a single id', []],
+] as const) {
+  describeWith({ needs }, `a large COPY: ${name}`, () => {
+    const user = ordinaryUser(ranges);
+
+    it('gives the image that it gives root', async () => {
+      const options = { root: join(user.folder, 'store-of-root'), cwd: user.folder, env: REPRODUCIBLE };
+      await slipway(['import', join(user.folder, 'base.tar'), USER_BASE], options);
+      const context = user.context('large', {
+        Dockerfile: `FROM ${USER_BASE}\nCOPY --chown=7:8 tree /new/place\n`,
+      });
+      mkdirSync(join(context, 'tree'));
+      largeTree(join(context, 'tree'));
+      execFileSync('chown', ['-Rh', `${user.uid}:${user.uid}`, context]);
+      execFileSync('chmod', ['4755', join(context, 'tree/setuid')]);
+      execFileSync('touch', ['-d', '@1600000000', join(context, 'tree/setuid')]);
+      const here = await user.ok(['build', '-q', context], { env: REPRODUCIBLE });
+      expect(here).toBe(await slipway(['build', '-q', context], options));
+      expect((await user.ok(['system', 'check'])).trim()).toBe('The store is whole.');
+    });
+  });
+}
