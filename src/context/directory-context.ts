@@ -74,7 +74,10 @@ export function openDirectoryContext(options: DirectoryContextOptions): ContextS
       const rule = ignore!.parsed.rules[verdict.pattern];
       return rule === undefined ? verdict.earlier : { line: rule.line, pattern: rule.written };
     },
-    close: () => index.save(),
+    close() {
+      tree.close();
+      index.save();
+    },
   };
 }
 

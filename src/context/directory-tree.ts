@@ -5,6 +5,7 @@ import { baseName, joinPath, parentOf } from './clean-path.ts';
 import { type ContentHasher, createContentHasher, type DiskEntry } from './content-hasher.ts';
 import { contextChanged, contextUnreadable } from './context-changed.ts';
 import type { FileClock } from './file-clock.ts';
+import { type FileHashThread, openFileHashThread } from './file-hash-thread.ts';
 import type { FileNode, FileTree, NamedNode } from './file-tree.ts';
 import type { FingerprintIndex } from './fingerprint-index.ts';
 import { hashAll } from './hash-all.ts';
@@ -25,6 +26,9 @@ export interface DirectoryTreeOptions {
   clock?: FileClock | undefined;
 }
 
+/** Of so many files without a digest a thread hashes a part. */
+const WORTH_THREAD = 3000;
+
 /** One directory as it was when it was first looked at. */
 interface Listing {
   path: BytePath;
@@ -44,7 +48,7 @@ interface Listing {
  * A directory of this machine as a tree: looked at once, lazily, and remembered for the life of the object.
  * Directories that the ignore rules hide are not read, unless an exception could match below.
  */
-export function openDirectoryTree(options: DirectoryTreeOptions): FileTree {
+export function openDirectoryTree(options: DirectoryTreeOptions): FileTree & { close(): void } {
   return new DirectoryTree(options);
 }
 
@@ -55,6 +59,10 @@ class DirectoryTree implements FileTree {
   readonly #listings = new Map<BytePath, Listing | undefined>();
   /** For hidden directories: whether an exception shows something below. */
   readonly #showing = new Map<BytePath, boolean>();
+  /** Files without a digest that were met since the last were hashed. */
+  #unknown = 0;
+  /** Starts while the walk goes on: it takes 80 ms. */
+  #thread: FileHashThread | undefined;
   #rootEntry: DiskEntry | undefined;
   #last: Listing | undefined;
 
@@ -91,12 +99,19 @@ class DirectoryTree implements FileTree {
   async sha256All(paths: readonly BytePath[], signal?: AbortSignal): Promise<string[]> {
     const files = paths.map((path) => ({ path, entry: this.#file(path) }));
     await hashAll({
-      root: this.#root,
       hasher: this.#hasher,
       files: files.filter(({ entry }) => entry.known.sha256 === undefined),
       slice: startTimeSlice(signal),
-    });
+      thread: this.#thread,
+    }).finally(() => this.close());
     return files.map(({ entry }) => entry.known.sha256!);
+  }
+
+  /** Ends the thread that helps, if there is one. */
+  close(): void {
+    this.#thread?.close();
+    this.#thread = undefined;
+    this.#unknown = 0;
   }
 
   #file(path: BytePath): DiskEntry {
@@ -134,7 +149,10 @@ class DirectoryTree implements FileTree {
     const full = fsPath(joinPath(this.#root, path));
     const stat = fs.lstatSync(full, { bigint: true, throwIfNoEntry: false });
     if (stat === undefined) throw contextChanged(path);
-    return this.#hasher.describe(path, name, stat);
+    const entry = this.#hasher.describe(path, name, stat);
+    const isUnknown = entry.node.type === 'file' && entry.known.sha256 === undefined;
+    if (isUnknown && ++this.#unknown === WORTH_THREAD) this.#thread ??= openFileHashThread(this.#root);
+    return entry;
   }
 
   /** undefined for what is not a visible directory. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { getCompileCacheDir } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -23,9 +24,9 @@ export interface FileHashThread {
   close(): void;
 }
 
-/** Undefined where no thread can be had: then there is nobody but the caller. */
+/** Undefined where there is one processor, or no thread can be had: then there is nobody but the caller. */
 export function openFileHashThread(root: BytePath): FileHashThread | undefined {
-  const worker = startThread(root);
+  const worker = availableParallelism() > 1 ? startThread(root) : undefined;
   if (worker === undefined) return undefined;
   const waiting: { count: number; resolve: (reply: FileHashReply) => void }[] = [];
   let isOver = false;
@@ -33,7 +34,12 @@ export function openFileHashThread(root: BytePath): FileHashThread | undefined {
     isOver = true;
     for (const { count, resolve } of waiting.splice(0)) resolve(new Array(count).fill(undefined));
   };
-  worker.on('message', (reply: FileHashReply) => waiting.shift()!.resolve(reply));
+  // It keeps the process alive only while somebody waits for it.
+  worker.unref();
+  worker.on('message', (reply: FileHashReply) => {
+    waiting.shift()!.resolve(reply);
+    if (waiting.length === 0) worker.unref();
+  });
   worker.on('error', end);
   worker.on('exit', end);
   return {
@@ -45,6 +51,7 @@ export function openFileHashThread(root: BytePath): FileHashThread | undefined {
         }
         const prints = new FingerprintList();
         for (const { print } of files) prints.add(print);
+        if (waiting.length === 0) worker.ref();
         waiting.push({ count: files.length, resolve });
         const paths = files.map(({ path }) => path);
         worker.postMessage({ paths, words: prints.words } satisfies FileHashRequest);

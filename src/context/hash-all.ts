@@ -1,14 +1,7 @@
-import { availableParallelism } from 'node:os';
 import type { BytePath } from '../sys/bytes.ts';
 import type { ContentHasher, DiskEntry } from './content-hasher.ts';
-import { openFileHashThread } from './file-hash-thread.ts';
+import type { FileHashThread } from './file-hash-thread.ts';
 import type { TimeSlice } from './time-slice.ts';
-
-/**
- * A thread takes 150 ms of a processor that the worker is starting on meanwhile: with 20,000 files nothing is won, with
- * 200,000 a third.
- */
-const WORTH_FILES = 30_000;
 
 /** Files that the thread gets at a time: some milliseconds of work. */
 const BATCH = 128;
@@ -17,18 +10,16 @@ const BATCH = 128;
 const REQUESTS = 4;
 
 export interface HashAllRequest {
-  /** Absolute path of the tree. */
-  root: BytePath;
   hasher: ContentHasher;
   /** Without digests. */
   files: readonly { path: BytePath; entry: DiskEntry }[];
   slice: TimeSlice;
+  /** Somebody who helps. */
+  thread: FileHashThread | undefined;
 }
 
-/** Learns the digests of files; of many with the help of a thread. Errors as `ContentHasher.sha256`. */
-export async function hashAll({ root, hasher, files, slice }: HashAllRequest): Promise<void> {
-  const isWorth = files.length >= WORTH_FILES && availableParallelism() > 1;
-  const thread = isWorth ? openFileHashThread(root) : undefined;
+/** Learns the digests of files. Errors as `ContentHasher.sha256`. */
+export async function hashAll({ hasher, files, slice, thread }: HashAllRequest): Promise<void> {
   let next = 0;
   const take = (): HashAllRequest['files'] => {
     const first = next;
@@ -61,7 +52,6 @@ export async function hashAll({ root, hasher, files, slice }: HashAllRequest): P
     await Promise.all([here, ...there]);
   } finally {
     next = files.length;
-    thread?.close();
     hasher.release();
   }
 }

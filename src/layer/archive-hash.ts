@@ -13,9 +13,9 @@ export interface ArchiveHash {
   /**
    * Takes the first `length` bytes of the last buffer. `files`: where in it the contents of files lie that are to be
    * digested, three numbers for each: start, end, and 1 where the file ends there, 0 where it goes on in the next piece.
-   * `keepState` puts the state aside in which the hash is then, behind whole blocks.
+   * `marks`: where in it the state of the hash is put aside, behind whole blocks.
    */
-  add(length: number, files: readonly number[], keepState: boolean): void;
+  add(length: number, files: readonly number[], marks: readonly number[]): void;
   /** Goes on from a state that was taken after `offset` bytes. */
   resume(state: Buffer, offset: number): void;
   finish(): ArchiveDigests;

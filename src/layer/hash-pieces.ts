@@ -4,15 +4,15 @@ import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES } from './archive-ha
 
 /** The work of an `ArchiveHash`, wherever the pieces come from. */
 export interface PieceHasher extends Pick<ArchiveHash, 'keepsStates' | 'resume'> {
-  /** Returns the digests of the files that end in the piece, and the state behind it where it is asked for. */
-  add(piece: Buffer, files: readonly number[], keepState: boolean): HashedPiece;
+  /** Returns the digests of the files that end in the piece, and the states at its marks. */
+  add(piece: Buffer, files: readonly number[], marks: readonly number[]): HashedPiece;
   /** SHA-256 of the archive, hex. */
   finish(): string;
 }
 
 export interface HashedPiece {
   files: string[];
-  state: Buffer | undefined;
+  states: Buffer[];
 }
 
 /** @param keepsStates asks for a hash whose states can be put aside; it is not there on every Node */
@@ -43,9 +43,16 @@ export function openPieceHasher(keepsStates: boolean): PieceHasher {
 
   return {
     keepsStates: resumable !== undefined,
-    add(piece, files, keepState) {
-      archive.update(piece);
-      return { files: digestFiles(piece, files), state: keepState ? resumable!.state() : undefined };
+    add(piece, files, marks) {
+      const states: Buffer[] = [];
+      let done = 0;
+      for (const mark of marks) {
+        archive.update(piece.subarray(done, mark));
+        states.push(resumable!.state());
+        done = mark;
+      }
+      archive.update(piece.subarray(done));
+      return { files: digestFiles(piece, files), states };
     },
     resume: (state, offset) => resumable!.resume(state, offset),
     finish: () => archive.digest('hex'),
@@ -73,7 +80,7 @@ export function collectDigests() {
   return {
     take(piece: HashedPiece): void {
       for (const digest of piece.files) files.push(digest);
-      if (piece.state !== undefined) states.push(piece.state);
+      states.push(...piece.states);
     },
     end: (archive: string): ArchiveDigests => ({ archive, files, states }),
   };

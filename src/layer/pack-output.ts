@@ -30,6 +30,7 @@ export class PackOutput {
   #total = 0;
   /** Of the piece, see `ArchiveHash.add`. */
   #files: number[] = [];
+  #marks: number[] = [];
 
   constructor(sink: PackSink | undefined, aborted: Aborted | undefined, hash: ArchiveHash) {
     this.#sink = sink;
@@ -45,7 +46,7 @@ export class PackOutput {
 
   /** Puts the state of the hash aside that is behind everything so far. */
   keepState(): void {
-    this.#flush(true);
+    this.#marks.push(this.#length);
   }
 
   /** Goes on behind the first `offset` bytes of an archive, of which only the hash's state is known. */
@@ -118,13 +119,14 @@ export class PackOutput {
     if (this.#length + bytes > PIECE_BYTES) this.#flush();
   }
 
-  #flush(keepState = false): void {
+  #flush(): void {
     throwIfAborted(this.#aborted);
     this.#sink?.(this.#piece.subarray(0, this.#length));
-    this.#hash.add(this.#length, this.#files, keepState);
+    this.#hash.add(this.#length, this.#files, this.#marks);
     this.#total += this.#length;
     this.#length = 0;
     this.#files = [];
+    this.#marks = [];
     this.#piece = this.#hash.piece();
   }
 }

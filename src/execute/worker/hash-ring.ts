@@ -26,7 +26,7 @@ export interface HashRing {
 /** In the order in which they are done. */
 type HashMessage =
   | { kind: 'begin'; keepsStates: boolean }
-  | { kind: 'piece'; slot: number; length: number; files: readonly number[]; keepState: boolean }
+  | { kind: 'piece'; slot: number; length: number; files: readonly number[]; marks: readonly number[] }
   | { kind: 'resume'; state: Uint8Array; offset: number }
   | { kind: 'finish' };
 
@@ -74,7 +74,7 @@ export function hashInRing(ring: HashRing, keepsStates: boolean, aborted: Aborte
       if (received === undefined) return undefined;
       const { message } = received;
       if (typeof message === 'string') return message;
-      digests.take({ ...message, state: message.state && Buffer.from(message.state) });
+      digests.take({ ...message, states: message.states.map((state) => Buffer.from(state)) });
     }
   };
   send({ kind: 'begin', keepsStates });
@@ -86,8 +86,8 @@ export function hashInRing(ring: HashRing, keepsStates: boolean, aborted: Aborte
       settle(SLOTS - 1);
       return Buffer.from(pieces, slot * PIECE_BYTES, PIECE_BYTES);
     },
-    add(length, files, keepState) {
-      send({ kind: 'piece', slot, length, files, keepState });
+    add(length, files, marks) {
+      send({ kind: 'piece', slot, length, files, marks });
       slot = (slot + 1) % SLOTS;
       collect();
     },
@@ -113,8 +113,8 @@ export function serveRing({ port, pieces, counts }: HashRing): Promise<void> {
             break;
           case 'piece': {
             const piece = Buffer.from(pieces, message.slot * PIECE_BYTES, message.length);
-            const hashed = hasher.add(piece, message.files, message.keepState);
-            if (hashed.files.length > 0 || hashed.state !== undefined)
+            const hashed = hasher.add(piece, message.files, message.marks);
+            if (hashed.files.length > 0 || hashed.states.length > 0)
               port.postMessage(hashed satisfies HashReply);
             break;
           }
