@@ -59,12 +59,15 @@ export function encodeListing(entries: readonly LayerEntry[]): Buffer {
   return out.done();
 }
 
-/**
- * The entries that `encodeListing` was given. Throws `corrupt` (`LISTING_CORRUPT`) for anything else, and
- * `unsupported` (`LISTING_VERSION`) for the encoding of another version.
- */
-export function decodeListing(bytes: Buffer): LayerEntry[] {
-  const input = new ByteReader(bytes);
+/** Bytes at the beginning of a listing that `listingLength` needs. */
+export const LISTING_START = 32;
+
+/** How many entries a listing has, by its first bytes. Throws as `decodeListing`. */
+export function listingLength(start: Buffer): number {
+  return readStart(new ByteReader(start));
+}
+
+function readStart(input: ByteReader): number {
   if (input.text(magic.length) !== magic) throw corrupt();
   const version = input.number();
   if (version !== LISTING_VERSION) {
@@ -72,7 +75,16 @@ export function decodeListing(bytes: Buffer): LayerEntry[] {
       code: 'LISTING_VERSION',
     });
   }
-  const count = input.number();
+  return input.number();
+}
+
+/**
+ * The entries that `encodeListing` was given. Throws `corrupt` (`LISTING_CORRUPT`) for anything else, and
+ * `unsupported` (`LISTING_VERSION`) for the encoding of another version.
+ */
+export function decodeListing(bytes: Buffer): LayerEntry[] {
+  const input = new ByteReader(bytes);
+  const count = readStart(input);
   // Every entry takes at least five bytes: a damaged count must not make a huge array.
   if (count > bytes.length / 5) throw corrupt();
   const entries: LayerEntry[] = [];

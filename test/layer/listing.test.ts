@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeListing, encodeListing } from '../../src/layer/listing.ts';
+import { decodeListing, encodeListing, LISTING_START, listingLength } from '../../src/layer/listing.ts';
 import type { EntryType, LayerEntry } from '../../src/layer/types.ts';
 import { failure } from './support.ts';
 
@@ -42,6 +42,7 @@ test('a listing survives, and the same entries give the same bytes', () => {
       const decoded = decodeListing(encoded);
       expect(decoded).toEqual(entries);
       expect(encodeListing(decoded).equals(encoded)).toBe(true);
+      expect(listingLength(encoded.subarray(0, LISTING_START))).toBe(entries.length);
     }),
     { numRuns: 300 },
   );

@@ -1,12 +1,13 @@
-import { existsSync, lstatSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import type { Aborted } from '../../layer/abort.ts';
-import { decodeListing } from '../../layer/listing.ts';
+import { decodeListing, LISTING_START, listingLength } from '../../layer/listing.ts';
 import type { CopyOperation } from '../../plan/types.ts';
 import { deleteTree } from '../../store/collect.ts';
 import { listingPath } from '../../store/layout.ts';
 import { type BytePath, bufferOf, bytesOf, fsPath } from '../../sys/bytes.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { LayerBase, SelectedSource } from '../executor.ts';
+import { amountOf, unpackSources } from '../protocol/packed-files.ts';
 import { resolveOwner } from '../step/account.ts';
 import { type KeptMetadata, MetadataKeeper } from '../step/metadata-keeper.ts';
 import { joinRoot } from '../step/root-path.ts';
@@ -22,6 +23,7 @@ export interface DeltaSearch {
   operation: CopyOperation;
   /** Absolute path of the root file system without the layer to be made. */
   root: BytePath;
+  /** As they came, packed or not. */
   sources: readonly SelectedSource[];
   keepOwner: boolean;
   bases: readonly LayerBase[];
@@ -52,19 +54,23 @@ export function findDelta(search: DeltaSearch): DeltaCopy | undefined {
   if (operation.instruction === 'ADD' && sources.some((source) => !source.directory)) return undefined;
   const targets = copyTargets(root, operation, sources);
   if (targets === undefined) return undefined;
+  const { count, bytes } = amountOf(sources);
+  const whole = count + bytes / BYTES_PER_NAME;
+  let least = whole * WORTH;
+  // What a base has not has to be written: one that is much smaller is not looked at.
+  const bases = search.bases.filter((base) => count - namesIn(listingPath(store, base.diffId)) <= least);
+  if (bases.length === 0) return undefined;
   const owner = operation.chown === undefined ? undefined : resolveOwner(root, operation.chown);
   const attributes = attributesOf(operation, search.keepOwner, owner);
-  const whole = costOf(sources);
+  const files = unpackSources(sources);
   let best: DeltaCopy | undefined;
-  let least = whole * WORTH;
-  for (const base of search.bases) {
+  for (const base of bases) {
     const listing = listingPath(store, base.diffId);
-    if (!existsSync(listing)) continue;
     const index = indexBase(decodeListing(readFileSync(listing)));
     const plan =
       index &&
       planDelta({
-        sources,
+        sources: files,
         targets,
         attributes,
         base: index,
@@ -114,8 +120,15 @@ export function deltaCopy(sys: Sys, request: DeltaCopyRequest, aborted?: Aborted
   return keeper.kept;
 }
 
-function costOf(sources: readonly SelectedSource[]): number {
-  let cost = 0;
-  for (const { files } of sources) for (const { size } of files) cost += 1 + size / BYTES_PER_NAME;
-  return cost;
+/** How many names a listing has; none if there is no listing. */
+function namesIn(listing: string): number {
+  if (!existsSync(listing)) return Number.NEGATIVE_INFINITY;
+  const start = Buffer.alloc(LISTING_START);
+  const fd = openSync(listing, 'r');
+  try {
+    readSync(fd, start, 0, start.length, 0);
+  } finally {
+    closeSync(fd);
+  }
+  return listingLength(start);
 }

@@ -76,7 +76,7 @@ function deltaOf(
       store: host.store,
       operation,
       root: bytesOf(view.root),
-      sources: unpackSources(source.sources),
+      sources: source.sources,
       keepOwner: source.kind === 'layers',
       bases,
       clampMtime,
