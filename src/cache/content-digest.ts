@@ -11,7 +11,12 @@ const FORMAT = 'slipway selection 2\n';
 
 export interface DigestOptions extends NodeOptions {
   signal?: AbortSignal;
+  /** Called before many files are read for the first time: a result is hardly there yet. */
+  onNewFiles?: (() => void) | undefined;
 }
+
+/** Reading so many takes as long as a worker takes to start. */
+const MANY_FILES = 3000;
 
 /**
  * Digest of what a selection brings into an image (DESIGN.md, decision 5): path, type, mode, owner, size, link text,
@@ -28,7 +33,11 @@ export async function digestSelection(
   options: DigestOptions = {},
 ): Promise<string> {
   // Such a tree keeps with its nodes what it knows.
-  if (tree.sha256All !== undefined) await tree.sha256All(unknownPaths(selection), options.signal);
+  if (tree.sha256All !== undefined) {
+    const unknown = unknownPaths(selection);
+    if (unknown.length >= MANY_FILES) options.onNewFiles?.();
+    await tree.sha256All(unknown, options.signal);
+  }
   const contentOf = (path: BytePath, node: FileNode): string => node.known?.sha256 ?? tree.sha256(path);
   const writer = new HashWriter();
   writer.text(FORMAT);

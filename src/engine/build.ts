@@ -239,6 +239,8 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
         secretsOf: (operation) => job.secrets.of(operation),
         agentsOf: (operation) => job.agents.of(operation),
         fillMounts,
+        // Whoever needs it hears why there is none.
+        expectRun: () => void session.worker().catch(() => {}),
         settings: options.steps ?? {},
         signal: job.signal,
       }),

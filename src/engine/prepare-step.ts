@@ -44,6 +44,8 @@ export interface PrepareOptions {
   agentsOf: (operation: RunOperation) => Promise<string[]>;
   /** Told of a RUN that has to run, before it does: its cache mounts may be elsewhere. */
   fillMounts?: ((operation: RunOperation) => Promise<void>) | undefined;
+  /** Called when a step will probably have to run, a while before it does. */
+  expectRun?: (() => void) | undefined;
   /** For every RUN. */
   settings: RunSettings;
   signal: AbortSignal;
@@ -197,6 +199,7 @@ async function selectFromContext(context: ContextSource, work: SelectWork): Prom
       ...digest,
       normalizeModes: digest.normalizeModes ?? false,
       signal: options.signal,
+      onNewFiles: options.expectRun,
     }),
     source: async () => {
       if (root === undefined) return { kind: 'none' };
