@@ -1,13 +1,14 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { LayerDigest } from '../../layer/types.ts';
 import { failRing, openHashRing } from '../worker/hash-ring.ts';
-import { freeThreads, runHeavy } from '../worker/thread-pool.ts';
+import { idleThreads, runHeavy, startThreads } from '../worker/thread-pool.ts';
 import type { HashTask } from './hash-layer.ts';
 
 /** Digests a large layer: one thread reads it and another hashes, if there are two without work. */
 export async function hashHeavy(task: HashTask): Promise<LayerDigest> {
   // Over another layer most of the archive is known, and a second thread would take longer to start.
-  if (task.below !== undefined || freeThreads() < 2) return runHeavy('hash', { task });
+  if (task.below === undefined) startThreads();
+  if (task.below !== undefined || idleThreads() < 2) return runHeavy('hash', { task });
   const { port1, port2 } = new MessageChannel();
   const ring = openHashRing();
   const read = runHeavy('hash', { task, ring: { ...ring, port: port1 } }, { transfer: [port1] });

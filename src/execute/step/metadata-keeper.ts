@@ -74,15 +74,25 @@ export class MetadataKeeper {
     else fchmodSync(fd, possible);
   }
 
-  /** Makes a device node, or an empty file in its place. Owner and mode are to be set after it. */
+  /**
+   * Makes a device node, or an empty file in its place: where the kernel refuses it, and for what overlayfs takes for
+   * a whiteout (a mount of it refuses that one, a layer's directory does not). Owner and mode are to be set after it.
+   */
   makeDevice(path: BytePath, device: Device): void {
-    const type = device.type === 'char' ? S_IFCHR : S_IFBLK;
+    const isWhiteout = device.type === 'char' && device.major === 0 && device.minor === 0;
+    if (!isWhiteout && this.#mknod(path, device)) return;
+    closeSync(openSync(bufferOf(path), 'wx', 0o600));
+    this.kept.refused.set(path, { uid: 0, gid: 0, device });
+  }
+
+  /** False where the kernel refuses it. */
+  #mknod(path: BytePath, { type, major, minor }: Device): boolean {
     try {
-      this.#sys.mknod(bufferOf(path), type | 0o600, device.major, device.minor);
+      this.#sys.mknod(bufferOf(path), (type === 'char' ? S_IFCHR : S_IFBLK) | 0o600, major, minor);
+      return true;
     } catch (error) {
       if (!isErrno(error, 'EPERM')) throw error;
-      closeSync(openSync(bufferOf(path), 'wx', 0o600));
-      this.kept.refused.set(path, { uid: 0, gid: 0, device });
+      return false;
     }
   }
 

@@ -43,8 +43,14 @@ export function runHeavy<T extends keyof HeavyTasks>(
   options: HeavyOptions = {},
 ): Promise<Awaited<ReturnType<HeavyTasks[T]>>> {
   return new Promise((resolve, reject) => {
-    waiting.push({ task, params, options, resolve, reject });
-    assign();
+    const job = { task, params, options, resolve, reject };
+    waiting.push(job);
+    try {
+      assign();
+    } catch (error) {
+      waiting.splice(waiting.indexOf(job), 1);
+      reject(error);
+    }
   });
 }
 
@@ -53,9 +59,9 @@ export function startThreads(): void {
   for (let worker = startThread(); worker !== undefined; worker = startThread()) idle.push(worker);
 }
 
-/** How many tasks would begin at once. */
-export function freeThreads(): number {
-  return waiting.length > 0 ? 0 : idle.length + THREADS - threads;
+/** How many tasks would begin at once, in threads that are there. */
+export function idleThreads(): number {
+  return waiting.length > 0 ? 0 : idle.length;
 }
 
 function assign(): void {
@@ -102,11 +108,25 @@ function assign(): void {
   worker.postMessage({ task: job.task, params: job.params, flag }, transfer);
 }
 
+/** Undefined when there are enough, or when the system lets no more be: pods limit them. One there must be. */
 function startThread(): Worker | undefined {
   if (threads >= THREADS) return undefined;
+  let worker: Worker;
+  try {
+    worker = new Worker(threadScript());
+  } catch (error) {
+    if (threads > 0) return undefined;
+    throw error;
+  }
   threads++;
-  const worker = new Worker(threadScript());
   worker.unref();
+  // One that fails while it works is met by its task.
+  worker.on('error', () => {
+    const at = idle.indexOf(worker);
+    if (at < 0) return;
+    idle.splice(at, 1);
+    threads--;
+  });
   return worker;
 }
 

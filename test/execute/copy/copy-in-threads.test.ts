@@ -51,6 +51,18 @@ describeWith({ needs: [root()] }, 'a large COPY', () => {
     if (destination.startsWith('/srv')) execFileSync('chown', ['0:0', join(expected, 'srv')]);
     expect(topDiffId(made)).toBe(hashLayer(expected, { clampMtime: EPOCH }).diffId);
   });
+
+  it.each([
+    ['large', '', largeTree],
+    ['small', '', () => {}],
+    ['small', '--link', () => {}],
+  ])('a device that overlayfs takes for a whiteout stays a device (%s %s)', async (_, flags, fill) => {
+    const context = store.empty();
+    fill(context);
+    execFileSync('mknod', [join(context, 'zero'), 'c', '0', '0']);
+    const made = await store.build(`FROM ${BASE}\nCOPY ${flags} . /new/place/\n`, { context });
+    expect(made.layer(-1)).toContain('new/place/zero');
+  });
 });
 
 /** What a build would copy of a directory. */
