@@ -5,7 +5,7 @@ import { baseName, joinPath, parentOf } from './clean-path.ts';
 import { type ContentHasher, createContentHasher, type DiskEntry } from './content-hasher.ts';
 import { contextChanged, contextUnreadable } from './context-changed.ts';
 import type { FileClock } from './file-clock.ts';
-import { type FileHashThread, openFileHashThread } from './file-hash-thread.ts';
+import type { FileHashThread } from './file-hash-thread.ts';
 import type { FileNode, FileTree, NamedNode } from './file-tree.ts';
 import type { FingerprintIndex } from './fingerprint-index.ts';
 import { hashAll } from './hash-all.ts';
@@ -62,7 +62,7 @@ class DirectoryTree implements FileTree {
   /** Files without a digest that were met since the last were hashed. */
   #unknown = 0;
   /** Starts while the walk goes on: it takes 80 ms. */
-  #thread: FileHashThread | undefined;
+  #thread: Promise<FileHashThread | undefined> | undefined;
   #rootEntry: DiskEntry | undefined;
   #last: Listing | undefined;
 
@@ -102,14 +102,19 @@ class DirectoryTree implements FileTree {
       hasher: this.#hasher,
       files: files.filter(({ entry }) => entry.known.sha256 === undefined),
       slice: startTimeSlice(signal),
-      thread: this.#thread,
+      thread: await this.#thread,
     }).finally(() => this.close());
     return files.map(({ entry }) => entry.known.sha256!);
   }
 
+  async #openThread(): Promise<FileHashThread | undefined> {
+    const { openFileHashThread } = await import('./file-hash-thread.ts');
+    return openFileHashThread(this.#root);
+  }
+
   /** Ends the thread that helps, if there is one. */
   close(): void {
-    this.#thread?.close();
+    void this.#thread?.then((thread) => thread?.close());
     this.#thread = undefined;
     this.#unknown = 0;
   }
@@ -151,7 +156,7 @@ class DirectoryTree implements FileTree {
     if (stat === undefined) throw contextChanged(path);
     const entry = this.#hasher.describe(path, name, stat);
     const isUnknown = entry.node.type === 'file' && entry.known.sha256 === undefined;
-    if (isUnknown && ++this.#unknown === WORTH_THREAD) this.#thread ??= openFileHashThread(this.#root);
+    if (isUnknown && ++this.#unknown === WORTH_THREAD) this.#thread ??= this.#openThread();
     return entry;
   }
 

@@ -21,6 +21,7 @@ export interface HashAllRequest {
 /** Learns the digests of files. Errors as `ContentHasher.sha256`. */
 export async function hashAll({ hasher, files, slice, thread }: HashAllRequest): Promise<void> {
   let next = 0;
+  let isOver = false;
   const take = (): HashAllRequest['files'] => {
     const first = next;
     next += BATCH;
@@ -29,6 +30,7 @@ export async function hashAll({ hasher, files, slice, thread }: HashAllRequest):
 
   const hashHere = async (batch: HashAllRequest['files']): Promise<void> => {
     for (const { path, entry } of batch) {
+      if (isOver) return;
       await hasher.sha256InSlices(path, entry, slice);
       if (slice.due()) await slice.pause();
     }
@@ -37,7 +39,9 @@ export async function hashAll({ hasher, files, slice, thread }: HashAllRequest):
     while (next < files.length) {
       const batch = take();
       const asked = batch.map(({ path, entry }) => ({ path, print: hasher.expected(entry) }));
-      for (const [at, sha256] of (await thread!.hash(asked)).entries()) {
+      const digests = await thread!.hash(asked);
+      if (isOver) return;
+      for (const [at, sha256] of digests.entries()) {
         const { path, entry } = batch[at]!;
         if (sha256 === undefined) await hashHere([{ path, entry }]);
         else hasher.learn(path, entry, sha256);
@@ -51,6 +55,7 @@ export async function hashAll({ hasher, files, slice, thread }: HashAllRequest):
     })();
     await Promise.all([here, ...there]);
   } finally {
+    isOver = true;
     next = files.length;
     hasher.release();
   }
