@@ -1,5 +1,6 @@
 import { type BuildState, type StatusState, type VertexState, vertexSeconds } from './build-state.ts';
 import { statusAmount } from './format.ts';
+import type { LogLine } from './log-lines.ts';
 import { lastOverprint, safeText } from './safe-text.ts';
 import { fitText, textWidth } from './text-width.ts';
 
@@ -122,9 +123,18 @@ function lastTexts(vertex: VertexState, count: number): string[] {
   const pending = vertex.lines.pending(LOG_LINE_CHARACTERS);
   const pieces = vertex.tail.last(pending === undefined ? count : count - 1);
   const texts = pieces
-    .filter(({ open }, index) => !open || (index === pieces.length - 1 && pending === undefined))
+    .filter((piece, index) => {
+      const next = pieces[index + 1];
+      if (piece.open) return next === undefined ? pending === undefined : isBareEnd(next);
+      return !isBareEnd(piece);
+    })
     .map(({ text }) => text);
   return pending === undefined ? texts : [...texts, pending];
+}
+
+/** The line feed of a long line of which everything was handed on before: the piece before it is what it shows. */
+function isBareEnd({ text, continues, open }: LogLine): boolean {
+  return text === '' && continues && !open;
 }
 
 /** Text on the left, seconds on the right; a terminal too narrow for both shows the text. */

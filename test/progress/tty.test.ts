@@ -142,6 +142,29 @@ describe('tty', () => {
     `);
   });
 
+  it('shows the end of a long line whose line feed comes alone', () => {
+    const { terminal, clock, sink } = open(50, 10);
+    play(
+      [
+        announced('a', 'RUN long'),
+        started(0, 'a'),
+        log(0.1, 'a', `${'x'.repeat(70_000)}`),
+        log(0.2, 'a', '\n'),
+        log(0.3, 'a', 'after\n\n'),
+      ],
+      sink,
+      clock,
+    );
+    clock.moveTo(20);
+    expect(terminal.text()).toMatchInlineSnapshot(`
+      "[+] Building 20.0s (0/1)
+       => RUN long                                20.0s
+       => => # xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...
+       => => # after
+       => => #"
+    `);
+  });
+
   it('shows a line that has not ended, as a progress bar has not', () => {
     const { terminal, clock, sink } = open(50, 10);
     play(

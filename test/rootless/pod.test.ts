@@ -158,17 +158,19 @@ RUN ls -a / /tmp
     });
 
     describe('leaves no process', () => {
-      const DAEMONS = 'USER 33\nRUN (sleep 600 &) ; setsid sleep 601 & ';
-      const sleeping = (): string[] => leftovers('sleep 60');
+      // Nobody else on this machine sleeps for so long.
+      const seconds = `77${process.pid}`;
+      const daemons = `USER 33\nRUN (sleep ${seconds}0 &) ; setsid sleep ${seconds}1 & `;
+      const sleeping = (): string[] => leftovers(`sleep ${seconds}`);
 
       it('of a step that ends', async () => {
-        const { exitCode } = await build('daemons', `${DAEMONS} true\n`);
+        const { exitCode } = await build('daemons', `${daemons} true\n`);
         expect(exitCode).toBe(0);
         expect(sleeping()).toEqual([]);
       });
 
       it('of a build that is killed', async () => {
-        const path = context('killed', `${DAEMONS} echo started; sleep 602\n`);
+        const path = context('killed', `${daemons} echo started; sleep ${seconds}2\n`);
         const child = start(['build', '--isolation=none', '--progress=plain', path]);
         await new Promise<void>((resolve) => {
           child.stderr.on('data', (data: Buffer) => {
