@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs';
 import { getCompileCacheDir } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { BytePath } from '../sys/bytes.ts';
+import { ownScript } from '../sys/own-script.ts';
 import { type Fingerprint, FingerprintList } from './fingerprint-list.ts';
 
 /** Files for the thread: paths relative to its root, and what they must be like. */
@@ -74,10 +73,9 @@ function startThread(root: BytePath): Worker | undefined {
   }
 }
 
-/** Beside this module under its own name, in sources, library output and bundle alike. */
 function script(): string {
-  const url = new URL('./file-hash-thread-main.js', import.meta.url);
-  return existsSync(url)
-    ? fileURLToPath(url)
-    : fileURLToPath(new URL('./file-hash-thread-main.ts', import.meta.url));
+  return ownScript(import.meta.url, ['./file-hash-thread-main.js', './file-hash-thread-main.ts'], {
+    what: 'the script of the hashing thread',
+    code: 'THREAD_SCRIPT_MISSING',
+  });
 }

@@ -1,11 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { SlipwayError } from '../errors/index.ts';
+import { ownScript } from '../sys/own-script.ts';
 import { explainStart } from './isolation/explain-start.ts';
 import { startIsolated } from './isolation/start-isolated.ts';
 import { detectIsolation, type Isolation, type IsolationChoice } from './isolation.ts';
@@ -143,12 +142,8 @@ function workerEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 
 /** The worker's script: beside this module in the bundle, one folder down in sources and library output. */
 function workerEntry(): string {
-  for (const name of ['./worker.js', './worker/main.js', './worker/main.ts']) {
-    const path = fileURLToPath(new URL(name, import.meta.url));
-    if (existsSync(path)) return path;
-  }
-  throw new SlipwayError('internal', 'the worker script is missing from this installation', {
+  return ownScript(import.meta.url, ['./worker.js', './worker/main.js', './worker/main.ts'], {
+    what: 'the worker script',
     code: 'WORKER_SCRIPT_MISSING',
-    hint: 'Run npm run build.',
   });
 }

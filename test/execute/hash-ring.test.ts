@@ -34,13 +34,13 @@ const needs = [() => (availableParallelism() > 1 ? undefined : 'there is one pro
 /** A hash of which another thread does the work, until `close`. */
 function openHash(keepStates: boolean, aborted = never) {
   const { port1, port2 } = new MessageChannel();
-  const ring = openHashRing();
+  const ring = openHashRing(keepStates);
   const served = runHeavy('serveRing', { ...ring, port: port2 }, { transfer: [port2] });
   const close = () => {
     port1.close();
     return served;
   };
-  return { hash: hashInRing({ ...ring, port: port1 }, keepStates, aborted), close };
+  return { hash: hashInRing({ ...ring, port: port1 }, aborted), close };
 }
 
 testWith({ needs }, 'two threads give the digests that one gives', async () => {
@@ -50,6 +50,19 @@ testWith({ needs }, 'two threads give the digests that one gives', async () => {
     expect(hashLayer(dir, { keepStates, hash })).toEqual(hashLayer(dir, { keepStates }));
     await close();
   }
+});
+
+testWith({ needs }, 'two threads go on from a state as one does', async () => {
+  const below = makeTree();
+  // Where an inode has several names nothing is taken over.
+  fs.rmSync(join(below, 'other'));
+  const { entries: listingBelow, states: statesBelow } = hashLayer(below, { keepStates: true });
+  const dir = tempDir();
+  fs.writeFileSync(join(dir, 'z'), 'behind all that is below');
+  const options = { below: [below], listingBelow, statesBelow, keepStates: true };
+  const { hash, close } = openHash(true);
+  expect(hashLayer(dir, { ...options, hash })).toEqual(hashLayer(dir, options));
+  await close();
 });
 
 testWith({ needs }, 'an archive that is given up leaves the other thread free', async () => {
@@ -63,9 +76,9 @@ testWith({ needs }, 'an archive that is given up leaves the other thread free', 
 
 testWith({ needs }, 'a reader whose hashing thread has failed does not wait for it', () => {
   const { port1 } = new MessageChannel();
-  const ring = openHashRing();
+  const ring = openHashRing(false);
   failRing(ring);
-  const hash = hashInRing({ ...ring, port: port1 }, false, never);
+  const hash = hashInRing({ ...ring, port: port1 }, never);
   expect(() => hashLayer(makeTree(), { hash })).toThrow('the thread that hashes a layer has failed');
   port1.close();
 });

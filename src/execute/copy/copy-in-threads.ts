@@ -51,12 +51,11 @@ export async function copyInThreads(work: CopyInThreads): Promise<KeptMetadata> 
   const top = targetOf(root, bytesOf(operation.destination), source, parentMaker(keeper, attributes));
   makeTop({ sys, from, to: top, source, attributes, keeper });
   const to = snapshot.direct?.(top) ?? top;
-  const { chmod } = operation;
   const copy: SharedCopy = {
     from,
     to,
     source: inSharedMemory(source),
-    operation: { ...(chmod && { chmod }) },
+    operation,
     owner,
     keepOwner,
   };

@@ -7,10 +7,11 @@ import type { HashTask } from './hash-layer.ts';
 /** Digests a large layer: one thread reads it and another hashes, if there are two without work. */
 export async function hashHeavy(task: HashTask): Promise<LayerDigest> {
   // Over another layer most of the archive is known, and a second thread would take longer to start.
-  if (task.below === undefined) startThreads();
-  if (task.below !== undefined || idleThreads() < 2) return runHeavy('hash', { task });
+  if (task.below !== undefined) return runHeavy('hash', { task });
+  startThreads();
+  if (idleThreads() < 2) return runHeavy('hash', { task });
   const { port1, port2 } = new MessageChannel();
-  const ring = openHashRing();
+  const ring = openHashRing(task.options.keepStates ?? false);
   const read = runHeavy('hash', { task, ring: { ...ring, port: port1 } }, { transfer: [port1] });
   const hash = runHeavy('serveRing', { ...ring, port: port2 }, { transfer: [port2] });
   hash.catch(() => failRing(ring));

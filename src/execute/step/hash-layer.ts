@@ -23,16 +23,12 @@ export interface HashTask {
   listedAs?: string | undefined;
 }
 
-/**
- * Digests a layer directory and leaves its listing beside the store's others. `openHash` may give something faster
- * than this thread alone.
- */
+/** Digests a layer directory and leaves its listing beside the store's others. `hash`, if given, hashes in place of this thread. */
 export function hashToListing(
   task: HashTask,
   aborted: () => boolean = () => false,
-  openHash?: (keepsStates: boolean) => ArchiveHash | undefined,
+  hash?: ArchiveHash,
 ): LayerDigest {
-  const hash = openHash?.(task.options.keepStates ?? false);
   const { entries, states, ...digest } = hashLayer(task.directory, {
     ...task.options,
     aborted,

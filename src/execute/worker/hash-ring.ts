@@ -21,11 +21,12 @@ export interface HashRing {
   pieces: SharedArrayBuffer;
   /** How many messages are done; and 1 when nobody does them any more. */
   counts: Int32Array;
+  /** See `openPieceHasher`. */
+  keepsStates: boolean;
 }
 
 /** In the order in which they are done. */
 type HashMessage =
-  | { kind: 'begin'; keepsStates: boolean }
   | { kind: 'piece'; slot: number; length: number; files: readonly number[]; marks: readonly number[] }
   | { kind: 'resume'; state: Uint8Array; offset: number }
   | { kind: 'finish' };
@@ -33,9 +34,9 @@ type HashMessage =
 /** What comes back: of a piece, if there is something to tell, and in the end the digest of the archive. */
 type HashReply = HashedPiece | string;
 
-export function openHashRing(): Omit<HashRing, 'port'> {
+export function openHashRing(keepsStates: boolean): Omit<HashRing, 'port'> {
   const pieces = new SharedArrayBuffer(SLOTS * PIECE_BYTES);
-  return { pieces, counts: new Int32Array(new SharedArrayBuffer(8)) };
+  return { pieces, counts: new Int32Array(new SharedArrayBuffer(8)), keepsStates };
 }
 
 /** Tells the reader that it waits in vain. */
@@ -48,8 +49,7 @@ export function failRing({ counts }: Omit<HashRing, 'port'>): void {
  * A hash whose work another thread does in `serveRing`, so that reading and hashing go on side by side. This thread
  * waits for it synchronously.
  */
-export function hashInRing(ring: HashRing, keepsStates: boolean, aborted: Aborted): ArchiveHash {
-  const { port, pieces, counts } = ring;
+export function hashInRing({ port, pieces, counts, keepsStates }: HashRing, aborted: Aborted): ArchiveHash {
   let sent = 0;
   let slot = 0;
   const send = (message: HashMessage): void => {
@@ -77,10 +77,9 @@ export function hashInRing(ring: HashRing, keepsStates: boolean, aborted: Aborte
       digests.take({ ...message, states: message.states.map((state) => Buffer.from(state)) });
     }
   };
-  send({ kind: 'begin', keepsStates });
   return {
     // Both threads have the same Node.
-    keepsStates: keepsStates && openPieceHasher(true).keepsStates,
+    keepsStates: openPieceHasher(keepsStates).keepsStates,
     piece() {
       // What was in this slot was sent `SLOTS` pieces ago, or earlier.
       settle(SLOTS - 1);
@@ -101,16 +100,13 @@ export function hashInRing(ring: HashRing, keepsStates: boolean, aborted: Aborte
 }
 
 /** Hashes what comes until the other end is closed. */
-export function serveRing({ port, pieces, counts }: HashRing): Promise<void> {
+export function serveRing({ port, pieces, counts, keepsStates }: HashRing): Promise<void> {
   return new Promise((resolve, reject) => {
-    let hasher = openPieceHasher(false);
+    const hasher = openPieceHasher(keepsStates);
     port.on('close', resolve);
     port.on('message', (message: HashMessage) => {
       try {
         switch (message.kind) {
-          case 'begin':
-            hasher = openPieceHasher(message.keepsStates);
-            break;
           case 'piece': {
             const piece = Buffer.from(pieces, message.slot * PIECE_BYTES, message.length);
             const hashed = hasher.add(piece, message.files, message.marks);

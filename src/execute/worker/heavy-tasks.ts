@@ -21,9 +21,8 @@ import { type Tell, type WriteTask, writeExport } from './write-export.ts';
  */
 export const heavyTasks = {
   hash: async ({ task, ring }: { task: HashTask; ring?: HashRing }, aborted: Aborted) => {
-    const open = (keepsStates: boolean) => ring && hashInRing(ring, keepsStates, aborted);
     try {
-      return hashToListing(task, aborted, open);
+      return hashToListing(task, aborted, ring && hashInRing(ring, aborted));
     } finally {
       ring?.port.close();
     }

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { SlipwayError } from '../../errors/index.ts';
+import { ownScript } from '../../sys/own-script.ts';
 import type { WireError } from '../protocol/frames.ts';
 import { fromWireError } from '../protocol/wire-error.ts';
 import type { HeavyTasks } from './heavy-tasks.ts';
@@ -130,14 +129,9 @@ function startThread(): Worker | undefined {
   return worker;
 }
 
-/** Beside this module under its own name, in sources, library output and bundle alike. */
 function threadScript(): string {
-  for (const name of ['./thread.js', './thread.ts']) {
-    const path = fileURLToPath(new URL(name, import.meta.url));
-    if (existsSync(path)) return path;
-  }
-  throw new SlipwayError('internal', 'the thread script is missing from this installation', {
+  return ownScript(import.meta.url, ['./thread.js', './thread.ts'], {
+    what: 'the thread script',
     code: 'THREAD_SCRIPT_MISSING',
-    hint: 'Run npm run build.',
   });
 }
