@@ -1,3 +1,5 @@
+import type { PieceContent } from './read-content.ts';
+
 /** Bytes of a piece. */
 export const PIECE_BYTES = 1 << 20;
 
@@ -10,15 +12,26 @@ export interface ArchiveHash {
   readonly keepsStates: boolean;
   /** A buffer of `PIECE_BYTES` for the next piece. What was in it is gone. */
   piece(): Buffer;
-  /**
-   * Takes the first `length` bytes of the last buffer. `files`: where in it the contents of files lie that are to be
-   * digested, three numbers for each: start, end, and 1 where the file ends there, 0 where it goes on in the next piece.
-   * `marks`: where in it the state of the hash is put aside, behind whole blocks.
-   */
-  add(length: number, files: readonly number[], marks: readonly number[]): void;
+  /** Whether the next piece may be one whose contents are still to be read: what hashes has nothing else to do. */
+  readonly hasTime: boolean;
+  /** Takes the first `length` bytes of the last buffer. */
+  add(length: number, parts: PieceParts): void;
   /** Goes on from a state that was taken after `offset` bytes. */
   resume(state: Buffer, offset: number): void;
   finish(): ArchiveDigests;
+}
+
+/** What there is in a piece. */
+export interface PieceParts {
+  /** What is to be read into it before it is hashed; none unless `hasTime`. */
+  contents: readonly PieceContent[];
+  /**
+   * Where the contents of files lie that are to be digested, three numbers for each: start, end, and 1 where the file
+   * ends there, 0 where it goes on in the next piece.
+   */
+  files: readonly number[];
+  /** Where the state of the hash is put aside, behind whole blocks. */
+  marks: readonly number[];
 }
 
 export interface ArchiveDigests {

@@ -1,11 +1,12 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { openResumableSha256, type ResumableSha256 } from '../sys/resumable-sha256.ts';
-import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES } from './archive-hash.ts';
+import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES, type PieceParts } from './archive-hash.ts';
+import { readContents } from './read-content.ts';
 
 /** The work of an `ArchiveHash`, wherever the pieces come from. */
 export interface PieceHasher extends Pick<ArchiveHash, 'keepsStates' | 'resume'> {
-  /** Returns the digests of the files that end in the piece, and the states at its marks. */
-  add(piece: Buffer, files: readonly number[], marks: readonly number[]): HashedPiece;
+  /** Returns the digests of the files that end in the piece, and the states at its marks. Errors as `readContents`. */
+  add(piece: Buffer, parts: PieceParts): HashedPiece;
   /** SHA-256 of the archive, hex. */
   finish(): string;
 }
@@ -43,7 +44,8 @@ export function openPieceHasher(keepsStates: boolean): PieceHasher {
 
   return {
     keepsStates: resumable !== undefined,
-    add(piece, files, marks) {
+    add(piece, { contents, files, marks }) {
+      readContents(piece, contents);
       const states: Buffer[] = [];
       let done = 0;
       for (const mark of marks) {
@@ -67,7 +69,9 @@ export function hashPieces(keepsStates: boolean): ArchiveHash {
   return {
     keepsStates: hasher.keepsStates,
     piece: () => piece,
-    add: (length, files, keepState) => digests.take(hasher.add(piece.subarray(0, length), files, keepState)),
+    // Whoever fills a piece is the same thread.
+    hasTime: false,
+    add: (length, parts) => digests.take(hasher.add(piece.subarray(0, length), parts)),
     resume: (state, offset) => hasher.resume(state, offset),
     finish: () => digests.end(hasher.finish()),
   };

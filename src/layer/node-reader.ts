@@ -46,10 +46,7 @@ export class NodeReader {
     this.#overlayPrefix = this.#opaque.slice(0, -'opaque'.length);
   }
 
-  /**
-   * `path` is the name in the layer, `full` the same on disk. Undefined for what has no place in a layer: sockets.
-   * A file's attributes are not read: it will be opened anyway, see `readXattrs`.
-   */
+  /** `path` is the name in the layer, `full` the same on disk. Undefined for what has no place in a layer: sockets. */
   read(path: BytePath, full: BytePath): DiskNode | undefined {
     const at = fsPath(full);
     const stat = lstatSync(at, { bigint: true });
@@ -71,7 +68,7 @@ export class NodeReader {
       entry.major = majorOf(Number(stat.rdev));
       entry.minor = minorOf(Number(stat.rdev));
     }
-    if (type !== 'file') this.readXattrs(entry, full);
+    this.#readXattrs(entry, at);
     return this.#linked(stat, type) ? { entry, inode: `${stat.dev}:${stat.ino}` } : { entry };
   }
 
@@ -79,19 +76,18 @@ export class NodeReader {
     return stat.nlink > 1n && type !== 'directory';
   }
 
-  /** Adds the attributes that travel, and what overlayfs marked. `fd`, if given, is the open file: faster. */
-  readXattrs(entry: LayerEntry, full: BytePath, fd?: number): void {
+  /** Adds the attributes that travel, and what overlayfs marked. */
+  #readXattrs(entry: LayerEntry, at: string | Buffer): void {
     if (!this.#xattrs) return;
     let names: readonly string[];
     try {
-      names = fd === undefined ? this.#sys.llistxattr(fsPath(full)) : this.#sys.flistxattr(fd);
+      names = this.#sys.llistxattr(at);
     } catch (error) {
       if (!isErrno(error, 'ENOTSUP')) throw error;
       this.#xattrs = false;
       return;
     }
     if (names.length === 0) return;
-    const at = fsPath(full);
     for (const name of [...names].sort()) {
       if (name === this.#opaque && entry.type === 'directory') {
         if (this.#sys.lgetxattr(at, name)?.toString('latin1') === 'y') entry.opaque = true;

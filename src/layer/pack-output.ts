@@ -1,14 +1,15 @@
 import { hash } from 'node:crypto';
-import { readSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { type Aborted, throwIfAborted } from './abort.ts';
 import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES } from './archive-hash.ts';
+import { type LayerFile, openContent, type PieceContent, readContent, readContents } from './read-content.ts';
 import { BLOCK, type TarHeader } from './tar-format.ts';
 import { encodeTarHeader, writeTarHeader } from './tar-write.ts';
 
 /** Receives the archive in order. The chunk is used again after the call returns: copy what is to be kept. */
 export type PackSink = (chunk: Buffer) => void;
 
-/** Files up to this size lie in one piece: they are read and hashed in one call. */
+/** Files up to this size lie in one piece: they are read in one call, by whoever has time, and hashed in one. */
 const WHOLE_FILE = 128 * 1024;
 
 /** Most headers are no longer: an extended one with a time. */
@@ -28,9 +29,11 @@ export class PackOutput {
   #piece: Buffer;
   #length = 0;
   #total = 0;
-  /** Of the piece, see `ArchiveHash.add`. */
+  /** Of the piece, see `PieceParts`. */
   #files: number[] = [];
   #marks: number[] = [];
+  /** Contents that have a place in the piece and are not in it. */
+  #contents: PieceContent[] = [];
 
   constructor(sink: PackSink | undefined, aborted: Aborted | undefined, hash: ArchiveHash) {
     this.#sink = sink;
@@ -74,37 +77,42 @@ export class PackOutput {
   }
 
   /**
-   * Copies `size` bytes (not 0) from `fd` and fills up to a block. False when the file is shorter than that. Where
-   * `isDigested`, the next of the digests that `finish` returns is the file's.
+   * Puts the `size` bytes (not 0) of a file there and fills up to a block. Where `isDigested`, the next of the digests
+   * that `finish` returns is the file's. That the file is shorter, or another one by now, may only show later: then
+   * this, `finish` or what comes between throws `changed`.
    */
-  content(fd: number, size: number, isDigested: boolean): boolean {
-    if (size <= WHOLE_FILE) this.#room(size);
-    for (let left = size; left > 0; ) {
-      this.#room(1);
+  content(file: LayerFile, size: number, isDigested: boolean): void {
+    if (size <= WHOLE_FILE) {
+      this.#room(size);
       const start = this.#length;
-      const take = Math.min(left, PIECE_BYTES - start);
-      if (!this.#fill(fd, take)) return false;
-      left -= take;
-      if (isDigested) this.#files.push(start, this.#length, left === 0 ? 1 : 0);
-    }
+      this.#contents.push({ ...file, start, size });
+      this.#length += size;
+      if (isDigested) this.#files.push(start, this.#length, 1);
+    } else this.#large(file, size, isDigested);
     this.#pad(size);
-    return true;
+  }
+
+  #large(file: LayerFile, size: number, isDigested: boolean): void {
+    const fd = openContent(file);
+    try {
+      for (let left = size; left > 0; ) {
+        this.#room(1);
+        const start = this.#length;
+        const take = Math.min(left, PIECE_BYTES - start);
+        readContent(fd, this.#piece.subarray(start, start + take), file);
+        this.#length += take;
+        left -= take;
+        if (isDigested) this.#files.push(start, this.#length, left === 0 ? 1 : 0);
+      }
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** Hands on what is left. */
   finish(): ArchiveDigests & { size: number } {
     this.#flush();
     return { ...this.#hash.finish(), size: this.#total };
-  }
-
-  #fill(fd: number, size: number): boolean {
-    for (let left = size; left > 0; ) {
-      const read = readSync(fd, this.#piece, this.#length, left, null);
-      if (read === 0) return false;
-      this.#length += read;
-      left -= read;
-    }
-    return true;
   }
 
   #pad(size: number): void {
@@ -121,10 +129,19 @@ export class PackOutput {
 
   #flush(): void {
     throwIfAborted(this.#aborted);
+    if (this.#sink !== undefined || !this.#hash.hasTime) {
+      readContents(this.#piece, this.#contents);
+      this.#contents = [];
+    }
     this.#sink?.(this.#piece.subarray(0, this.#length));
-    this.#hash.add(this.#length, this.#files, this.#marks);
+    this.#hash.add(this.#length, {
+      contents: this.#contents,
+      files: this.#files,
+      marks: this.#marks,
+    });
     this.#total += this.#length;
     this.#length = 0;
+    this.#contents = [];
     this.#files = [];
     this.#marks = [];
     this.#piece = this.#hash.piece();

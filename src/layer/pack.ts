@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { type BytePath, bytesOf, fsPath, textOf } from '../sys/bytes.ts';
 import { loadSys } from '../sys/linux.ts';
@@ -168,20 +168,7 @@ class Packer {
   #listed(base: BytePath, entries: readonly LayerEntry[]): void {
     for (const entry of entries) {
       if ((this.#entries.length & 127) === 0) throwIfAborted(this.#options.aborted);
-      if (!this.#isShared(entry, base)) this.#writeListed(entry, base);
-    }
-  }
-
-  #writeListed(entry: LayerEntry, base: BytePath): void {
-    if (entry.type !== 'file' || entry.size === 0) {
-      this.#write(entry);
-      return;
-    }
-    const fd = openFile(`${base}/${entry.path}`);
-    try {
-      this.#write(entry, fd, entry.sha256);
-    } finally {
-      closeSync(fd);
+      if (!this.#isShared(entry, base)) this.#write(entry, base, entry.sha256);
     }
   }
 
@@ -217,7 +204,7 @@ class Packer {
       this.#states.push(...states.slice(0, passed));
     }
     this.#entries.length -= since.length;
-    for (const { entry, base } of since) this.#writeListed(entry, base);
+    for (const { entry, base } of since) this.#write(entry, base, entry.sha256);
   }
 
   #keepState(): void {
@@ -257,16 +244,9 @@ class Packer {
 
   /** Writes the first name of an inode. */
   #inode({ entry, inode }: DiskNode, base: BytePath): void {
-    const full = `${base}/${entry.path}`;
-    const fd = entry.type === 'file' && entry.size > 0 ? openFile(full) : undefined;
-    try {
-      if (entry.type === 'file') this.#reader.readXattrs(entry, full, fd);
-      this.#amend(entry);
-      if (inode !== undefined) this.#firstNames.set(inode, entry);
-      this.#write(entry, fd, base === this.#base ? undefined : this.#listing?.find(entry.path)?.sha256);
-    } finally {
-      if (fd !== undefined) closeSync(fd);
-    }
+    this.#amend(entry);
+    if (inode !== undefined) this.#firstNames.set(inode, entry);
+    this.#write(entry, base, base === this.#base ? undefined : this.#listing?.find(entry.path)?.sha256);
   }
 
   /** The entry with what was recorded in place of what the disk holds, and with its time clamped. */
@@ -282,7 +262,8 @@ class Packer {
     return entry;
   }
 
-  #write(entry: LayerEntry, fd = -1, sha256?: string): void {
+  /** `base`: the directory that has it. `sha256`: the digest of its content, where that is known. */
+  #write(entry: LayerEntry, base = this.#base, sha256?: string): void {
     if (this.#isShared(entry, this.#base)) return;
     if (this.#keepsStates) this.#keepState();
     this.#entries.push(entry);
@@ -316,7 +297,7 @@ class Packer {
         break;
       case 'file':
         output.header({ path, type, size, ...common });
-        this.#content(entry, fd, sha256);
+        this.#content(entry, base, sha256);
     }
   }
 
@@ -327,14 +308,14 @@ class Packer {
     return path === '' ? inside : joinPath(inside, path);
   }
 
-  #content(entry: LayerEntry, fd: number, sha256: string | undefined): void {
+  #content(entry: LayerEntry, base: BytePath, sha256: string | undefined): void {
+    const { path, size } = entry;
     const isDigested = this.#options.digests !== false;
-    if (isDigested && entry.size === 0) entry.sha256 = EMPTY_SHA256;
+    if (isDigested && size === 0) entry.sha256 = EMPTY_SHA256;
     else if (isDigested && sha256 !== undefined) entry.sha256 = sha256;
     else if (isDigested) this.#digested.push(entry);
-    if (entry.size > 0 && !this.#output.content(fd, entry.size, isDigested && sha256 === undefined))
-      throw layerChanged(entry.path);
-    this.#size += entry.size;
+    if (size > 0) this.#output.content({ base, path }, size, isDigested && sha256 === undefined);
+    this.#size += size;
   }
 }
 
@@ -357,25 +338,9 @@ function namesIn(path: BytePath, bases: readonly BytePath[]): [BytePath, readonl
   return [...holders].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** Nothing that a name was swapped for after lstat is followed or waited for. */
-function openFile(path: BytePath): number {
-  try {
-    return openSync(fsPath(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (isErrno(error, 'ELOOP') || isErrno(error, 'ENOENT')) throw layerChanged(path);
-    throw error;
-  }
-}
-
 /** A whiteout or opaque mark: an empty file that has nothing of the machine or the moment in it. */
 function markHeader(path: BytePath) {
   return { path, type: 'file', mode: 0o644, uid: 0, gid: 0, size: 0, mtimeNs: 0n } as const;
-}
-
-function layerChanged(path: BytePath): SlipwayError {
-  return new SlipwayError('changed', `${textOf(path)} changed while its layer was packed`, {
-    code: 'LAYER_CHANGED',
-  });
 }
 
 function whiteoutName(path: BytePath): SlipwayError {

@@ -66,8 +66,6 @@ export interface XattrSys {
   lsetxattr(path: SysPath, name: string, value: Buffer, flags?: number): void;
   /** Names in the kernel's order. */
   llistxattr(path: SysPath): readonly string[];
-  /** The same of an open file: cheaper where a long path would be walked again. */
-  flistxattr(fd: number): readonly string[];
   lremovexattr(path: SysPath, name: string): void;
 }
 

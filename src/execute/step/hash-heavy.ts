@@ -4,7 +4,7 @@ import { failRing, openHashRing } from '../worker/hash-ring.ts';
 import { idleThreads, runHeavy, startThreads } from '../worker/thread-pool.ts';
 import type { HashTask } from './hash-layer.ts';
 
-/** Digests a large layer: one thread reads it and another hashes, if there are two without work. */
+/** Digests a large layer: one thread goes through it and another hashes, if there are two without work. */
 export async function hashHeavy(task: HashTask): Promise<LayerDigest> {
   // Over another layer most of the archive is known, and a second thread would take longer to start.
   if (task.below !== undefined) return runHeavy('hash', { task });
@@ -15,7 +15,9 @@ export async function hashHeavy(task: HashTask): Promise<LayerDigest> {
   const read = runHeavy('hash', { task, ring: { ...ring, port: port1 } }, { transfer: [port1] });
   const hash = runHeavy('serveRing', { ...ring, port: port2 }, { transfer: [port2] });
   hash.catch(() => failRing(ring));
-  const [digest] = await Promise.allSettled([read, hash]);
+  const [digest, served] = await Promise.allSettled([read, hash]);
+  // The other thread then only knows that this one is gone.
+  if (served.status === 'rejected') throw served.reason;
   if (digest.status === 'rejected') throw digest.reason;
   return digest.value;
 }

@@ -110,7 +110,6 @@ export function recordOverrides(host: WorkerHost, request: RecordRequest): void 
     if (lstatSync(bufferOf(full), { throwIfNoEntry: false }) === undefined) return;
     const entry = reader.read(path, full)?.entry;
     if (!entry) return;
-    if (entry.type === 'file') reader.readXattrs(entry, full);
     const { type, mode, mtimeNs, xattrs } = entry;
     const { uid, gid, device } = refused;
     const wanted = refused.mode !== undefined && (refused.mode & 0o1777) === mode ? refused.mode : mode;

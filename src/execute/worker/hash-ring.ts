@@ -1,11 +1,14 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { SlipwayError } from '../../errors/index.ts';
 import { type Aborted, throwIfAborted } from '../../layer/abort.ts';
-import { type ArchiveHash, PIECE_BYTES } from '../../layer/archive-hash.ts';
+import { type ArchiveHash, PIECE_BYTES, type PieceParts } from '../../layer/archive-hash.ts';
 import { collectDigests, type HashedPiece, openPieceHasher } from '../../layer/hash-pieces.ts';
 
 /** Pieces that may wait. */
 const SLOTS = 12;
+
+/** With no more than these before it the hashing thread reads contents itself: enough that it never waits. */
+const FEW = 1;
 
 /** How often the abort flag is looked at while waiting. */
 const LOOK_MS = 20;
@@ -27,7 +30,7 @@ export interface HashRing {
 
 /** In the order in which they are done. */
 type HashMessage =
-  | { kind: 'piece'; slot: number; length: number; files: readonly number[]; marks: readonly number[] }
+  | { kind: 'piece'; slot: number; length: number; parts: PieceParts }
   | { kind: 'resume'; state: Uint8Array; offset: number }
   | { kind: 'finish' };
 
@@ -85,8 +88,11 @@ export function hashInRing({ port, pieces, counts, keepsStates }: HashRing, abor
       settle(SLOTS - 1);
       return Buffer.from(pieces, slot * PIECE_BYTES, PIECE_BYTES);
     },
-    add(length, files, marks) {
-      send({ kind: 'piece', slot, length, files, marks });
+    get hasTime() {
+      return sent - Atomics.load(counts, DONE) <= FEW;
+    },
+    add(length, parts) {
+      send({ kind: 'piece', slot, length, parts });
       slot = (slot + 1) % SLOTS;
       collect();
     },
@@ -109,7 +115,7 @@ export function serveRing({ port, pieces, counts, keepsStates }: HashRing): Prom
         switch (message.kind) {
           case 'piece': {
             const piece = Buffer.from(pieces, message.slot * PIECE_BYTES, message.length);
-            const hashed = hasher.add(piece, message.files, message.marks);
+            const hashed = hasher.add(piece, message.parts);
             if (hashed.files.length > 0 || hashed.states.length > 0)
               port.postMessage(hashed satisfies HashReply);
             break;

@@ -1,0 +1,57 @@
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { isErrno, SlipwayError } from '../errors/index.ts';
+import { type BytePath, fsPath, textOf } from '../sys/bytes.ts';
+
+/** A file of a layer directory. */
+export interface LayerFile {
+  /** Absolute path of the directory. */
+  base: BytePath;
+  /** Path of the file in it. */
+  path: BytePath;
+}
+
+/** A file whose content is to come into a piece of the archive. */
+export interface PieceContent extends LayerFile {
+  /** Where in the piece it begins. */
+  start: number;
+  /** Bytes. */
+  size: number;
+}
+
+/** Reads contents into the places that are kept for them. Errors as `openContent` and `readContent`. */
+export function readContents(piece: Buffer, contents: readonly PieceContent[]): void {
+  for (const content of contents) {
+    const fd = openContent(content);
+    try {
+      readContent(fd, piece.subarray(content.start, content.start + content.size), content);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+/** Nothing that a name was swapped for after lstat is followed or waited for: that throws `changed`. */
+export function openContent(file: LayerFile): number {
+  try {
+    const path = fsPath(`${file.base}/${file.path}`);
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (isErrno(error, 'ELOOP') || isErrno(error, 'ENOENT')) throw layerChanged(file);
+    throw error;
+  }
+}
+
+/** Fills `target` with what comes next of an open file; throws `changed` where the file ends before. */
+export function readContent(fd: number, target: Buffer, file: LayerFile): void {
+  for (let at = 0; at < target.length; ) {
+    const read = readSync(fd, target, at, target.length - at, null);
+    if (read === 0) throw layerChanged(file);
+    at += read;
+  }
+}
+
+function layerChanged({ path }: LayerFile): SlipwayError {
+  return new SlipwayError('changed', `${textOf(path)} changed while its layer was packed`, {
+    code: 'LAYER_CHANGED',
+  });
+}
