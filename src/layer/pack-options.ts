@@ -33,6 +33,11 @@ export interface PackOptions {
    * Only where nothing but digests is asked for.
    */
   statesBelow?: readonly HashState[];
+  /**
+   * What lies below a directory of `dir`, in the packer's order: it is believed, and only contents are read. No hard
+   * links, nothing that is left out.
+   */
+  known?: { path: BytePath; entries: readonly LayerEntry[] };
   /** A directory of the archive that everything goes into; the end of the archive is then left to the caller. */
   inside?: BytePath;
   /** False: nobody asks for the digests of the files, and entries have none. */

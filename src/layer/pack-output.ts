@@ -3,8 +3,8 @@ import { closeSync } from 'node:fs';
 import { type Aborted, throwIfAborted } from './abort.ts';
 import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES } from './archive-hash.ts';
 import { type LayerFile, openContent, type PieceContent, readContent, readContents } from './read-content.ts';
-import { BLOCK, type TarHeader } from './tar-format.ts';
-import { encodeTarHeader, writeTarHeader } from './tar-write.ts';
+import { BLOCK, paddingOf, type TarHeader } from './tar-format.ts';
+import { encodeTarHeader, writeTarHeader, zeroBlock } from './tar-write.ts';
 
 /** Receives the archive in order. The chunk is used again after the call returns: copy what is to be kept. */
 export type PackSink = (chunk: Buffer) => void;
@@ -116,11 +116,9 @@ export class PackOutput {
   }
 
   #pad(size: number): void {
-    const padding = (BLOCK - (size % BLOCK)) % BLOCK;
-    if (padding === 0) return;
+    const padding = paddingOf(size);
     this.#room(padding);
-    this.#piece.fill(0, this.#length, this.#length + padding);
-    this.#length += padding;
+    this.#length += zeroBlock.copy(this.#piece, this.#length, 0, padding);
   }
 
   #room(bytes: number): void {

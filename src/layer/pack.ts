@@ -135,6 +135,12 @@ class Packer {
 
   /** `bases`: the directories of the stack that have this one, top first. */
   #directory(path: BytePath, bases: readonly BytePath[]): void {
+    const { known } = this.#options;
+    if (known?.path === path) {
+      for (const entry of known.entries) this.#amend(entry);
+      this.#listed(this.#base, known.entries);
+      return;
+    }
     if (this.#listing !== undefined && bases.length === 1 && bases[0] !== this.#base) {
       this.#listed(bases[0]!, this.#listing.below(path));
       return;
@@ -164,7 +170,7 @@ class Packer {
     }
   }
 
-  /** Writes what a directory below the top holds alone, by its listing. */
+  /** Writes what one directory of the stack holds alone, by its listing. */
   #listed(base: BytePath, entries: readonly LayerEntry[]): void {
     for (const entry of entries) {
       if ((this.#entries.length & 127) === 0) throwIfAborted(this.#options.aborted);

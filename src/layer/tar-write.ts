@@ -19,6 +19,9 @@ const typeFlag: Record<TarType, number> = {
   fifo: 54,
 };
 
+/** Copied where zeros are needed: to fill shared memory V8 writes byte after byte. */
+export const zeroBlock = Buffer.alloc(BLOCK);
+
 /** The two zero blocks that end an archive. */
 export const endOfArchive = Buffer.alloc(2 * BLOCK);
 
@@ -68,8 +71,8 @@ function writeBlocks(target: Buffer, offset: number, header: TarHeader, extensio
     );
     at += BLOCK;
     target.write(extension, at, 'latin1');
-    target.fill(0, at + length, at + length + paddingOf(length));
-    at += length + paddingOf(length);
+    at += length;
+    at += zeroBlock.copy(target, at, 0, paddingOf(length));
   }
   writeUstar(target, at, header, typeFlag[header.type]);
 }
@@ -102,7 +105,7 @@ function splitPath(path: string): { prefix: string; name: string } | undefined {
 
 function writeUstar(block: Buffer, offset: number, header: TarHeader, flag: number): void {
   const { path, link, mtimeNs, major = 0, minor = 0 } = header;
-  block.fill(0, offset, offset + BLOCK);
+  zeroBlock.copy(block, offset);
   const split = path.length > 100 && isAscii(path) ? splitPath(path) : undefined;
   block.write(split?.name ?? path.slice(0, 100), offset, 'latin1');
   writeOctal(block, offset + 100, 8, header.mode);

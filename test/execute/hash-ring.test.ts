@@ -99,3 +99,21 @@ testWith({ needs }, 'layers are digested at the same time, each as if it were al
     expect(decodeHashStates(fs.readFileSync(hashStatesPath(store, digest.diffId)))).toEqual(states);
   }
 });
+
+testWith({ needs }, 'a file that is gone is named, whichever thread was to read it', async () => {
+  const store = tempDir();
+  const directory = tempDir();
+  fs.mkdirSync(join(directory, 'tree'));
+  const gone = { path: 'gone', type: 'file', mode: 0o644, size: 10, sha256: '0'.repeat(64) } as const;
+  const written = {
+    path: 'tree',
+    source: { path: '', name: '', directory: true, files: [gone] },
+    operation: {},
+    owner: undefined,
+    keepOwner: false,
+    times: new BigInt64Array(1),
+  };
+  const task = { store, directory, temporary: join(store, 'new'), options: {}, written };
+  const error = { kind: 'changed', code: 'LAYER_CHANGED', message: expect.stringContaining('tree/gone') };
+  for (let round = 0; round < 3; round++) await expect(hashHeavy(task)).rejects.toMatchObject(error);
+});

@@ -1,5 +1,6 @@
 import { applyChmod, parseChmod } from '../../dockerfile/chmod.ts';
 import type { CopyOperation } from '../../plan/types.ts';
+import type { SelectedFile } from '../executor.ts';
 import type { Owner } from '../step/metadata-keeper.ts';
 
 /** What COPY may change on the way. */
@@ -24,4 +25,16 @@ export function attributesOf(
     keepOwner,
     chmod: chmod && ((mode, directory) => applyChmod(chmod, { mode, isDirectory: directory })),
   };
+}
+
+/** Permission bits that a selected name gets. */
+export function modeOf({ type, mode, newMode }: SelectedFile, { chmod }: CopyAttributes): number {
+  const given = newMode ?? mode;
+  return chmod === undefined ? given : chmod(given, type === 'directory');
+}
+
+/** The owner that it gets. */
+export function ownerOf(file: SelectedFile, { owner, keepOwner }: CopyAttributes): Owner {
+  const { uid = 0, gid = 0 } = owner ?? (keepOwner ? file : {});
+  return { uid, gid };
 }

@@ -1,4 +1,14 @@
-import { closeSync, lstatSync, mkdirSync, openSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
 import { SlipwayError } from '../../errors/index.ts';
 import type { Aborted } from '../../layer/abort.ts';
 import { type BytePath, bufferOf, textOf } from '../../sys/bytes.ts';
@@ -6,8 +16,9 @@ import { S_IFIFO } from '../../sys/constants.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { SelectedFile, SelectedSource } from '../executor.ts';
 import type { MetadataKeeper } from '../step/metadata-keeper.ts';
-import type { CopyAttributes } from './copy-attributes.ts';
+import { type CopyAttributes, modeOf, ownerOf } from './copy-attributes.ts';
 import { changed, copyFileContent } from './copy-file.ts';
+import { isDescribed } from './written-tree.ts';
 
 export interface CopyTreeRequest {
   sys: Sys;
@@ -56,39 +67,75 @@ export function copyDirectory(
   return { mtimeNs: stat.mtimeNs, isNew: !existing };
 }
 
-/** Copies anything but a directory, in the place of what is there unless `isFresh` says that nothing is. */
-export function copyEntry(request: CopyTreeRequest, file: SelectedFile, isFresh: boolean): void {
+/**
+ * Copies anything but a directory, in the place of what is there unless `isFresh` says that nothing is. Returns the time
+ * of what is then on disk exactly as it was meant, if it is new.
+ */
+export function copyEntry(
+  request: CopyTreeRequest,
+  file: SelectedFile,
+  isFresh: boolean,
+): bigint | undefined {
   const target = targetPathOf(request, file);
   if (!isFresh) makeWay(target);
   const { sys } = request;
   const sourcePath = sourcePathOf(request, file);
   if (file.type === 'file' && file.hardLink === undefined) {
     const { sha256 = '', size } = file;
+    let exact: bigint | undefined;
     copyFileContent(
       sourcePath,
       target,
       { sha256, size },
       {
         aborted: request.aborted,
+        ...(isFresh && { mode: modeOf(file, request.attributes) & 0o777 }),
         share: (output, input) => sys.reflink(output, input),
         accepts: ({ mode }) => hasMode(request, file, mode),
         finish: (fd, mtimeNs) => {
-          applyAttributes(request, { file, target, existing: false, fd });
           sys.futimens(fd, mtimeNs);
+          const isDone = (): boolean =>
+            isFresh && isExact(request, file, { stat: fstatSync(fd, { bigint: true }), mtimeNs });
+          // A new file is mostly made as it shall be: then there is nothing to set.
+          if (!isDone()) {
+            applyAttributes(request, { file, target, existing: false, fd });
+            if (!isDone()) return;
+          }
+          exact = mtimeNs;
         },
       },
     );
-    return;
+    return exact;
   }
   const stat = lstatSync(bufferOf(sourcePath), { bigint: true, throwIfNoEntry: false });
   if (!stat || !hasMode(request, file, stat.mode)) throw changed(sourcePath);
   if (file.hardLink !== undefined) {
     request.keeper.link(`${request.to}/${file.hardLink}`, target);
-    return;
+    return undefined;
   }
   makeEntry(request, { file, target, sourcePath, rdev: stat.rdev });
   applyAttributes(request, { file, target, existing: false });
   sys.utimens(bufferOf(target), stat.mtimeNs);
+  return isFresh ? exactTime(request, file, stat.mtimeNs) : undefined;
+}
+
+/** The time of a new name that is on disk exactly as it was meant; undefined for any other. */
+export function exactTime(request: CopyTreeRequest, file: SelectedFile, mtimeNs: bigint): bigint | undefined {
+  if (!isDescribed(file)) return undefined;
+  const stat = lstatSync(bufferOf(targetPathOf(request, file)), { bigint: true });
+  return isExact(request, file, { stat, mtimeNs }) ? mtimeNs : undefined;
+}
+
+/** File systems round times, take modes for advice or give files to somebody else. */
+function isExact(
+  { attributes }: CopyTreeRequest,
+  file: SelectedFile,
+  { stat, mtimeNs }: { stat: BigIntStats; mtimeNs: bigint },
+): boolean {
+  if (!isDescribed(file) || stat.mtimeNs !== mtimeNs) return false;
+  const { uid, gid } = ownerOf(file, attributes);
+  if (Number(stat.uid) !== uid || Number(stat.gid) !== gid) return false;
+  return file.type === 'symlink' || (Number(stat.mode) & 0o7777) === modeOf(file, attributes);
 }
 
 /** Of what the kernel refused a layer's directory holds less than its listing says. */
@@ -139,14 +186,12 @@ function makeEntry(
 function applyAttributes(request: CopyTreeRequest, entry: Entry & { existing: boolean; fd?: number }): void {
   const { sys, attributes, keeper } = request;
   const { file, target, fd } = entry;
-  const { uid = 0, gid = 0 } = attributes.owner ?? (attributes.keepOwner ? file : {});
+  const { uid, gid } = ownerOf(file, attributes);
   if (entry.existing) keeper.setOwnerAgain(target, { uid, gid });
   else keeper.setOwner(target, { uid, gid }, fd);
   if (file.type === 'symlink') return;
   // Owner before mode: chown clears setuid bits. Attributes after the owner: chown drops capabilities.
-  const given = file.newMode ?? file.mode;
-  const mode = attributes.chmod ? attributes.chmod(given, file.type === 'directory') : given;
-  keeper.setMode(target, mode, fd);
+  keeper.setMode(target, modeOf(file, attributes), fd);
   setXattrs(sys, file, target);
 }
 

@@ -32,6 +32,8 @@ export interface ExpectedContent {
 
 export interface CopyFileOptions {
   aborted?: Aborted | undefined;
+  /** Permission bits that the new file begins with, less those of the umask; default 0600. */
+  mode?: number;
   /** Makes the new file share the blocks of the old one (`Sys.reflink`); false where that cannot be. */
   share?: (output: number, input: number) => boolean;
   /** Whether a source with these stat data is the one that was meant. */
@@ -57,7 +59,7 @@ export function copyFileContent(
   try {
     if (options.accepts?.(stat) === false) throw changed(from);
     const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    const output = openSync(bufferOf(to), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    const output = openSync(bufferOf(to), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, options.mode ?? 0o600);
     try {
       const isShared = expected.size >= WORTH_SHARING && options.share?.(output, input) === true;
       // What is shared cannot change under the new file any more: that is what has to be right.

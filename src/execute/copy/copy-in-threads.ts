@@ -1,5 +1,5 @@
-import { SlipwayError } from '../../errors/index.ts';
-import { type BytePath, bytesOf } from '../../sys/bytes.ts';
+import { isErrno, SlipwayError } from '../../errors/index.ts';
+import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { SelectedSource } from '../executor.ts';
 import { amountOf } from '../protocol/packed-files.ts';
@@ -12,6 +12,7 @@ import { attributesOf } from './copy-attributes.ts';
 import { addKept, openClaims, type SharedCopy } from './copy-shares.ts';
 import { type CopyStepRequest, parentMaker, targetOf } from './copy-step.ts';
 import { makeTop } from './copy-tree.ts';
+import { openWrittenNames, type WrittenTree } from './written-tree.ts';
 
 /** Below this one thread has copied everything by the time that the second is there. */
 const WORTH_FILES = 2000;
@@ -38,8 +39,14 @@ export interface CopyInThreads {
   signal: AbortSignal;
 }
 
+export interface CopiedInThreads {
+  kept: KeptMetadata;
+  /** What was copied, if it is certain that the layer has it so. */
+  tree: WrittenTree | undefined;
+}
+
 /** Copies a large directory in all threads, past the mount where that can be. Errors as `copyTree`. */
-export async function copyInThreads(work: CopyInThreads): Promise<KeptMetadata> {
+export async function copyInThreads(work: CopyInThreads): Promise<CopiedInThreads> {
   const { sys, request, source, snapshot, signal } = work;
   const { operation, root, keepOwner } = request;
   startThreads();
@@ -58,13 +65,33 @@ export async function copyInThreads(work: CopyInThreads): Promise<KeptMetadata> 
     operation,
     owner,
     keepOwner,
+    written: openWrittenNames(amountOf([source]).count),
   };
 
   const kept = await runHeavy('copyDirectories', copy, { signal });
   for (const share of await copyShares(copy, signal)) addKept(kept, share);
   const whole = await runHeavy('copyEnd', { ...copy, kept }, { signal });
   addKept(keeper.kept, atPlace(whole, to, top));
-  return keeper.kept;
+  // Through the mount overlayfs may have put its marks on what was made.
+  const isPast = snapshot.direct !== undefined;
+  return { kept: keeper.kept, tree: isPast ? treeOf(sys, copy, top.slice(root.length + 1)) : undefined };
+}
+
+/** All or nothing: a tree in which one name is not as it was meant is read again. `path`: its place in the layer. */
+function treeOf(sys: Sys, copy: SharedCopy, path: BytePath): WrittenTree | undefined {
+  const { source, operation, owner, keepOwner, written, to } = copy;
+  if (written.exact.includes(0) || inheritsAttributes(sys, to)) return undefined;
+  return { path, source, operation, owner, keepOwner, times: written.times };
+}
+
+/** Whether what is made in a directory gets attributes of it; only a default ACL is passed on (acl(5)). */
+function inheritsAttributes(sys: Sys, directory: BytePath): boolean {
+  try {
+    return sys.llistxattr(bufferOf(directory)).includes('system.posix_acl_default');
+  } catch (error) {
+    if (isErrno(error, 'ENOTSUP')) return false;
+    throw error;
+  }
 }
 
 /** The same without a copy of its own for every thread: 200,000 files are 14 MB. */

@@ -3,7 +3,7 @@ import { type Aborted, throwIfAborted } from '../../layer/abort.ts';
 import type { CopyOperation } from '../../plan/types.ts';
 import { type BytePath, bufferOf } from '../../sys/bytes.ts';
 import type { Sys } from '../../sys/sys.ts';
-import type { SelectedSource } from '../executor.ts';
+import type { SelectedFile, SelectedSource } from '../executor.ts';
 import { filesOf } from '../protocol/packed-files.ts';
 import { type KeptMetadata, MetadataKeeper, type Owner } from '../step/metadata-keeper.ts';
 import { attributesOf } from './copy-attributes.ts';
@@ -12,10 +12,12 @@ import {
   checkName,
   copyDirectory,
   copyEntry,
+  exactTime,
   sourcePathOf,
   targetPathOf,
 } from './copy-entry.ts';
 import { changed } from './copy-file.ts';
+import { noteWritten, type WrittenNames } from './written-tree.ts';
 
 /**
  * A directory that is copied to a new one by several threads: first the directories are made, then the files are
@@ -30,6 +32,8 @@ export interface SharedCopy {
   operation: Pick<CopyOperation, 'chmod'>;
   owner: Owner | undefined;
   keepOwner: boolean;
+  /** Where every thread notes what it has done. */
+  written: WrittenNames;
 }
 
 /** What the threads take their shares by: 1 for each group of files that one of them has taken. */
@@ -71,7 +75,9 @@ export function copyShare(
   let left = 0;
   let at = 0;
   let isMine = false;
+  let index = -1;
   for (const file of filesOf(copy.source)) {
+    index++;
     if (file.type === 'directory' || file.hardLink !== undefined) continue;
     if (left === 0) {
       isMine = Atomics.compareExchange(taken, at++, 0, 1) === 0;
@@ -80,7 +86,7 @@ export function copyShare(
     left--;
     if (!isMine) continue;
     throwIfAborted(aborted);
-    copyEntry(request, file, true);
+    noteWritten(copy.written, index, copyEntry(request, file, true));
   }
   return request.keeper.kept;
 }
@@ -93,19 +99,26 @@ export function finishCopy(
 ): KeptMetadata {
   const request = requestOf(sys, copy, aborted);
   addKept(request.keeper.kept, kept);
-  const directories: [from: BytePath, to: BytePath][] = [[copy.from, copy.to]];
+  const directories: { file: SelectedFile; index: number }[] = [];
+  let index = -1;
   for (const file of filesOf(copy.source)) {
+    index++;
     throwIfAborted(aborted);
     if (file.hardLink !== undefined) copyEntry(request, file, true);
-    if (file.type === 'directory')
-      directories.push([sourcePathOf(request, file), targetPathOf(request, file)]);
+    if (file.type === 'directory') directories.push({ file, index });
   }
-  // Deepest first, since making a name changes its directory's time.
-  for (const [from, to] of directories.reverse()) {
+  const setTime = (from: BytePath, to: BytePath): bigint => {
     const stat = lstatSync(bufferOf(from), { bigint: true, throwIfNoEntry: false });
     if (!stat?.isDirectory()) throw changed(from);
     sys.utimens(bufferOf(to), stat.mtimeNs);
+    return stat.mtimeNs;
+  };
+  // Deepest first, since making a name changes its directory's time.
+  for (const { file, index } of directories.reverse()) {
+    const mtimeNs = setTime(sourcePathOf(request, file), targetPathOf(request, file));
+    noteWritten(copy.written, index, exactTime(request, file, mtimeNs));
   }
+  setTime(copy.from, copy.to);
   return request.keeper.kept;
 }
 

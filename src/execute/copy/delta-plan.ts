@@ -2,7 +2,7 @@ import type { LayerEntry } from '../../layer/types.ts';
 import type { BytePath } from '../../sys/bytes.ts';
 import type { SelectedFile, SelectedSource } from '../executor.ts';
 import type { BaseIndex } from './base-index.ts';
-import type { CopyAttributes } from './copy-attributes.ts';
+import { type CopyAttributes, modeOf, ownerOf } from './copy-attributes.ts';
 
 /** What a COPY has to do where an earlier layer of its kind is in place already. Plain data; paths relative to the root. */
 export interface DeltaPlan {
@@ -161,12 +161,10 @@ function sameGroup(ours: readonly BytePath[] | undefined, theirs: readonly ByteP
 }
 
 function hasMetadata(entry: LayerEntry, file: SelectedFile, { attributes }: DeltaRequest): boolean {
-  const { uid = 0, gid = 0 } = attributes.owner ?? (attributes.keepOwner ? file : {});
+  const { uid, gid } = ownerOf(file, attributes);
   if (entry.uid !== uid || entry.gid !== gid) return false;
   if (file.type === 'symlink') return entry.type === 'symlink' && entry.xattrs === undefined;
-  const given = file.newMode ?? file.mode;
-  const mode = attributes.chmod ? attributes.chmod(given, file.type === 'directory') : given;
-  return entry.mode === mode && sameXattrs(entry, file);
+  return entry.mode === modeOf(file, attributes) && sameXattrs(entry, file);
 }
 
 function sameXattrs(entry: LayerEntry, file: SelectedFile): boolean {

@@ -15,6 +15,7 @@ export function plainSnapshot({ layers, active }: { layers: string; active: stri
   return {
     root,
     scratch,
+    direct: (path) => path,
     commit: (layer) => {
       renameSync(root, join(layers, layer));
       return { overrides: new Map(), hasChanged: () => false };

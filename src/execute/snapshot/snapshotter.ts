@@ -15,7 +15,8 @@ export interface ActiveSnapshot {
   commit(layer: LayerId): CommittedSnapshot;
   /**
    * The place on disk of a directory that this snapshot has made, below which writing is faster than through the
-   * mount. Afterwards the root is gone: what is still to be written is all there.
+   * mount, and puts there what is written and nothing else. Afterwards the root is gone: what is still to be written
+   * is all there.
    */
   direct?(path: BytePath): BytePath;
   /** What is at a path of the root now counts as what was there at first. Only where changes are found by looking. */

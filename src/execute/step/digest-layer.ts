@@ -45,6 +45,8 @@ export async function digestLayer(host: WorkerHost, request: DigestRequest): Pro
     ...(hasOverrides ? { overrides: true } : {}),
   };
   const { base } = request;
+  const written = host.writtenTrees.get(request.layer);
+  host.writtenTrees.delete(request.layer);
   const task: HashTask = {
     store: host.store,
     directory,
@@ -57,8 +59,10 @@ export async function digestLayer(host: WorkerHost, request: DigestRequest): Pro
     },
     below: base?.diffId,
     overridesPath: hasOverrides ? overrides : undefined,
+    written,
   };
-  if (base === undefined && isSmall(directory)) return { ...hashToListing(task), recipe };
+  if (base === undefined && written === undefined && isSmall(directory))
+    return { ...hashToListing(task), recipe };
   shrinkHeap();
   return { ...(await hashHeavy(task)), recipe };
 }

@@ -1,7 +1,7 @@
 import { SlipwayError } from '../../errors/index.ts';
 import { layersPath } from '../../store/layout.ts';
 import { bytesOf } from '../../sys/bytes.ts';
-import { copyInThreads, sharedSource } from '../copy/copy-in-threads.ts';
+import { type CopiedInThreads, copyInThreads, sharedSource } from '../copy/copy-in-threads.ts';
 import { type CopyStepRequest, copyStep } from '../copy/copy-step.ts';
 import { type DeltaCopy, deltaCopy, findDelta } from '../copy/delta-copy.ts';
 import type { ExecutableStep, ExecuteHooks, ExecuteRequest, ExecuteResult } from '../executor.ts';
@@ -34,10 +34,11 @@ export async function executeStep(
     ? plainSnapshot({ layers: layersPath(host.store), active: host.active })
     : host.snapshotter.prepare(parent);
   try {
-    const { kept, peakMemory } = await perform({ host, request, snapshot, hooks, signal, delta });
+    const { kept, tree, peakMemory } = await perform({ host, request, snapshot, hooks, signal, delta });
     signal.throwIfAborted();
-    const committed = snapshot.commit(request.layer);
     const { layer } = request;
+    const committed = snapshot.commit(layer);
+    if (tree !== undefined) host.writtenTrees.set(layer, tree);
     recordOverrides(host, { parent, below, layer, root: bytesOf(snapshot.root), kept, committed });
     return { peakMemory, base: delta && { ...delta.base, hides: delta.plan.removed.length > 0 } };
   } catch (error) {
@@ -95,7 +96,7 @@ interface Work {
   delta: DeltaCopy | undefined;
 }
 
-interface Performed extends StepOutcome {
+interface Performed extends StepOutcome, Partial<CopiedInThreads> {
   kept: KeptMetadata;
 }
 
@@ -113,25 +114,15 @@ async function perform({ host, request, snapshot, hooks, signal, delta }: Work):
       if (source.kind !== 'layers') {
         const from = source.kind === 'directory' ? bytesOf(source.path) : undefined;
         const sources = source.kind === 'directory' ? source.sources : [];
-        return {
-          kept: await copy(
-            host,
-            { operation, root, from, sources, keepOwner: false },
-            { snapshot, signal, delta },
-          ),
-        };
+        const request = { operation, root, from, sources, keepOwner: false };
+        return await copy(host, request, { snapshot, signal, delta });
       }
       const view = host.snapshotter.view(source.layers);
       try {
         const from = bytesOf(view.root);
         const { sources } = source;
-        return {
-          kept: await copy(
-            host,
-            { operation, root, from, sources, keepOwner: true },
-            { snapshot, signal, delta },
-          ),
-        };
+        const request = { operation, root, from, sources, keepOwner: true };
+        return await copy(host, request, { snapshot, signal, delta });
       } finally {
         view.close();
       }
@@ -157,19 +148,20 @@ async function copy(
   host: WorkerHost,
   request: CopyStepRequest,
   { snapshot, signal, delta }: Pick<Work, 'snapshot' | 'signal' | 'delta'>,
-): Promise<KeptMetadata> {
+): Promise<Performed> {
   if (delta !== undefined) {
     const { operation, root, from = '', keepOwner } = request;
     const { plan, owner } = delta;
     const task = { operation, root, from, keepOwner, plan, owner };
     const isSmall = plan.work <= SMALL_FILES && plan.bytes <= SMALL_BYTES;
-    return isSmall ? deltaCopy(host.sys, task) : runHeavy('delta', task, { signal });
+    return { kept: isSmall ? deltaCopy(host.sys, task) : await runHeavy('delta', task, { signal }) };
   }
   const source = sharedSource(request);
   if (source !== undefined) return copyInThreads({ sys: host.sys, request, source, snapshot, signal });
   const { count, bytes } = amountOf(request.sources);
   const small = count <= SMALL_FILES && bytes <= SMALL_BYTES && request.operation.instruction === 'COPY';
-  return small
+  const kept = small
     ? copyStep(host.sys, { ...request, sources: unpackSources(request.sources) })
     : runHeavy('copy', request, { signal });
+  return { kept: await kept };
 }

@@ -4,8 +4,10 @@ import { decodeHashStates, encodeHashStates } from '../../layer/hash-states.ts';
 import { decodeListing, decodeOverrides, encodeListing } from '../../layer/listing.ts';
 import { hashLayer } from '../../layer/pack.ts';
 import type { PackOptions } from '../../layer/pack-options.ts';
+import { comparePaths } from '../../layer/paths.ts';
 import type { LayerDigest } from '../../layer/types.ts';
 import { hashStatesPath, listingPath } from '../../store/layout.ts';
+import { type WrittenTree, writtenEntries } from '../copy/written-tree.ts';
 
 export interface HashTask {
   /** Absolute path of the store. */
@@ -14,11 +16,13 @@ export interface HashTask {
   directory: string;
   /** A name in the store's tmp/ that nobody else uses. */
   temporary: string;
-  options: Omit<PackOptions, 'aborted' | 'overrides' | 'listingBelow' | 'statesBelow' | 'hash'>;
+  options: Omit<PackOptions, 'aborted' | 'overrides' | 'listingBelow' | 'statesBelow' | 'known' | 'hash'>;
   /** The file that holds what the directory cannot. */
   overridesPath?: string | undefined;
   /** DiffID of the layer that this one lies over: what its kept listing says of files is not asked again. */
   below?: string | undefined;
+  /** What is known of a directory in it. */
+  written?: WrittenTree | undefined;
   /** Under which diffID the listing is kept, where it is not what our packer gives (a layer from elsewhere). */
   listedAs?: string | undefined;
 }
@@ -37,6 +41,7 @@ export function hashToListing(
       ? {}
       : { overrides: decodeOverrides(readFileSync(task.overridesPath)) }),
     ...(task.below === undefined ? {} : keptOf(task.store, task.below)),
+    ...(task.written === undefined ? {} : { known: knownOf(task.written) }),
   });
   const name = task.listedAs ?? digest.diffId;
   const keep = (path: string, bytes: () => Buffer): void => {
@@ -47,6 +52,12 @@ export function hashToListing(
   if (states.length > 0) keep(hashStatesPath(task.store, digest.diffId), () => encodeHashStates(states));
   keep(listingPath(task.store, name), () => encodeListing(entries));
   return digest;
+}
+
+function knownOf(written: WrittenTree): NonNullable<PackOptions['known']> {
+  const entries = [...writtenEntries(written)];
+  entries.sort((a, b) => comparePaths(a.path, b.path));
+  return { path: written.path, entries };
 }
 
 /** What is kept of a layer may be lost at any time; then all is read. */

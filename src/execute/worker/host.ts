@@ -1,6 +1,8 @@
 import type { SelectedRuntime } from '../../runtime/select-runtime.ts';
 import type { ContainerRuntime } from '../../runtime/types.ts';
 import type { Sys } from '../../sys/sys.ts';
+import type { WrittenTree } from '../copy/written-tree.ts';
+import type { LayerId } from '../executor.ts';
 import type { Tier } from '../isolation.ts';
 import type { ChosenSnapshotter } from '../snapshot/choose.ts';
 import type { Snapshotter } from '../snapshot/snapshotter.ts';
@@ -20,6 +22,8 @@ export interface WorkerHost {
   ownProc: boolean;
   /** Homes of cache mounts that have begun anew. */
   readonly renewedCaches: Set<string>;
+  /** Of layers that have just been made and are not digested yet: what need not be looked at for it. */
+  readonly writtenTrees: Map<LayerId, WrittenTree>;
   /** Chosen on first use, by a mount that an import need not try. */
   readonly snapshotter: Snapshotter;
   chosenSnapshotter(): ChosenSnapshotter;

@@ -52,6 +52,7 @@ export function startHost(init: WorkerInit): WorkerHost {
     userNamespace: init.userNamespace,
     ownProc,
     renewedCaches: new Set(),
+    writtenTrees: new Map(),
     get snapshotter() {
       return this.chosenSnapshotter().snapshotter;
     },
