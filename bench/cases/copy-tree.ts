@@ -99,7 +99,11 @@ function walk(directory: string): void {
 /** What a build does with a context that it sees for the first time, but for the copy. */
 async function hashContext(root: string): Promise<void> {
   const context = openDirectoryContext({ root });
-  const selection = await selectSources(context.tree, { sources: ['.'], where: 'the build context' });
+  const selection = await selectSources(context.tree, {
+    sources: ['.'],
+    where: 'the build context',
+    onNewFiles: () => {},
+  });
   await digestSelection(context.tree, selection);
   context.close();
 }

@@ -1,6 +1,7 @@
 import { joinPath } from '../context/clean-path.ts';
 import type { FileNode, FileTree } from '../context/file-tree.ts';
 import type { SelectedEntry, SelectedSource, Selection } from '../context/selection.ts';
+import { isNew, MANY_NEW_FILES } from '../context/walk-entries.ts';
 import type { BytePath } from '../sys/bytes.ts';
 import { type DirectoryDigests, listedDirectories, treeDirectories } from './directory-digests.ts';
 import { HashWriter } from './hash-writer.ts';
@@ -11,12 +12,9 @@ const FORMAT = 'slipway selection 2\n';
 
 export interface DigestOptions extends NodeOptions {
   signal?: AbortSignal;
-  /** Called before many files are read for the first time: a result is hardly there yet. */
-  onNewFiles?: (() => void) | undefined;
+  /** Called when many files (`MANY_NEW_FILES`) have been read for the first time: the digest comes some time later. */
+  onRead?: (() => void) | undefined;
 }
-
-/** Reading so many takes as long as a worker takes to start. */
-const MANY_FILES = 3000;
 
 /**
  * Digest of what a selection brings into an image (DESIGN.md, decision 5): path, type, mode, owner, size, link text,
@@ -35,8 +33,8 @@ export async function digestSelection(
   // Such a tree keeps with its nodes what it knows.
   if (tree.sha256All !== undefined) {
     const unknown = unknownPaths(selection);
-    if (unknown.length >= MANY_FILES) options.onNewFiles?.();
     await tree.sha256All(unknown, options.signal);
+    if (unknown.length >= MANY_NEW_FILES) options.onRead?.();
   }
   const contentOf = (path: BytePath, node: FileNode): string => node.known?.sha256 ?? tree.sha256(path);
   const writer = new HashWriter();
@@ -91,8 +89,7 @@ function unknownPaths(selection: Selection): BytePath[] {
   const paths: BytePath[] = [];
   for (const source of selection.sources)
     for (const entry of source.entries)
-      if (entry.node.type === 'file' && entry.node.known?.sha256 === undefined)
-        paths.push(pathInTree(source.path, entry.path));
+      if (isNew(entry.node)) paths.push(pathInTree(source.path, entry.path));
   return paths;
 }
 

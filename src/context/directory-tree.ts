@@ -12,6 +12,7 @@ import { hashAll } from './hash-all.ts';
 import { createIgnoreRules, type IgnoreRules, type ParentState } from './ignore-rules.ts';
 import { fsPath } from './read-file.ts';
 import { startTimeSlice } from './time-slice.ts';
+import { MANY_NEW_FILES } from './walk-entries.ts';
 
 export interface DirectoryTreeOptions {
   /** Absolute path of the directory. */
@@ -26,8 +27,8 @@ export interface DirectoryTreeOptions {
   clock?: FileClock | undefined;
 }
 
-/** Of so many files without a digest a thread hashes a part. */
-const WORTH_THREAD = 3000;
+/** How long after many files were hashed the index is written: the worker is busy then, and this process is not. */
+const SAVE_AFTER_MS = 250;
 
 /** One directory as it was when it was first looked at. */
 interface Listing {
@@ -55,12 +56,11 @@ export function openDirectoryTree(options: DirectoryTreeOptions): FileTree & { c
 class DirectoryTree implements FileTree {
   readonly #root: BytePath;
   readonly #rules: IgnoreRules;
+  readonly #index: FingerprintIndex;
   readonly #hasher: ContentHasher;
   readonly #listings = new Map<BytePath, Listing | undefined>();
   /** For hidden directories: whether an exception shows something below. */
   readonly #showing = new Map<BytePath, boolean>();
-  /** Files without a digest that were met since the last were hashed. */
-  #unknown = 0;
   /** Starts while the walk goes on: it takes 80 ms. */
   #thread: Promise<FileHashThread | undefined> | undefined;
   #rootEntry: DiskEntry | undefined;
@@ -69,6 +69,7 @@ class DirectoryTree implements FileTree {
   constructor(options: DirectoryTreeOptions) {
     this.#root = options.root;
     this.#rules = options.rules ?? createIgnoreRules([]);
+    this.#index = options.index;
     this.#hasher = createContentHasher(options);
   }
 
@@ -96,14 +97,20 @@ class DirectoryTree implements FileTree {
     }
   }
 
+  expectDigests(): void {
+    this.#thread ??= this.#openThread();
+  }
+
   async sha256All(paths: readonly BytePath[], signal?: AbortSignal): Promise<string[]> {
     const files = paths.map((path) => ({ path, entry: this.#file(path) }));
+    const unknown = files.filter(({ entry }) => entry.known.sha256 === undefined);
     await hashAll({
       hasher: this.#hasher,
-      files: files.filter(({ entry }) => entry.known.sha256 === undefined),
+      files: unknown,
       slice: startTimeSlice(signal),
       thread: await this.#thread,
     }).finally(() => this.close());
+    if (unknown.length >= MANY_NEW_FILES) setTimeout(() => this.#index.save(), SAVE_AFTER_MS).unref();
     return files.map(({ entry }) => entry.known.sha256!);
   }
 
@@ -116,7 +123,6 @@ class DirectoryTree implements FileTree {
   close(): void {
     void this.#thread?.then((thread) => thread?.close());
     this.#thread = undefined;
-    this.#unknown = 0;
   }
 
   #file(path: BytePath): DiskEntry {
@@ -154,10 +160,7 @@ class DirectoryTree implements FileTree {
     const full = fsPath(joinPath(this.#root, path));
     const stat = fs.lstatSync(full, { bigint: true, throwIfNoEntry: false });
     if (stat === undefined) throw contextChanged(path);
-    const entry = this.#hasher.describe(path, name, stat);
-    const isUnknown = entry.node.type === 'file' && entry.known.sha256 === undefined;
-    if (isUnknown && ++this.#unknown === WORTH_THREAD) this.#thread ??= this.#openThread();
-    return entry;
+    return this.#hasher.describe(path, name, stat);
   }
 
   /** undefined for what is not a visible directory. */

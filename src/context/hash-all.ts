@@ -3,11 +3,11 @@ import type { ContentHasher, DiskEntry } from './content-hasher.ts';
 import type { FileHashThread } from './file-hash-thread.ts';
 import type { TimeSlice } from './time-slice.ts';
 
-/** Files that the thread gets at a time: some milliseconds of work. */
-const BATCH = 128;
+/** Files that are hashed at a time: some milliseconds of work. */
+const BATCH = 64;
 
-/** Requests that wait for the thread, so that it has work while this one is busy for a slice. */
-const REQUESTS = 4;
+/** Requests that wait for the thread, so that it has work while this one is busy with a batch. */
+const REQUESTS = 3;
 
 export interface HashAllRequest {
   hasher: ContentHasher;
@@ -51,7 +51,11 @@ export async function hashAll({ hasher, files, slice, thread }: HashAllRequest):
   try {
     const there = thread === undefined ? [] : Array.from({ length: REQUESTS }, hashThere);
     const here = (async () => {
-      while (next < files.length) await hashHere(take());
+      while (next < files.length) {
+        await hashHere(take());
+        // The thread waits for what it is to do next.
+        if (thread !== undefined) await slice.pause();
+      }
     })();
     await Promise.all([here, ...there]);
   } finally {

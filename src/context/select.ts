@@ -27,6 +27,7 @@ export async function selectSources(tree: FileTree, request: SelectionRequest): 
     request,
     excludes: excludes.length === 0 ? undefined : parseExcludes(excludes),
     slice: startTimeSlice(request.signal),
+    onNewFiles: request.onNewFiles,
   };
   const sources: SelectedSource[] = [];
   const select = request.parents === true ? selectParents : selectSource;
@@ -40,7 +41,7 @@ export async function selectSources(tree: FileTree, request: SelectionRequest): 
   return { sources };
 }
 
-interface Job {
+interface Job extends Pick<SelectionRequest, 'onNewFiles'> {
   tree: FileTree;
   request: SelectionRequest;
   excludes: IgnoreRules | undefined;

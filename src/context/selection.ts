@@ -15,6 +15,11 @@ export interface SelectionRequest {
   where: string;
   /** The context, when the files come from one: its ignore file may have hidden a source. */
   context?: Pick<ContextSource, 'hiddenBy' | 'ignoreFile' | 'root'>;
+  /**
+   * For whoever will ask for the digest of what is selected: called, some time before the end, when there are many
+   * files (`MANY_NEW_FILES`) that nobody has read yet.
+   */
+  onNewFiles?: (() => void) | undefined;
   signal?: AbortSignal;
 }
 

@@ -5,6 +5,9 @@ import { type IgnoreRules, mayMatchBelow, type ParentState } from './ignore-rule
 import type { SelectedEntry } from './selection.ts';
 import type { TimeSlice } from './time-slice.ts';
 
+/** To read so many files takes as long as to start a thread or a worker. */
+export const MANY_NEW_FILES = 3000;
+
 export interface EntryFilter {
   /** Hides what matches, with everything below. */
   excludes: IgnoreRules | undefined;
@@ -31,13 +34,16 @@ interface Frame {
  * @param root path of the directory in the tree; the entries' paths are relative to it
  */
 export async function walkEntries(
-  job: { tree: FileTree; slice: TimeSlice },
+  job: { tree: FileTree; slice: TimeSlice; onNewFiles?: (() => void) | undefined },
   root: BytePath,
   filter: EntryFilter,
 ): Promise<SelectedEntry[]> {
-  const { tree, slice } = job;
+  const { tree, slice, onNewFiles } = job;
   const { excludes, includes } = filter;
   const entries: SelectedEntry[] = [];
+  // Only such a tree keeps with its nodes what it knows.
+  const counts = onNewFiles !== undefined && tree.sha256All !== undefined;
+  let newFiles = 0;
   const stack: Frame[] = [
     {
       path: '',
@@ -65,6 +71,10 @@ export async function walkEntries(
     if (taken) {
       if (!frame.taken) for (const parent of stack) take(entries, parent);
       entries.push({ path, node });
+      if (counts && isNew(node) && ++newFiles === MANY_NEW_FILES) {
+        tree.expectDigests?.();
+        onNewFiles();
+      }
     }
     if (
       node.type === 'directory' &&
@@ -83,6 +93,11 @@ export async function walkEntries(
     }
   }
   return entries;
+}
+
+/** Whether it is a file whose content has no digest yet, in a tree that keeps with its nodes what it knows. */
+export function isNew({ type, known }: FileNode): boolean {
+  return type === 'file' && known?.sha256 === undefined;
 }
 
 /** All names of a directory with their nodes. */

@@ -239,8 +239,11 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
         secretsOf: (operation) => job.secrets.of(operation),
         agentsOf: (operation) => job.agents.of(operation),
         fillMounts,
-        // Whoever needs it hears why there is none.
-        expectRun: () => void session.worker().catch(() => {}),
+        expectRun: (when) => {
+          const ready = session.worker().then(({ client }) => when === 'soon' && client.call('warm', {}));
+          // Whoever needs it hears why there is none.
+          ready.catch(() => {});
+        },
         settings: options.steps ?? {},
         signal: job.signal,
       }),

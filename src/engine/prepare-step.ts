@@ -44,8 +44,8 @@ export interface PrepareOptions {
   agentsOf: (operation: RunOperation) => Promise<string[]>;
   /** Told of a RUN that has to run, before it does: its cache mounts may be elsewhere. */
   fillMounts?: ((operation: RunOperation) => Promise<void>) | undefined;
-  /** Called when a step will probably have to run, a while before it does. */
-  expectRun?: (() => void) | undefined;
+  /** Called when a step will probably have to run, which will take several threads: a while before it does, and again soon before. */
+  expectRun?: ((when: 'later' | 'soon') => void) | undefined;
   /** For every RUN. */
   settings: RunSettings;
   signal: AbortSignal;
@@ -188,7 +188,8 @@ async function select(tree: FileTree, request: SelectionRequest): Promise<Select
 async function selectFromContext(context: ContextSource, work: SelectWork): Promise<SelectedFiles> {
   const { request, digest, options } = work;
   const { tree, root } = context;
-  const chosen = { ...request, where: 'the build context', context, signal: options.signal };
+  const onNewFiles = options.expectRun && (() => options.expectRun!('later'));
+  const chosen = { ...request, where: 'the build context', context, onNewFiles, signal: options.signal };
   const { from } = work;
   const selection =
     from.kind === 'context'
@@ -199,7 +200,7 @@ async function selectFromContext(context: ContextSource, work: SelectWork): Prom
       ...digest,
       normalizeModes: digest.normalizeModes ?? false,
       signal: options.signal,
-      onNewFiles: options.expectRun,
+      onRead: options.expectRun && (() => options.expectRun!('soon')),
     }),
     source: async () => {
       if (root === undefined) return { kind: 'none' };

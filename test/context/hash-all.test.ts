@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { ContextSource } from '../../src/context/context-source.ts';
 import { openDirectoryContext } from '../../src/context/directory-context.ts';
+import { selectSources } from '../../src/context/select.ts';
 import { tempDir } from '../layer/support.ts';
 
-/** As many as bring a thread in, and some more. */
 const FILES = 3500;
 
 let root: string;
@@ -21,6 +21,7 @@ beforeEach(() => {
   for (const name of names) fs.writeFileSync(join(root, name), contentOf(name));
   context = openDirectoryContext({ root });
   for (const name of names) context.tree.lstat(name);
+  context.tree.expectDigests!();
 });
 
 afterEach(() => context.close());
@@ -47,6 +48,7 @@ it.each([
   for (const at of [0, 700, FILES - 1]) {
     const again = openDirectoryContext({ root });
     for (const name of names) if (fs.existsSync(join(root, name))) again.tree.lstat(name);
+    again.tree.expectDigests!();
     const name = names[at]!;
     change(join(root, name));
     await expect(again.tree.sha256All!(names)).rejects.toMatchObject({
@@ -64,4 +66,15 @@ it('stops when it is canceled', async () => {
   const hashing = context.tree.sha256All!(names, abort.signal);
   abort.abort();
   await expect(hashing).rejects.toMatchObject({ kind: 'canceled' });
+});
+
+it('is foretold by the walk, once, where there are many files that nobody has read', async () => {
+  let calls = 0;
+  const request = { sources: ['.'], where: 'x', onNewFiles: () => void calls++ };
+  await selectSources(context.tree, request);
+  expect(calls).toBe(1);
+  await context.tree.sha256All!(names);
+  await selectSources(context.tree, request);
+  await selectSources(openDirectoryContext({ root }).tree, { ...request, sources: ['d1'] });
+  expect(calls).toBe(1);
 });

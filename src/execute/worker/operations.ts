@@ -33,6 +33,7 @@ import type { WorkerHost } from './host.ts';
 import type { WorkerInit, WorkerReady } from './init.ts';
 import { importTar, load, pull, verifyLayers } from './load-operations.ts';
 import { startHost, workerHost } from './start-host.ts';
+import { startThreads } from './thread-pool.ts';
 
 /** What the front may ask of the worker. */
 export const operations: Record<string, OperationHandler> = {
@@ -112,6 +113,9 @@ export const operations: Record<string, OperationHandler> = {
 
   'delete-garbage': async (request: DeleteRequest): Promise<DeleteResult> =>
     removeGarbage(workerHost(), request),
+
+  /** A step is coming that takes all threads: they start while the front gets it ready. */
+  warm: async (): Promise<void> => startThreads(),
 
   sync: async (): Promise<void> => {
     const host = workerHost();
