@@ -113,6 +113,10 @@ export class ByteReader {
     return this.#buffer.toString('hex', start, this.#at);
   }
 
+  skip(bytes: number): void {
+    this.#take(bytes);
+  }
+
   #take(length: number): number {
     const start = this.#at;
     if (start + length > this.#buffer.length) throw tooShort();

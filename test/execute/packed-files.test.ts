@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ExecutableStep, SelectedFile } from '../../src/execute/executor.ts';
-import { attachPayload, packStep, unpackSources } from '../../src/execute/protocol/packed-files.ts';
+import {
+  attachPayload,
+  filesOf,
+  packFiles,
+  packStep,
+  unpackSources,
+} from '../../src/execute/protocol/packed-files.ts';
 
 const bytes = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)) });
 const number = fc.nat({ max: 2 ** 31 - 1 });
@@ -63,4 +69,24 @@ test('the files of a large COPY travel as bytes and arrive as they were', () => 
 test('a small one travels as it is', () => {
   const step = stepOf([[{ path: 'a', type: 'file', mode: 0o644, size: 1 }]]);
   expect(packStep(step)).toEqual({ step });
+});
+
+test('files that are not wanted are passed over, packed or not', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(owned, fc.boolean()), { maxLength: 30 }), (given) => {
+      const files = given.map(([one]) => one);
+      const expected = given.flatMap(([one, isWanted]) => (isWanted ? [one] : []));
+      const source = { path: '', name: '', directory: true };
+      for (const each of [
+        { ...source, files },
+        { ...source, files: [], packed: packFiles(files) },
+      ]) {
+        const asked: unknown[] = [];
+        const wanted = filesOf(each, (...name) => given[asked.push(name) - 1]![1]);
+        expect([...wanted]).toEqual(expected);
+        expect(asked).toEqual(files.map(({ path, type, hardLink }) => [path, type, hardLink !== undefined]));
+      }
+    }),
+    { numRuns: 100 },
+  );
 });

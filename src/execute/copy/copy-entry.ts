@@ -44,7 +44,7 @@ export function targetPathOf({ to }: CopyTreeRequest, { path }: SelectedFile): B
 }
 
 /** Refuses a name that no layer can hold. */
-export function checkName({ to, source }: CopyTreeRequest, { path }: SelectedFile): void {
+export function checkName({ to, source }: CopyTreeRequest, path: BytePath): void {
   refuseWhiteoutName(path === '' && !source.directory ? (to.split('/').at(-1) ?? '') : path);
 }
 

@@ -4,7 +4,7 @@ import type { CopyOperation } from '../../plan/types.ts';
 import { type BytePath, bufferOf } from '../../sys/bytes.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { SelectedFile, SelectedSource } from '../executor.ts';
-import { filesOf } from '../protocol/packed-files.ts';
+import { filesOf, type Wants } from '../protocol/packed-files.ts';
 import { type KeptMetadata, MetadataKeeper, type Owner } from '../step/metadata-keeper.ts';
 import { attributesOf } from './copy-attributes.ts';
 import {
@@ -56,11 +56,12 @@ export function openClaims(files: number): Claims {
 /** Makes all directories. Errors as `copyTree`. */
 export function makeDirectories(sys: Sys, copy: SharedCopy, aborted: Aborted): KeptMetadata {
   const request = requestOf(sys, copy, aborted);
-  for (const file of filesOf(copy.source)) {
+  const isDirectory: Wants = (path, type) => {
     throwIfAborted(aborted);
-    checkName(request, file);
-    if (file.type === 'directory') copyDirectory(request, file, true);
-  }
+    checkName(request, path);
+    return type === 'directory';
+  };
+  for (const directory of filesOf(copy.source, isDirectory)) copyDirectory(request, directory, true);
   return request.keeper.kept;
 }
 
@@ -74,17 +75,19 @@ export function copyShare(
   const { taken, group } = claims;
   let left = 0;
   let at = 0;
-  let isMine = false;
+  let isClaimed = false;
   let index = -1;
-  for (const file of filesOf(copy.source)) {
+  const isMine: Wants = (_, type, isHardLink) => {
     index++;
-    if (file.type === 'directory' || file.hardLink !== undefined) continue;
+    if (type === 'directory' || isHardLink) return false;
     if (left === 0) {
-      isMine = Atomics.compareExchange(taken, at++, 0, 1) === 0;
+      isClaimed = Atomics.compareExchange(taken, at++, 0, 1) === 0;
       left = group;
     }
     left--;
-    if (!isMine) continue;
+    return isClaimed;
+  };
+  for (const file of filesOf(copy.source, isMine)) {
     throwIfAborted(aborted);
     noteWritten(copy.written, index, copyEntry(request, file, true));
   }
@@ -101,8 +104,11 @@ export function finishCopy(
   addKept(request.keeper.kept, kept);
   const directories: { file: SelectedFile; index: number }[] = [];
   let index = -1;
-  for (const file of filesOf(copy.source)) {
+  const isLeft: Wants = (_, type, isHardLink) => {
     index++;
+    return type === 'directory' || isHardLink;
+  };
+  for (const file of filesOf(copy.source, isLeft)) {
     throwIfAborted(aborted);
     if (file.hardLink !== undefined) copyEntry(request, file, true);
     if (file.type === 'directory') directories.push({ file, index });

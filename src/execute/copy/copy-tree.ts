@@ -30,7 +30,7 @@ export function copyTree(request: CopyTreeRequest): void {
   }
   for (const file of source.files) {
     throwIfAborted(request.aborted);
-    checkName(request, file);
+    checkName(request, file.path);
     const target = targetPathOf(request, file);
     const isFresh = fresh.has(target.slice(0, target.lastIndexOf('/')));
     if (file.type !== 'directory') {

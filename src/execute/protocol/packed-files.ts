@@ -75,14 +75,22 @@ export function packFiles(files: Iterable<SelectedFile>): PackedFiles {
   return { count, bytes, data, length: data.length };
 }
 
+/** Asked for each file, in their order, whether it is wanted: others are passed over, which is quicker. */
+export type Wants = (path: BytePath, type: SelectedFile['type'], isHardLink: boolean) => boolean;
+
 /** What `packFiles` was given, one after the other. Throws `corrupt` LISTING_CORRUPT for anything shorter. */
-function* unpackFiles({ count, data }: PackedFiles): Generator<SelectedFile> {
+function* unpackFiles({ count, data }: PackedFiles, wants: Wants | undefined): Generator<SelectedFile> {
   const input = new ByteReader(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
   let path: BytePath = '';
   for (let left = count; left > 0; left--) {
     const flags = input.number();
     path = path.slice(0, input.number()) + input.string();
-    const file: SelectedFile = { path, type: TYPES[flags & 7]!, mode: input.number(), size: input.number() };
+    const type = TYPES[flags & 7]!;
+    if (wants?.(path, type, (flags & HARD_LINK) !== 0) === false) {
+      passOver(input, flags);
+      continue;
+    }
+    const file: SelectedFile = { path, type, mode: input.number(), size: input.number() };
     if (flags & NEW_MODE) file.newMode = input.number();
     if (flags & OWNER) {
       file.uid = input.number();
@@ -102,15 +110,31 @@ function* unpackFiles({ count, data }: PackedFiles): Generator<SelectedFile> {
   }
 }
 
+/** Of a file what comes behind its path. */
+function passOver(input: ByteReader, flags: number): void {
+  let numbers = 2;
+  if (flags & NEW_MODE) numbers++;
+  if (flags & OWNER) numbers += 2;
+  if (flags & DEVICE) numbers += 2;
+  for (; numbers > 0; numbers--) input.number();
+  if (flags & SHA256) input.skip(32);
+  for (const text of [LINK, HARD_LINK, XATTRS, TIME]) if (flags & text) input.skip(input.number());
+}
+
 /** The files of a source, wherever they are, without all of them being objects at once. */
-export function filesOf({ files, packed }: SelectedSource): Iterable<SelectedFile> {
-  return packed === undefined ? files : unpackFiles(packed);
+export function filesOf({ files, packed }: SelectedSource, wants?: Wants): Iterable<SelectedFile> {
+  if (packed !== undefined) return unpackFiles(packed, wants);
+  return wants === undefined ? files : wanted(files, wants);
+}
+
+function* wanted(files: readonly SelectedFile[], wants: Wants): Generator<SelectedFile> {
+  for (const file of files) if (wants(file.path, file.type, file.hardLink !== undefined)) yield file;
 }
 
 /** The files of sources as objects. */
 export function unpackSources(sources: readonly SelectedSource[]): SelectedSource[] {
   return sources.map(({ packed, ...source }) =>
-    packed === undefined ? source : { ...source, files: [...unpackFiles(packed)] },
+    packed === undefined ? source : { ...source, files: [...unpackFiles(packed, undefined)] },
   );
 }
 
