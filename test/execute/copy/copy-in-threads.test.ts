@@ -105,6 +105,8 @@ async function requestOf(from: string, to: string): Promise<CopyStepRequest> {
       destination: '/to',
       link: false,
       heredocs: [],
+      // What an ordinary user can give a file.
+      chown: `${process.getuid!()}:${process.getgid!()}`,
     } as unknown as CopyStepRequest['operation'],
     root: bytesOf(to),
     from: bytesOf(from),
