@@ -175,7 +175,7 @@ const snapshotRootOf = ({ root }: CopyStepRequest): string => Buffer.from(root, 
 test('what a copy says of its tree is what is on the disk, and packs to the same', async () => {
   const from = tempDir();
   plainTree(from);
-  for (const chmod of [undefined, '0640', 'g+s,o-r']) {
+  for (const chmod of [undefined, '0750', 'g+s,o-r']) {
     const spoil = ({ operation }: CopyStepRequest) => void Object.assign(operation, { chmod });
     const { root, known, found, below } = await compare(from, () => {}, spoil);
     expect(known?.path).toBe('to');
