@@ -1,7 +1,7 @@
 import { joinPath } from '../context/clean-path.ts';
 import type { FileNode, FileTree } from '../context/file-tree.ts';
+import { isNew, MANY_NEW_FILES } from '../context/new-files.ts';
 import type { SelectedEntry, SelectedSource, Selection } from '../context/selection.ts';
-import { isNew, MANY_NEW_FILES } from '../context/walk-entries.ts';
 import type { BytePath } from '../sys/bytes.ts';
 import { type DirectoryDigests, listedDirectories, treeDirectories } from './directory-digests.ts';
 import { HashWriter } from './hash-writer.ts';

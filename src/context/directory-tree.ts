@@ -10,9 +10,9 @@ import type { FileNode, FileTree, NamedNode } from './file-tree.ts';
 import type { FingerprintIndex } from './fingerprint-index.ts';
 import { hashAll } from './hash-all.ts';
 import { createIgnoreRules, type IgnoreRules, type ParentState } from './ignore-rules.ts';
+import { MANY_NEW_FILES } from './new-files.ts';
 import { fsPath } from './read-file.ts';
 import { startTimeSlice } from './time-slice.ts';
-import { MANY_NEW_FILES } from './walk-entries.ts';
 
 export interface DirectoryTreeOptions {
   /** Absolute path of the directory. */

@@ -1,12 +1,13 @@
 import { about } from '../errors/subject.ts';
 import { type BytePath, bytesOf } from '../sys/bytes.ts';
 import { baseName, clampPath } from './clean-path.ts';
-import type { FileTree } from './file-tree.ts';
+import type { FileNode, FileTree } from './file-tree.ts';
 import { hasWildcards } from './glob-syntax.ts';
 import { parseExcludes } from './ignore-file.ts';
 import { compilePattern } from './ignore-pattern.ts';
 import { createIgnoreRules, type IgnoreRules } from './ignore-rules.ts';
 import { matchPaths } from './match-paths.ts';
+import { newFileCounter } from './new-files.ts';
 import { resolvePath } from './resolve-path.ts';
 import type { SelectedSource, Selection, SelectionRequest } from './selection.ts';
 import { sourceNotFound } from './source-not-found.ts';
@@ -22,12 +23,14 @@ import { walkEntries } from './walk-entries.ts';
  */
 export async function selectSources(tree: FileTree, request: SelectionRequest): Promise<Selection> {
   const excludes = (request.exclude ?? []).map(bytesOf);
+  const { onNewFiles } = request;
   const job: Job = {
     tree,
     request,
     excludes: excludes.length === 0 ? undefined : parseExcludes(excludes),
     slice: startTimeSlice(request.signal),
-    onNewFiles: request.onNewFiles,
+    // Only such a tree keeps with its nodes what it knows.
+    meet: onNewFiles && tree.sha256All && newFileCounter(tree, onNewFiles),
   };
   const sources: SelectedSource[] = [];
   const select = request.parents === true ? selectParents : selectSource;
@@ -41,11 +44,13 @@ export async function selectSources(tree: FileTree, request: SelectionRequest): 
   return { sources };
 }
 
-interface Job extends Pick<SelectionRequest, 'onNewFiles'> {
+interface Job {
   tree: FileTree;
   request: SelectionRequest;
   excludes: IgnoreRules | undefined;
   slice: TimeSlice;
+  /** Hears of each name that is selected. */
+  meet: ((node: FileNode) => void) | undefined;
 }
 
 async function selectSource(job: Job, source: string): Promise<SelectedSource[]> {
@@ -65,6 +70,7 @@ async function selectSource(job: Job, source: string): Promise<SelectedSource[]>
       selected.push({ ...found, entries, whole: excludes === undefined });
       // The reference says that --exclude also holds for files that a wildcard matched.
     } else if (!wild || excludes === undefined || !excludes.hides(name, excludes.root)) {
+      job.meet?.(node);
       selected.push({ ...found, entries: [{ path: '', node }] });
     }
   }

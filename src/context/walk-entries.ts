@@ -5,9 +5,6 @@ import { type IgnoreRules, mayMatchBelow, type ParentState } from './ignore-rule
 import type { SelectedEntry } from './selection.ts';
 import type { TimeSlice } from './time-slice.ts';
 
-/** To read so many files takes as long as to start a thread or a worker. */
-export const MANY_NEW_FILES = 3000;
-
 export interface EntryFilter {
   /** Hides what matches, with everything below. */
   excludes: IgnoreRules | undefined;
@@ -31,19 +28,17 @@ interface Frame {
  * Everything below a directory that passes the filter, parents first. A directory that does not pass itself is among
  * the entries when something in it does.
  *
+ * @param job.meet called with each node that is taken for its own sake
  * @param root path of the directory in the tree; the entries' paths are relative to it
  */
 export async function walkEntries(
-  job: { tree: FileTree; slice: TimeSlice; onNewFiles?: (() => void) | undefined },
+  job: { tree: FileTree; slice: TimeSlice; meet?: ((node: FileNode) => void) | undefined },
   root: BytePath,
   filter: EntryFilter,
 ): Promise<SelectedEntry[]> {
-  const { tree, slice, onNewFiles } = job;
+  const { tree, slice, meet } = job;
   const { excludes, includes } = filter;
   const entries: SelectedEntry[] = [];
-  // Only such a tree keeps with its nodes what it knows.
-  const counts = onNewFiles !== undefined && tree.sha256All !== undefined;
-  let newFiles = 0;
   const stack: Frame[] = [
     {
       path: '',
@@ -71,10 +66,7 @@ export async function walkEntries(
     if (taken) {
       if (!frame.taken) for (const parent of stack) take(entries, parent);
       entries.push({ path, node });
-      if (counts && isNew(node) && ++newFiles === MANY_NEW_FILES) {
-        tree.expectDigests?.();
-        onNewFiles();
-      }
+      meet?.(node);
     }
     if (
       node.type === 'directory' &&
@@ -93,11 +85,6 @@ export async function walkEntries(
     }
   }
   return entries;
-}
-
-/** Whether it is a file whose content has no digest yet, in a tree that keeps with its nodes what it knows. */
-export function isNew({ type, known }: FileNode): boolean {
-  return type === 'file' && known?.sha256 === undefined;
 }
 
 /** All names of a directory with their nodes. */

@@ -44,7 +44,10 @@ export interface PrepareOptions {
   agentsOf: (operation: RunOperation) => Promise<string[]>;
   /** Told of a RUN that has to run, before it does: its cache mounts may be elsewhere. */
   fillMounts?: ((operation: RunOperation) => Promise<void>) | undefined;
-  /** Called when a step will probably have to run, which will take several threads: a while before it does, and again soon before. */
+  /**
+   * Called when a step will probably have to run which will take several threads: a while before it does, and again
+   * soon before.
+   */
   expectRun?: ((when: 'later' | 'soon') => void) | undefined;
   /** For every RUN. */
   settings: RunSettings;

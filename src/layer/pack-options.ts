@@ -35,7 +35,7 @@ export interface PackOptions {
   statesBelow?: readonly HashState[];
   /**
    * What lies below a directory of `dir`, in the packer's order: it is believed, and only contents are read. No hard
-   * links, nothing that is left out.
+   * links, nothing that is left out. The entries become those of the result.
    */
   known?: { path: BytePath; entries: readonly LayerEntry[] };
   /** A directory of the archive that everything goes into; the end of the archive is then left to the caller. */

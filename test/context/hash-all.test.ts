@@ -68,9 +68,14 @@ it('stops when it is canceled', async () => {
   await expect(hashing).rejects.toMatchObject({ kind: 'canceled' });
 });
 
-it('is foretold by the walk, once, where there are many files that nobody has read', async () => {
+it.each([
+  ['one directory', ['.']],
+  ['many directories', names.slice(0, 50).map((name) => name.split('/')[0]!)],
+  ['directories that a wildcard matches', ['d*']],
+  ['files that a wildcard matches', ['d*/f*']],
+])('is foretold once where there are many files that nobody has read: %s', async (_, sources) => {
   let calls = 0;
-  const request = { sources: ['.'], where: 'x', onNewFiles: () => void calls++ };
+  const request = { sources, where: 'x', onNewFiles: () => void calls++ };
   await selectSources(context.tree, request);
   expect(calls).toBe(1);
   await context.tree.sha256All!(names);

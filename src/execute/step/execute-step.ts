@@ -114,15 +114,15 @@ async function perform({ host, request, snapshot, hooks, signal, delta }: Work):
       if (source.kind !== 'layers') {
         const from = source.kind === 'directory' ? bytesOf(source.path) : undefined;
         const sources = source.kind === 'directory' ? source.sources : [];
-        const request = { operation, root, from, sources, keepOwner: false };
-        return await copy(host, request, { snapshot, signal, delta });
+        const copied = { operation, root, from, sources, keepOwner: false };
+        return await copy(host, copied, { snapshot, signal, delta });
       }
       const view = host.snapshotter.view(source.layers);
       try {
         const from = bytesOf(view.root);
         const { sources } = source;
-        const request = { operation, root, from, sources, keepOwner: true };
-        return await copy(host, request, { snapshot, signal, delta });
+        const copied = { operation, root, from, sources, keepOwner: true };
+        return await copy(host, copied, { snapshot, signal, delta });
       } finally {
         view.close();
       }

@@ -27,7 +27,10 @@ export interface HashTask {
   listedAs?: string | undefined;
 }
 
-/** Digests a layer directory and leaves its listing beside the store's others. `hash`, if given, hashes in place of this thread. */
+/**
+ * Digests a layer directory and leaves its listing beside the store's others. `hash`, if given, hashes in place of this
+ * thread.
+ */
 export function hashToListing(
   task: HashTask,
   aborted: () => boolean = () => false,
