@@ -1,6 +1,7 @@
 // Works on the store named by the argument until it is killed: layers, images, steps, blobs, loads, removals and
 // collection, in an order that the seed decides. Prints a line when it has begun.
 
+import { SlipwayError } from '../../src/errors/index.ts';
 import { claim, release } from '../../src/store/claims.ts';
 import { deleteGarbage } from '../../src/store/collect.ts';
 import { collectGarbage, forgetGarbage } from '../../src/store/garbage.ts';
@@ -42,7 +43,8 @@ for (;;) {
   if (random(2) === 0) await load(store, lease, { input: { kind: 'file', path: archive } });
   if (random(2) === 0) {
     const images = listImages(store);
-    removeImage(store, images[random(images.length)]!.id, { force: true });
+    const chosen = images[random(Math.max(images.length, 1))];
+    if (chosen !== undefined) removeUnlessGone(chosen.id);
   }
   if (random(3) === 0)
     dropSteps(
@@ -55,4 +57,14 @@ for (;;) {
   const garbage = collectGarbage(store);
   deleteGarbage(store.root, garbage);
   forgetGarbage(store, garbage.layers);
+}
+
+/** Between a list and a removal another writer may have removed the image: then, and only then, it is not found. */
+function removeUnlessGone(id: string): void {
+  try {
+    removeImage(store, id, { force: true });
+  } catch (error) {
+    const isMissing = error instanceof SlipwayError && error.code === 'IMAGE_NOT_FOUND';
+    if (!isMissing || listImages(store).some((image) => image.id === id)) throw error;
+  }
 }
