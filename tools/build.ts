@@ -4,39 +4,30 @@ import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { takeBuiltins } from './builtin-imports.ts';
-import { chunkGroups } from './chunks.ts';
+import { type ChunkGroup, frontGroups, workerGroups } from './chunks.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const DIST = join(ROOT, 'dist');
 
-/** Entries of the bundle by their names in dist/cli. The worker is started as a process of its own. */
-const ENTRIES: Record<string, string> = {
-  main: 'src/cli/main.ts',
-  worker: 'src/execute/worker/main.ts',
-  thread: 'src/execute/worker/thread.ts',
-};
-
-/** A thread that needs little of the front's files: sharing none it takes 66 ms of a processor to start, not 82. */
-const FILE_HASH_THREAD = { 'file-hash-thread-main': 'src/context/file-hash-thread-main.ts' };
-
-/** Bundles the command into `out`: one chunk per dynamic import; Node's own modules and koffi's addon stay outside. */
+/**
+ * Bundles the command into `out`: one chunk per dynamic import; Node's own modules and koffi's addon stay outside. Each
+ * process and thread finds all that it needs in a few files of its own. The thread that hashes a context's files takes
+ * 66 ms of a processor to start so, 82 where it shared the front's.
+ */
 async function bundle(out: string): Promise<void> {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
-  const groups = chunkGroups(ROOT, Object.values(ENTRIES));
-  const splitting = { includeDependenciesRecursively: false, groups };
+  const worker = { worker: 'src/execute/worker/main.ts', thread: 'src/execute/worker/thread.ts' };
+  const hashing = { 'file-hash-thread-main': 'src/context/file-hash-thread-main.ts' };
   await Promise.all([
-    bundleEntries(out, { input: ENTRIES, version, splitting }),
-    bundleEntries(out, { input: FILE_HASH_THREAD, version, splitting: {} }),
+    bundleEntries(out, { input: { main: 'src/cli/main.ts' }, version, groups: frontGroups(ROOT) }),
+    bundleEntries(out, { input: worker, version, groups: workerGroups(ROOT) }),
+    bundleEntries(out, { input: hashing, version, groups: [] }),
   ]);
 }
 
 async function bundleEntries(
   out: string,
-  what: {
-    input: Record<string, string>;
-    version: string;
-    splitting: { groups?: ReturnType<typeof chunkGroups> };
-  },
+  what: { input: Record<string, string>; version: string; groups: ChunkGroup[] },
 ): Promise<void> {
   const external = new Set([...builtinModules, 'koffi']);
   const build = await rolldown({
@@ -52,7 +43,8 @@ async function bundleEntries(
     dir: out,
     format: 'esm',
     minify: 'dce-only',
-    codeSplitting: what.splitting,
+    codeSplitting:
+      what.groups.length === 0 ? true : { includeDependenciesRecursively: false, groups: what.groups },
     entryFileNames: '[name].js',
     chunkFileNames: 'chunk-[name]-[hash].js',
     plugins: [{ name: 'take-builtins', renderChunk: takeBuiltins }],

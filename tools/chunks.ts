@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /** Where a fully cached build goes. */
 const CACHED_BUILD = [
@@ -15,52 +15,63 @@ const RUNNING_BUILD = [
   'src/engine/collect-when-due.ts',
 ];
 
-/** Where the worker goes, also for its first RUN. */
-const WORKER = ['src/execute/worker/main.ts', 'src/runtime/select-runtime.ts'];
+/** Files that a process or thread is started with. */
+const ENTRIES = ['src/cli/main.ts', 'src/execute/worker/main.ts', 'src/execute/worker/thread.ts'];
 
 /** An import that is carried out when the module is loaded: no type, no `await import()`. */
 const STATIC_IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^'"();]*?\sfrom\s+)?['"](\.[^'"]+)['"]/gm;
 
+/** A file of the bundle: which modules lie in it. */
+export interface ChunkGroup {
+  name: string;
+  test: (id: string) => boolean;
+}
+
 /**
- * Groups of modules, but for the entries, that are bundled into one file each: what is loaded together lies together, and nothing else with
- * it. Loading a file takes a third of a millisecond whatever its size, and each process loads what it shares with
- * others; in small files that was half of the time of a cached build.
+ * Groups of the front's modules that are bundled into one file each: what is loaded together lies together, and
+ * nothing else with it. Loading a file takes a millisecond whatever its size; in small files that was half of the time
+ * of a cached build.
  */
-export function chunkGroups(
-  root: string,
-  entryPaths: readonly string[],
-): { name: string; test: (id: string) => boolean }[] {
-  const entries = new Set(entryPaths.map((path) => join(root, path)));
+export function frontGroups(root: string): ChunkGroup[] {
   const main = staticClosure(root, ['src/cli/main.ts']);
   const build = staticClosure(root, CACHED_BUILD);
   const running = staticClosure(root, RUNNING_BUILD);
-  const worker = staticClosure(root, WORKER);
-  const thread = staticClosure(root, ['src/execute/worker/thread.ts']);
-  const below = (id: string): boolean => worker.has(id) || thread.has(id);
-  const groupOf = (id: string): string | undefined => {
-    // An entry does something when it is loaded, and the worker's ends with its work: nobody else may wait for that.
-    if (entries.has(id)) return undefined;
-    if (main.has(id)) return below(id) ? 'base' : 'start';
-    if (build.has(id)) {
-      if (below(id)) return 'common';
-      // Commands that only look into the store need no more of it.
-      return /\/src\/(?:store|image)\//.test(id) ? 'store' : 'build';
-    }
-    if (worker.has(id)) return thread.has(id) ? 'layers' : running.has(id) ? 'protocol' : 'worker';
-    return running.has(id) || /\/node_modules\/(?:p-queue|p-timeout|eventemitter3)\//.test(id)
-      ? 'running'
-      : undefined;
-  };
-  const names = ['start', 'base', 'common', 'store', 'build', 'protocol', 'layers', 'worker', 'running'];
-  return names.map((name) => ({
-    name,
-    test: (id) => groupOf(id) === name,
-  }));
+  // Commands that only look into the store need no more of a build.
+  const store = staticClosure(
+    root,
+    [...build].filter((path) => /\/src\/(?:store|image)\//.test(path)),
+  );
+  return firstOf(root, [
+    { name: 'start', test: (id) => main.has(id) },
+    { name: 'store', test: (id) => store.has(id) },
+    { name: 'build', test: (id) => build.has(id) },
+    {
+      name: 'running',
+      test: (id) => running.has(id) || /\/node_modules\/(?:p-queue|p-timeout|eventemitter3)\//.test(id),
+    },
+  ]);
 }
 
-/** Absolute paths of modules and of everything that they import statically. */
+/** Groups of the worker's and its threads', which share no file with the front: each would load the other's too. */
+export function workerGroups(root: string): ChunkGroup[] {
+  const thread = staticClosure(root, ['src/execute/worker/thread.ts']);
+  const worker = staticClosure(root, ['src/execute/worker/main.ts', 'src/runtime/select-runtime.ts']);
+  return firstOf(root, [
+    { name: 'layers', test: (id) => thread.has(id) && worker.has(id) },
+    { name: 'worker', test: (id) => worker.has(id) },
+  ]);
+}
+
+/** A module lies in the first group that takes it; an entry does something when it is loaded, and lies in none. */
+function firstOf(root: string, groups: readonly ChunkGroup[]): ChunkGroup[] {
+  const entries = new Set(ENTRIES.map((path) => join(root, path)));
+  const groupOf = (id: string) => (entries.has(id) ? undefined : groups.find((group) => group.test(id)));
+  return groups.map((group) => ({ name: group.name, test: (id) => groupOf(id) === group }));
+}
+
+/** Absolute paths of modules (given as such, or from the root) and of everything that they import statically. */
 function staticClosure(root: string, modules: readonly string[]): Set<string> {
-  const found = new Set(modules.map((path) => join(root, path)));
+  const found = new Set(modules.map((path) => resolve(root, path)));
   for (const path of found) {
     for (const [, specifier] of readFileSync(path, 'utf8').matchAll(STATIC_IMPORT))
       found.add(join(dirname(path), specifier!));

@@ -7,7 +7,8 @@ import type { NodeId, Plan, PlannedHistory, PlannedLine, PlannedStage } from '..
 import { diffIdsOf, type Snapshot } from '../solve/types.ts';
 import { getValue, putValue } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
-import { type Squashed, squashedHistory } from './squash.ts';
+import type { Squashed } from './squash.ts';
+import { squashedHistory } from './squashed-history.ts';
 
 /** A stage as an image: its configuration document and its layers. */
 export interface AssembledImage {

@@ -2,7 +2,6 @@ import type { CacheBackend } from '../cache/cache-backend.ts';
 import { chainId, definitionDigest, stepKey } from '../cache/keys.ts';
 import { SlipwayError } from '../errors/index.ts';
 import type { Executor } from '../execute/executor.ts';
-import type { HistoryEntry } from '../image/types.ts';
 import type { Plan, PlannedStage } from '../plan/types.ts';
 import { diffIdsOf, layerNames, type Snapshot, solvedLayer } from '../solve/types.ts';
 
@@ -70,20 +69,6 @@ export async function squashStage(request: SquashRequest): Promise<Squashed | un
     cache.abandonLayer(layer);
     throw error;
   }
-}
-
-/**
- * The history of a squashed image, in the engine's way: what became part of the one layer is empty, and an entry
- * of its own has the layer.
- */
-export function squashedHistory(history: readonly HistoryEntry[], kept: number): HistoryEntry[] {
-  let layers = 0;
-  const entries = history.map((entry) => {
-    if (entry.empty_layer === true || layers++ < kept) return entry;
-    return { ...entry, empty_layer: true };
-  });
-  const created = history.findLast((entry) => entry.created !== undefined)?.created;
-  return [...entries, { ...(created === undefined ? {} : { created }), comment: 'slipway: squashed layers' }];
 }
 
 function withLayer(below: Snapshot, layer: Parameters<typeof solvedLayer>[0], created: string): Snapshot {
