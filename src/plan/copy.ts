@@ -170,9 +170,9 @@ function isEmptyRoot({ builder, state }: Step<unknown>): boolean {
   return builder.nodes.findLast(({ id }) => id === state.result)?.operation.kind === 'scratch';
 }
 
-/** Where there can be no /etc/passwd an owner's name means nothing: Docker fails, though with less to go by. */
+/** Where there can be no /etc/passwd no owner's name means anything but root's: Docker fails, with less to go by. */
 function checkNumericOwner(chown: string): void {
-  const name = chown.split(':', 2).find((part) => part !== '' && !/^[0-9]+$/.test(part));
+  const name = chown.split(':', 2).find((part) => !/^(?:root|\+?[0-9]+|)$/.test(part));
   if (name === undefined) return;
   throw new SlipwayError(
     'invalid',

@@ -89,6 +89,13 @@ describe('users', () => {
     ['ghost', { uid: 0, gid: 0 }],
     ['app:ghost', { uid: 1000, gid: 50 }],
     ['ghost:staff', { uid: 0, gid: 50 }],
+    ['app:', { uid: 1000, gid: 0 }],
+    ['1000:', { uid: 1000, gid: 0 }],
+    [':staff', { uid: 0, gid: 50 }],
+    [':', { uid: 0, gid: 0 }],
+    ['root:root', { uid: 0, gid: 0 }],
+    ['5:root', { uid: 5, gid: 0 }],
+    ['+5', { uid: 5, gid: 5 }],
   ])('--chown=%s', (text, owner) => {
     expect(resolveOwner(root, text)).toEqual(owner);
   });

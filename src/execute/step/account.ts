@@ -74,17 +74,26 @@ export function resolveUser(root: BytePath, text: string): Account {
 
 /**
  * Owner for `--chown` and WORKDIR: a user number alone stands for the group too; a user name brings its primary
- * group; a name that is not found gives 0, silently, as BuildKit's code does (SPEC 1.11).
+ * group; a name that is not found gives 0, silently, as BuildKit's code does (SPEC 1.11). An empty group is 0.
  */
 export function resolveOwner(root: BytePath, text: string): { uid: number; gid: number } {
-  const [userPart = '', groupPart] = splitUser(text);
-  const number = parseId(userPart);
+  const colon = text.indexOf(':');
+  const userPart = colon === -1 ? text : text.slice(0, colon);
+  const number = parseOwnerId(userPart);
   const entry = number === undefined ? readPasswd(root).find((e) => e.name === userPart) : undefined;
   const uid = number ?? entry?.uid ?? 0;
   const primary = number ?? entry?.gid ?? 0;
-  if (groupPart === undefined) return { uid, gid: primary };
-  const gid = parseId(groupPart) ?? readGroups(root).find((g) => g.name === groupPart)?.gid;
+  if (colon === -1) return { uid, gid: primary };
+  const groupPart = text.slice(colon + 1);
+  if (groupPart === '') return { uid, gid: 0 };
+  const gid = parseOwnerId(groupPart) ?? readGroups(root).find((g) => g.name === groupPart)?.gid;
   return { uid, gid: gid ?? primary };
+}
+
+/** `root` is a number by another name: it needs no /etc/passwd, and none changes what it means. */
+function parseOwnerId(text: string): number | undefined {
+  if (text === 'root') return 0;
+  return parseId(text.startsWith('+') ? text.slice(1) : text);
 }
 
 function splitUser(text: string): [string, string | undefined] {

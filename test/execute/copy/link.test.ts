@@ -62,12 +62,17 @@ RUN ls -ld /link | cut -c1; cat /link/new; ls /real; stat -c '%A %u:%g' /closed;
     expect(JSON.stringify(built.config().history)).not.toContain('--link');
   });
 
-  it('knows owners by number only', async () => {
-    const failed = store.build(`FROM ${BASE}\nCOPY --link --chown=root:0 file /x\n`, { files });
+  it('knows owners by number only, and root', async () => {
+    const failed = store.build(`FROM ${BASE}\nCOPY --link --chown=web:0 file /x\n`, { files });
     await expect(failed).rejects.toMatchObject({
-      message: expect.stringMatching(/^invalid missing user mount: .* root /),
+      message: expect.stringMatching(/^invalid missing user mount: .* web /),
       location: { range: { start: { line: 2 } } },
     });
+    const built = await store.build(
+      `FROM ${BASE}\nCOPY --link --chown=root:7 file /x\nRUN stat -c %u:%g /x # owner`,
+      { files },
+    );
+    expect(built.log('# owner')).toBe('0:7\n');
   });
 
   it('means nothing beside --chmod', async () => {
