@@ -131,13 +131,18 @@ class Evaluation {
     }
   }
 
-  *#elements(list: GoValue, { place, text }: Pipeline): Iterable<[GoValue, GoValue]> {
+  *#elements(list: GoValue, { place, text, variables, commands }: Pipeline): Iterable<[GoValue, GoValue]> {
     if (list === null || list === undefined) return;
     const number = plain(list);
     if (isSlice(list)) for (const [index, item] of list.entries()) yield [BigInt(index), item];
     else if (list instanceof GoMap) for (const [key, item] of list.entries) yield [key, item];
-    else if (typeof number === 'bigint') for (let i = 0n; i < number; i++) yield [i, i];
-    else this.#fail(place, text, `range can't iterate over ${showValue(list)}`);
+    else if (typeof number === 'bigint') {
+      if (variables.length > 1) {
+        const { place, text } = commands.at(-1)!;
+        this.#fail(place, text, `can't use ${showValue(list)} to iterate over more than one variable`);
+      }
+      for (let i = 0n; i < number; i++) yield [i, i];
+    } else this.#fail(place, text, `range can't iterate over ${showValue(list)}`);
   }
 
   #call(node: Extract<Node, { kind: 'template' }>, dot: GoValue): void {

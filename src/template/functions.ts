@@ -179,9 +179,10 @@ function sliced(value: GoValue, bounds: readonly GoValue[]): GoValue {
   return bytes === undefined ? value.slice(from, to) : bytes.subarray(from, to).toString();
 }
 
-/** What `html`, `js` and `urlquery` work on: one string as it is, else as `print` shows it. */
+/** What `html`, `js` and `urlquery` work on: one string as it is, else as `print` shows it, but for what is nil. */
 function sprintPlain(args: readonly GoValue[]): string {
-  return args.length === 1 && typeof args[0] === 'string' ? args[0] : sprint(args);
+  if (args.length === 1 && typeof args[0] === 'string') return args[0];
+  return sprint(args.map((each) => (each === null || each === undefined ? '<no value>' : each)));
 }
 
 const JS: Readonly<Record<string, string>> = {

@@ -77,7 +77,14 @@ class Parser {
     const { nodes, ending } = this.#list();
     if (ending !== 'end') this.#reader.fail(`unexpected {{${ending}}} in define clause`);
     this.#variables = outer;
-    this.#defined.set(name, nodes);
+    this.#define(name, nodes);
+  }
+
+  /** What is empty but for blanks gives way to another of its name, and none that is not may be there twice. */
+  #define(name: string, nodes: Node[]): void {
+    const earlier = this.#defined.get(name);
+    if (earlier === undefined || isBlank(earlier)) this.#defined.set(name, nodes);
+    else if (!isBlank(nodes)) this.#reader.fail(`template: multiple definition of template ${goQuote(name)}`);
   }
 
   #nameIn(context: string): string {
@@ -169,7 +176,7 @@ class Parser {
     const { nodes, ending } = this.#list();
     if (ending !== 'end') this.#reader.fail(`unexpected {{${ending}}} in block clause`);
     this.#variables = outer;
-    this.#defined.set(name, nodes);
+    this.#define(name, nodes);
     return { kind: 'template', name, pipeline, place };
   }
 
@@ -333,4 +340,8 @@ class Parser {
   #enter(): void {
     if (++this.#depth > MAX_DEPTH) this.#reader.fail(`nested more than ${MAX_DEPTH} levels deep`);
   }
+}
+
+function isBlank(nodes: readonly Node[]): boolean {
+  return nodes.every((node) => node.kind === 'text' && node.text.trim() === '');
 }
