@@ -107,6 +107,14 @@ export function familiarName(reference: ImageReference): string {
   return inside.includes('/') ? reference.path : inside;
 }
 
+/** Throws `usage` for a name that nobody could use, since what is written like it is a digest: `sha256:1`. */
+export function checkNewName(reference: ImageReference): void {
+  if (familiarName(reference) !== 'sha256') return;
+  throw new SlipwayError('usage', 'refusing to create an ambiguous tag using digest algorithm as name', {
+    code: 'TAG_AMBIGUOUS',
+  });
+}
+
 /** The full form of what a Dockerfile or a command line names, `latest` filled in; a digest makes the tag moot. */
 export function normalizeReference(text: string): string {
   return formatReference(withDefaultTag(parseReference(text)));

@@ -179,6 +179,8 @@ describe('buildRequest', () => {
     [['-q', '--progress=plain'], 'progress=plain and quiet cannot be used together'],
     [['--network=bridge'], 'network mode "bridge" not supported by slipway'],
     [['-t', 'a b'], 'invalid tag "a b": invalid reference format'],
+    [['-t', 'sha256:1'], 'refusing to create an ambiguous tag using digest algorithm as name'],
+    [[''], 'please specify build context (e.g. "." for the current directory)'],
     [['--label', '=x'], 'invalid key-value pair "=x": empty key'],
     [['--build-arg', ''], 'invalid key-value pair "": empty key'],
     [['--jobs=-1'], '--jobs must not be negative, got -1'],

@@ -1,6 +1,6 @@
 import { goQuote } from '../../dockerfile/go-text.ts';
 import { SlipwayError } from '../../errors/index.ts';
-import { parseReference } from '../../image/reference.ts';
+import { checkNewName, type ImageReference, parseReference } from '../../image/reference.ts';
 import { isProgressMode } from '../../progress/create-sink.ts';
 import { readBuildArgFiles } from '../build-arg-file.ts';
 import { buildContexts } from '../build-contexts.ts';
@@ -40,6 +40,8 @@ export function buildRequest(
   env: NodeJS.ProcessEnv,
 ): BuildRequest {
   const flags = line.values;
+  if (context === '')
+    throw usage('CONTEXT_EMPTY', 'please specify build context (e.g. "." for the current directory)');
   const progress = flags.progress === 'auto' ? progressOf(env, flags.quiet) : flags.progress;
   if (!isProgressMode(progress)) {
     throw usage(
@@ -130,16 +132,16 @@ function noCacheOf(flags: FlagValues<typeof buildFlags>): boolean | string[] {
   throw usage('NO_CACHE_CONFLICT', '--no-cache and --no-cache-filter cannot currently be used together');
 }
 
-/** The last of a name counts. Throws `usage` with buildx's words. */
-
 /** Docker says which tag is wrong, then why. */
 function checkTag(text: string): void {
+  let reference: ImageReference;
   try {
-    parseReference(text);
+    reference = parseReference(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw usage('TAG_INVALID', `invalid tag ${goQuote(text)}: ${why}`);
   }
+  checkNewName(reference);
 }
 
 function usage(code: string, message: string, hint?: string): SlipwayError {
