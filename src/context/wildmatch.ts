@@ -36,13 +36,20 @@ export function compileWildmatch(pattern: BytePath): Wildmatch | undefined {
   };
 }
 
-/** At slashes, but not those in a class or behind a backslash. */
+/** At slashes, those behind a backslash too, but not those in a class. */
 function splitElements(pattern: BytePath): BytePath[] {
   const elements: BytePath[] = [];
   let start = 0;
   for (let at = 0; at < pattern.length; at++) {
-    if (pattern[at] === '\\') at++;
-    else if (pattern[at] === '[') at = readClass(pattern, at + 1)?.end ?? pattern.length;
+    if (pattern[at] === '\\') {
+      at++;
+      if (pattern[at] !== '/') continue;
+      const element = pattern.slice(start, at - 1);
+      elements.push(element);
+      // Only of a plain slash git lets `**` stand for no name at all.
+      if (/^\*{2,}$/.test(element)) elements.push('*');
+      start = at + 1;
+    } else if (pattern[at] === '[') at = readClass(pattern, at + 1)?.end ?? pattern.length;
     else if (pattern[at] === '/') {
       elements.push(pattern.slice(start, at));
       start = at + 1;

@@ -40,6 +40,7 @@ const CASES: readonly [name: string, files: Record<string, string>][] = [
   ['a name anywhere', { '': 'a.log\n' }],
   ['a leading slash', { '': '/a.log\n' }],
   ['a slash in the middle', { '': 'foo/a.log\n' }],
+  ['a slash behind a backslash', { '': 'foo\\/a.log\n**\\/main.c\nout/*\\/x.o\n\\/docs\nbar\\/\n' }],
   ['a trailing slash', { '': 'build/\n' }],
   ['a directory anywhere', { '': 'foo\n' }],
   ['a star', { '': '*.log\n' }],
@@ -142,7 +143,7 @@ describeWith({ needs: [program('git', 'git')] }, '--ignore-from=gitignore', () =
     const line = fc
       .array(piece, { minLength: 1, maxLength: 5 })
       .map((pieces) => pieces.join(''))
-      .filter((text) => !/[^/*!]\*\*/.test(text));
+      .filter((text) => !/(?:[^/*!]|.!)\*\*/.test(text));
     const root = repository({});
     await fc.assert(
       fc.asyncProperty(
