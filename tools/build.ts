@@ -30,6 +30,12 @@ async function bundleEntries(
   what: { input: Record<string, string>; version: string; groups: ChunkGroup[] },
 ): Promise<void> {
   const external = new Set([...builtinModules, 'koffi']);
+  // An entry does something when it is loaded: it lies in a file of its own.
+  const entries = new Set(Object.values(what.input).map((path) => join(ROOT, path)));
+  const groups = what.groups.map(({ name, test }) => ({
+    name,
+    test: (id: string) => !entries.has(id) && test(id),
+  }));
   const build = await rolldown({
     input: what.input,
     cwd: ROOT,
@@ -43,8 +49,7 @@ async function bundleEntries(
     dir: out,
     format: 'esm',
     minify: 'dce-only',
-    codeSplitting:
-      what.groups.length === 0 ? true : { includeDependenciesRecursively: false, groups: what.groups },
+    codeSplitting: groups.length === 0 ? true : { includeDependenciesRecursively: false, groups },
     entryFileNames: '[name].js',
     chunkFileNames: 'chunk-[name]-[hash].js',
     plugins: [{ name: 'take-builtins', renderChunk: takeBuiltins }],

@@ -15,9 +15,6 @@ const RUNNING_BUILD = [
   'src/engine/collect-when-due.ts',
 ];
 
-/** Files that a process or thread is started with. */
-const ENTRIES = ['src/cli/main.ts', 'src/execute/worker/main.ts', 'src/execute/worker/thread.ts'];
-
 /** An import that is carried out when the module is loaded: no type, no `await import()`. */
 const STATIC_IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^'"();]*?\sfrom\s+)?['"](\.[^'"]+)['"]/gm;
 
@@ -41,7 +38,7 @@ export function frontGroups(root: string): ChunkGroup[] {
     root,
     [...build].filter((path) => /\/src\/(?:store|image)\//.test(path)),
   );
-  return firstOf(root, [
+  return firstOf([
     { name: 'start', test: (id) => main.has(id) },
     { name: 'store', test: (id) => store.has(id) },
     { name: 'build', test: (id) => build.has(id) },
@@ -56,16 +53,15 @@ export function frontGroups(root: string): ChunkGroup[] {
 export function workerGroups(root: string): ChunkGroup[] {
   const thread = staticClosure(root, ['src/execute/worker/thread.ts']);
   const worker = staticClosure(root, ['src/execute/worker/main.ts', 'src/runtime/select-runtime.ts']);
-  return firstOf(root, [
+  return firstOf([
     { name: 'layers', test: (id) => thread.has(id) && worker.has(id) },
     { name: 'worker', test: (id) => worker.has(id) },
   ]);
 }
 
-/** A module lies in the first group that takes it; an entry does something when it is loaded, and lies in none. */
-function firstOf(root: string, groups: readonly ChunkGroup[]): ChunkGroup[] {
-  const entries = new Set(ENTRIES.map((path) => join(root, path)));
-  const groupOf = (id: string) => (entries.has(id) ? undefined : groups.find((group) => group.test(id)));
+/** A module lies in the first group that takes it. */
+function firstOf(groups: readonly ChunkGroup[]): ChunkGroup[] {
+  const groupOf = (id: string) => groups.find((group) => group.test(id));
   return groups.map((group) => ({ name: group.name, test: (id) => groupOf(id) === group }));
 }
 

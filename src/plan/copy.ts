@@ -8,6 +8,7 @@ import { locating } from './fail.ts';
 import type { Command } from './link.ts';
 import type { Step } from './metadata.ts';
 import { noCacheReason } from './no-cache.ts';
+import { ownerNumber } from './owner-number.ts';
 import { remoteSources } from './remote-sources.ts';
 import { bodyOf } from './run.ts';
 import {
@@ -172,7 +173,7 @@ function isEmptyRoot({ builder, state }: Step<unknown>): boolean {
 
 /** Where there can be no /etc/passwd no owner's name means anything but root's: Docker fails, with less to go by. */
 function checkNumericOwner(chown: string): void {
-  const name = chown.split(':', 2).find((part) => !/^(?:root|\+?[0-9]+|)$/.test(part));
+  const name = chown.split(':', 2).find((part) => part !== '' && ownerNumber(part) === undefined);
   if (name === undefined) return;
   throw new SlipwayError(
     'invalid',

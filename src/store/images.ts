@@ -2,6 +2,7 @@ import { SlipwayError } from '../errors/index.ts';
 import { digestOf } from '../image/digest.ts';
 import { parseImageConfig } from '../image/parse-config.ts';
 import {
+  checkNewName,
   familiarReference,
   formatReference,
   isReference,
@@ -110,7 +111,8 @@ export function putImage(store: Store, image: NewImage): { id: Digest; moved: Mo
 /**
  * Gives an image a name, taking it from the image that has it (which is returned, and may be dangling now).
  *
- * @throws SlipwayError `IMAGE_NOT_FOUND`; `TAG_INVALID` for a name that is not normalised or holds a digest.
+ * @throws SlipwayError `IMAGE_NOT_FOUND`; `TAG_INVALID` for a name that is not normalised or holds a digest; as
+ * `checkNewName`.
  */
 export function tagImage(store: Store, name: string, id: Digest): MovedTag | undefined {
   const checked = checkedTag(name);
@@ -237,6 +239,7 @@ function moveTag(store: Store, name: string, id: Digest): MovedTag[] {
 
 function checkedTag(name: string): string {
   const reference = parseReference(name);
+  checkNewName(reference);
   if (reference.tag === undefined || reference.digest !== undefined || formatReference(reference) !== name) {
     throw new SlipwayError('usage', `${name} is not a full name with a tag and without a digest`, {
       code: 'TAG_INVALID',

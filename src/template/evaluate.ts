@@ -138,8 +138,12 @@ class Evaluation {
     else if (list instanceof GoMap) for (const [key, item] of list.entries) yield [key, item];
     else if (typeof number === 'bigint') {
       if (variables.length > 1) {
-        const { place, text } = commands.at(-1)!;
-        this.#fail(place, text, `can't use ${showValue(list)} to iterate over more than one variable`);
+        const last = commands.at(-1)!;
+        this.#fail(
+          last.place,
+          last.text,
+          `can't use ${showValue(list)} to iterate over more than one variable`,
+        );
       }
       for (let i = 0n; i < number; i++) yield [i, i];
     } else this.#fail(place, text, `range can't iterate over ${showValue(list)}`);

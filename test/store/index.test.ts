@@ -173,6 +173,7 @@ describe('images', () => {
     expect(untagImage(store, 'docker.io/library/x:latest')).toBe(one);
     expect(untagImage(store, 'docker.io/library/x:latest')).toBeUndefined();
     expect(outcome(() => tagImage(store, 'x:1', one))).toMatch(/^usage TAG_INVALID/);
+    expect(outcome(() => tagImage(store, 'docker.io/library/sha256:1', one))).toMatch(/^usage TAG_AMBIGUOUS/);
     expect(outcome(() => tagImage(store, 'docker.io/library/x:1', GHOST))).toBe(
       `not-found IMAGE_NOT_FOUND: No such image: ${GHOST}`,
     );

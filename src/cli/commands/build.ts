@@ -141,6 +141,7 @@ function checkTag(text: string): void {
     const why = error instanceof Error ? error.message : String(error);
     throw usage('TAG_INVALID', `invalid tag ${goQuote(text)}: ${why}`);
   }
+  // The store says so as well, but only when all is built.
   checkNewName(reference);
 }
 

@@ -1,6 +1,5 @@
 import { SlipwayError } from '../../errors/index.ts';
 import {
-  checkNewName,
   formatReference,
   type ImageReference,
   parseReference,
@@ -35,7 +34,6 @@ export const tag = defineCommand({
 /** The full name that an image can be given, in Docker's words where it cannot. */
 function targetName(text: string): string {
   const reference = withDefaultTag(checkedReference(text));
-  checkNewName(reference);
   if (reference.digest === undefined) return formatReference(reference);
   throw new SlipwayError('usage', 'refusing to create a tag with a digest reference', {
     code: 'TAG_WITH_DIGEST',

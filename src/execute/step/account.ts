@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs';
 import { SlipwayError } from '../../errors/index.ts';
+import { ownerNumber } from '../../plan/owner-number.ts';
 import { type BytePath, bufferOf } from '../../sys/bytes.ts';
 import { joinRoot, resolveInRoot } from './root-path.ts';
 
@@ -90,10 +91,10 @@ export function resolveOwner(root: BytePath, text: string): { uid: number; gid: 
   return { uid, gid: gid ?? primary };
 }
 
-/** `root` is a number by another name: it needs no /etc/passwd, and none changes what it means. */
 function parseOwnerId(text: string): number | undefined {
-  if (text === 'root') return 0;
-  return parseId(text.startsWith('+') ? text.slice(1) : text);
+  const id = ownerNumber(text);
+  if (id !== undefined) checkId(id, text);
+  return id;
 }
 
 function splitUser(text: string): [string, string | undefined] {
@@ -105,10 +106,14 @@ function splitUser(text: string): [string, string | undefined] {
 function parseId(text: string): number | undefined {
   if (!/^\d+$/.test(text)) return undefined;
   const id = Number(text);
+  checkId(id, text);
+  return id;
+}
+
+function checkId(id: number, text: string): void {
   if (id > 0xffff_fffe) {
     throw new SlipwayError('invalid', `the id ${text} is too large`, { code: 'ID_RANGE' });
   }
-  return id;
 }
 
 function findUser(passwd: PasswdEntry[], name: string, number: number | undefined): PasswdEntry | undefined {

@@ -74,14 +74,14 @@ describeWith({ needs: [root()] }, 'a COPY over an earlier layer', () => {
         const whole = await store.build(text, { context, env: EPOCH, noCache: true });
         expect(diffIds(built), edits.join(', ')).toEqual(diffIds(whole));
       }
-      if (index > 0) return expect(await check({ root: store.root })).toEqual([]);
-      // Edits at random may leave nothing for a delta; one file more in a context that is large enough does not.
-      mkdirSync(join(context, 'more'));
-      for (let file = 0; file < FILES; file++) writeFileSync(join(context, `more/${file}`), '');
-      await store.build(text, { context, env: EPOCH });
-      appendFileSync(join(context, 'more/1'), 'x');
-      const last = await buildTwice(text, context);
-      expect(stackOf(last).length).toBeGreaterThan(1);
+      if (index === 0) {
+        // Edits at random may leave nothing for a delta; one changed file in a context that is large enough does not.
+        mkdirSync(join(context, 'more'));
+        for (let file = 0; file < FILES; file++) writeFileSync(join(context, `more/${file}`), '');
+        await store.build(text, { context, env: EPOCH });
+        appendFileSync(join(context, 'more/1'), 'x');
+        expect(stackOf(await buildTwice(text, context)).length).toBeGreaterThan(1);
+      }
       expect(await check({ root: store.root })).toEqual([]);
     });
   }
