@@ -1,6 +1,6 @@
 import { joinPath } from '../context/clean-path.ts';
 import type { FileNode, FileTree } from '../context/file-tree.ts';
-import { isNew, MANY_NEW_FILES } from '../context/new-files.ts';
+import { isNew } from '../context/new-files.ts';
 import type { SelectedEntry, SelectedSource, Selection } from '../context/selection.ts';
 import type { BytePath } from '../sys/bytes.ts';
 import { type DirectoryDigests, listedDirectories, treeDirectories } from './directory-digests.ts';
@@ -12,7 +12,7 @@ const FORMAT = 'slipway selection 2\n';
 
 export interface DigestOptions extends NodeOptions {
   signal?: AbortSignal;
-  /** Called when many files (`MANY_NEW_FILES`) have been read for the first time: the digest comes some time later. */
+  /** Called when all files have been read: the digest comes some time later. */
   onRead?: (() => void) | undefined;
 }
 
@@ -32,9 +32,8 @@ export async function digestSelection(
 ): Promise<string> {
   // Such a tree keeps with its nodes what it knows.
   if (tree.sha256All !== undefined) {
-    const unknown = unknownPaths(selection);
-    await tree.sha256All(unknown, options.signal);
-    if (unknown.length >= MANY_NEW_FILES) options.onRead?.();
+    await tree.sha256All(unknownPaths(selection), options.signal);
+    options.onRead?.();
   }
   const contentOf = (path: BytePath, node: FileNode): string => node.known?.sha256 ?? tree.sha256(path);
   const writer = new HashWriter();

@@ -8,9 +8,9 @@ import type { FileClock } from './file-clock.ts';
 import type { FileHashThread } from './file-hash-thread.ts';
 import type { FileNode, FileTree, NamedNode } from './file-tree.ts';
 import type { FingerprintIndex } from './fingerprint-index.ts';
+import { type HashAhead, hashAhead } from './hash-ahead.ts';
 import { hashAll } from './hash-all.ts';
 import { createIgnoreRules, type IgnoreRules, type ParentState } from './ignore-rules.ts';
-import { MANY_NEW_FILES } from './new-files.ts';
 import { fsPath } from './read-file.ts';
 import { startTimeSlice } from './time-slice.ts';
 
@@ -63,6 +63,7 @@ class DirectoryTree implements FileTree {
   readonly #showing = new Map<BytePath, boolean>();
   /** Starts while the walk goes on: it takes 80 ms. */
   #thread: Promise<FileHashThread | undefined> | undefined;
+  #ahead: HashAhead | undefined;
   #rootEntry: DiskEntry | undefined;
   #last: Listing | undefined;
 
@@ -97,20 +98,32 @@ class DirectoryTree implements FileTree {
     }
   }
 
-  expectDigests(): void {
+  expectDigests(paths: readonly BytePath[]): void {
     this.#thread ??= this.#openThread();
+    this.#ahead ??= hashAhead({
+      hasher: this.#hasher,
+      entryOf: (path) => this.#file(path),
+      thread: this.#thread,
+    });
+    this.#ahead.add(paths);
   }
 
   async sha256All(paths: readonly BytePath[], signal?: AbortSignal): Promise<string[]> {
     const files = paths.map((path) => ({ path, entry: this.#file(path) }));
-    const unknown = files.filter(({ entry }) => entry.known.sha256 === undefined);
-    await hashAll({
-      hasher: this.#hasher,
-      files: unknown,
-      slice: startTimeSlice(signal),
-      thread: await this.#thread,
-    }).finally(() => this.close());
-    if (unknown.length >= MANY_NEW_FILES) setTimeout(() => this.#index.save(), SAVE_AFTER_MS).unref();
+    const isUnknown = ({ entry }: (typeof files)[number]): boolean => entry.known.sha256 === undefined;
+    const thread = await this.#thread;
+    const ahead = this.#ahead?.end();
+    this.#ahead = undefined;
+    const hash = (some: typeof files): Promise<void> =>
+      hashAll({ hasher: this.#hasher, files: some, slice: startTimeSlice(signal), thread });
+    try {
+      await hash(files.filter((file) => isUnknown(file) && ahead?.isAsked(file.entry) !== true));
+      await ahead?.answered;
+      await hash(files.filter(isUnknown));
+    } finally {
+      this.close();
+    }
+    if (ahead !== undefined) setTimeout(() => this.#index.save(), SAVE_AFTER_MS).unref();
     return files.map(({ entry }) => entry.known.sha256!);
   }
 
@@ -121,6 +134,8 @@ class DirectoryTree implements FileTree {
 
   /** Ends the thread that helps, if there is one. */
   close(): void {
+    this.#ahead?.end();
+    this.#ahead = undefined;
     void this.#thread?.then((thread) => thread?.close());
     this.#thread = undefined;
   }

@@ -41,8 +41,11 @@ export interface FileTree {
   entries?(path: BytePath): readonly NamedNode[];
   /** SHA-256 of a file's content, hex. Throws `changed` when the file is gone or not a file any more. */
   sha256(path: BytePath): string;
-  /** So many files have no digest yet (`MANY_NEW_FILES`) that it is worth getting ready for `sha256All`. */
-  expectDigests?(): void;
+  /**
+   * Files without a digest that `sha256All` will be asked for, and so many in all (`MANY_NEW_FILES`) that it is worth
+   * beginning with them.
+   */
+  expectDigests?(paths: readonly BytePath[]): void;
   /**
    * What `sha256` gives for many files, in their order; computed in slices that let a cancel through. Absent where
    * digests are recorded anyway.

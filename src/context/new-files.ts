@@ -1,3 +1,4 @@
+import type { BytePath } from '../sys/bytes.ts';
 import type { FileNode, FileTree } from './file-tree.ts';
 
 /** To read so many files takes as long as to start a thread or a worker. */
@@ -8,15 +9,25 @@ export function isNew({ type, known }: FileNode): boolean {
   return type === 'file' && known?.sha256 === undefined;
 }
 
+/** New files that are told at a time. */
+const BATCH = 64;
+
 /**
- * Counts the new files among the nodes that it is called with, whatever directories they lie in. When there are many
- * the tree gets ready to digest them, and `onMany` is called, once.
+ * Counts the new files among those that it is called with, whatever directories they lie in. When there are many
+ * `onMany` is called, once, and the tree hears of them, so that it can begin to digest them.
+ *
+ * @returns to be called with each path of the tree and its node
  */
-export function newFileCounter(tree: FileTree, onMany: () => void): (node: FileNode) => void {
-  let count = 0;
-  return (node) => {
-    if (!isNew(node) || ++count !== MANY_NEW_FILES) return;
-    tree.expectDigests?.();
-    onMany();
+export function newFileCounter(tree: FileTree, onMany: () => void): (path: BytePath, node: FileNode) => void {
+  let paths: BytePath[] = [];
+  let many = false;
+  return (path, node) => {
+    if (!isNew(node)) return;
+    paths.push(path);
+    if (paths.length < (many ? BATCH : MANY_NEW_FILES)) return;
+    tree.expectDigests?.(paths);
+    paths = [];
+    if (!many) onMany();
+    many = true;
   };
 }

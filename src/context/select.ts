@@ -49,8 +49,8 @@ interface Job {
   request: SelectionRequest;
   excludes: IgnoreRules | undefined;
   slice: TimeSlice;
-  /** Hears of each name that is selected. */
-  meet: ((node: FileNode) => void) | undefined;
+  /** Hears of each name of the tree that is selected. */
+  meet: ((path: BytePath, node: FileNode) => void) | undefined;
 }
 
 async function selectSource(job: Job, source: string): Promise<SelectedSource[]> {
@@ -70,7 +70,7 @@ async function selectSource(job: Job, source: string): Promise<SelectedSource[]>
       selected.push({ ...found, entries, whole: excludes === undefined });
       // The reference says that --exclude also holds for files that a wildcard matched.
     } else if (!wild || excludes === undefined || !excludes.hides(name, excludes.root)) {
-      job.meet?.(node);
+      job.meet?.(resolved, node);
       selected.push({ ...found, entries: [{ path: '', node }] });
     }
   }

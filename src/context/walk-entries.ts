@@ -28,11 +28,11 @@ interface Frame {
  * Everything below a directory that passes the filter, parents first. A directory that does not pass itself is among
  * the entries when something in it does.
  *
- * @param job.meet called with each node that is taken for its own sake
+ * @param job.meet called with what is taken for its own sake, by its path in the tree
  * @param root path of the directory in the tree; the entries' paths are relative to it
  */
 export async function walkEntries(
-  job: { tree: FileTree; slice: TimeSlice; meet?: ((node: FileNode) => void) | undefined },
+  job: { tree: FileTree; slice: TimeSlice; meet?: ((path: BytePath, node: FileNode) => void) | undefined },
   root: BytePath,
   filter: EntryFilter,
 ): Promise<SelectedEntry[]> {
@@ -66,7 +66,7 @@ export async function walkEntries(
     if (taken) {
       if (!frame.taken) for (const parent of stack) take(entries, parent);
       entries.push({ path, node });
-      meet?.(node);
+      meet?.(joinPath(root, path), node);
     }
     if (
       node.type === 'directory' &&

@@ -191,8 +191,13 @@ async function select(tree: FileTree, request: SelectionRequest): Promise<Select
 async function selectFromContext(context: ContextSource, work: SelectWork): Promise<SelectedFiles> {
   const { request, digest, options } = work;
   const { tree, root } = context;
-  const onNewFiles = options.expectRun && (() => options.expectRun!('later'));
-  const chosen = { ...request, where: 'the build context', context, onNewFiles, signal: options.signal };
+  const { expectRun, signal } = options;
+  let hasNewFiles = false;
+  const onNewFiles = (): void => {
+    hasNewFiles = true;
+    expectRun?.('later');
+  };
+  const chosen = { ...request, where: 'the build context', context, onNewFiles, signal };
   const { from } = work;
   const selection =
     from.kind === 'context'
@@ -202,8 +207,8 @@ async function selectFromContext(context: ContextSource, work: SelectWork): Prom
     digest: await digestSelection(tree, selection, {
       ...digest,
       normalizeModes: digest.normalizeModes ?? false,
-      signal: options.signal,
-      onRead: options.expectRun && (() => options.expectRun!('soon')),
+      signal,
+      onRead: hasNewFiles ? () => expectRun?.('soon') : undefined,
     }),
     source: async () => {
       if (root === undefined) return { kind: 'none' };

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { ContextSource } from '../../src/context/context-source.ts';
 import { openDirectoryContext } from '../../src/context/directory-context.ts';
 import { selectSources } from '../../src/context/select.ts';
@@ -21,7 +22,7 @@ beforeEach(() => {
   for (const name of names) fs.writeFileSync(join(root, name), contentOf(name));
   context = openDirectoryContext({ root });
   for (const name of names) context.tree.lstat(name);
-  context.tree.expectDigests!();
+  context.tree.expectDigests!(names);
 });
 
 afterEach(() => context.close());
@@ -32,6 +33,22 @@ it('hashes many files, each once and in its place', async () => {
   // They are known now: what happens to a file is no longer looked at.
   fs.rmSync(join(root, 'd7'), { recursive: true });
   expect(await context.tree.sha256All!(names)).toEqual(expected);
+});
+
+it.skipIf(availableParallelism() === 1)('begins before it is asked', async () => {
+  const expected = names.map((name) => sha256(contentOf(name)));
+  const first = context.tree.lstat(names[0]!)!;
+  await vi.waitFor(() => expect(first.known?.sha256).toBe(expected[0]), 10_000);
+  // Nobody looks at the file again.
+  fs.rmSync(join(root, names[0]!));
+  expect(await context.tree.sha256All!(names)).toEqual(expected);
+});
+
+it('can be closed while it is at it', async () => {
+  const again = openDirectoryContext({ root });
+  again.tree.expectDigests!(names);
+  again.close();
+  expect(await context.tree.sha256All!(names)).toHaveLength(FILES);
 });
 
 it.each([
@@ -48,7 +65,7 @@ it.each([
   for (const at of [0, 700, FILES - 1]) {
     const again = openDirectoryContext({ root });
     for (const name of names) if (fs.existsSync(join(root, name))) again.tree.lstat(name);
-    again.tree.expectDigests!();
+    again.tree.expectDigests!(names);
     const name = names[at]!;
     change(join(root, name));
     await expect(again.tree.sha256All!(names)).rejects.toMatchObject({
