@@ -1,9 +1,11 @@
+import { ownProcess } from '../sys/optimizer.ts';
 import { type CommandLineError, EXIT_USAGE, interpret } from './dispatch.ts';
 
 /** Exit code of a process ended by an interrupt, as shells have it; likewise 143 for SIGTERM. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 const EXIT_BROKEN_PIPE = 141;
 
+ownProcess();
 const controller = new AbortController();
 let stoppedBy: number | undefined;
 

@@ -1,4 +1,5 @@
 import type { BytePath } from '../sys/bytes.ts';
+import { holdOptimizer } from '../sys/optimizer.ts';
 import type { ContentHasher, DiskEntry } from './content-hasher.ts';
 import type { FileHashThread } from './file-hash-thread.ts';
 
@@ -40,6 +41,8 @@ export function hashAhead({ hasher, entryOf, thread: opening }: HashAheadRequest
     const digests = await thread!.hash(
       batch.map(({ path, entry }) => ({ path, print: hasher.expected(entry) })),
     );
+    // The thread is there, and from here on neither waits for the other.
+    holdOptimizer();
     for (const [at, sha256] of digests.entries()) {
       const { path, entry } = batch[at]!;
       asked.delete(entry);

@@ -1,10 +1,12 @@
 import { Socket } from 'node:net';
+import { ownProcess } from '../../sys/optimizer.ts';
 import { serve } from '../protocol/server.ts';
 import { endProcess } from './end-process.ts';
 import { PROTOCOL_FD } from './init.ts';
 import { operations } from './operations.ts';
 import { endHost } from './start-host.ts';
 
+ownProcess();
 // The front decides what Ctrl-C means.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});

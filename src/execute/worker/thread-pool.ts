@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { SlipwayError } from '../../errors/index.ts';
+import { holdOptimizer } from '../../sys/optimizer.ts';
 import { ownScript } from '../../sys/own-script.ts';
 import type { WireError } from '../protocol/frames.ts';
 import { fromWireError } from '../protocol/wire-error.ts';
@@ -55,6 +56,7 @@ export function runHeavy<T extends keyof HeavyTasks>(
 
 /** Starts all threads that there may be, for a task that is about to be cut into parts. */
 export function startThreads(): void {
+  if (threads === THREADS) holdOptimizer();
   for (let worker = startThread(); worker !== undefined; worker = startThread()) idle.push(worker);
 }
 
