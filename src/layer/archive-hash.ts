@@ -25,10 +25,7 @@ export interface ArchiveHash {
 export interface PieceParts {
   /** What is to be read into it before it is hashed; none unless `hasTime`. */
   contents: readonly PieceContent[];
-  /**
-   * Where the contents of files lie that are to be digested, three numbers for each: start, end, and 1 where the file
-   * ends there, 0 where it goes on in the next piece.
-   */
+  /** Where the contents of files lie that are to be digested, two numbers for each: start and end. */
   files: readonly number[];
   /** Where the state of the hash is put aside, behind whole blocks. */
   marks: readonly number[];
@@ -37,7 +34,7 @@ export interface PieceParts {
 export interface ArchiveDigests {
   /** SHA-256 of the archive, hex. */
   archive: string;
-  /** Of the files, hex, in their order. */
+  /** Of the files in the pieces, hex, in their order. */
   files: string[];
   /** What was put aside, in its order. */
   states: Buffer[];

@@ -5,7 +5,7 @@ import { readContents } from './read-content.ts';
 
 /** The work of an `ArchiveHash`, wherever the pieces come from. */
 export interface PieceHasher extends Pick<ArchiveHash, 'keepsStates' | 'resume'> {
-  /** Returns the digests of the files that end in the piece, and the states at its marks. Errors as `readContents`. */
+  /** Returns the digests of the files in the piece, and the states at its marks. Errors as `readContents`. */
   add(piece: Buffer, parts: PieceParts): HashedPiece;
   /** SHA-256 of the archive, hex. */
   finish(): string;
@@ -20,27 +20,6 @@ export interface HashedPiece {
 export function openPieceHasher(keepsStates: boolean): PieceHasher {
   const resumable: ResumableSha256 | undefined = keepsStates ? openResumableSha256() : undefined;
   const archive: ResumableSha256 | Hash = resumable ?? createHash('sha256');
-  /** Of a file that goes on. */
-  let open: Hash | undefined;
-
-  const digestFiles = (piece: Buffer, files: readonly number[]): string[] => {
-    const digests: string[] = [];
-    for (let at = 0; at < files.length; at += 3) {
-      const part = piece.subarray(files[at], files[at + 1]);
-      const ends = files[at + 2] === 1;
-      if (open === undefined && ends) {
-        // One call for a whole small file is twice as fast as a hash object.
-        digests.push(hash('sha256', part, 'hex'));
-        continue;
-      }
-      open ??= createHash('sha256');
-      open.update(part);
-      if (!ends) continue;
-      digests.push(open.digest('hex'));
-      open = undefined;
-    }
-    return digests;
-  };
 
   return {
     keepsStates: resumable !== undefined,
@@ -59,6 +38,14 @@ export function openPieceHasher(keepsStates: boolean): PieceHasher {
     resume: (state, offset) => resumable!.resume(state, offset),
     finish: () => archive.digest('hex'),
   };
+}
+
+function digestFiles(piece: Buffer, files: readonly number[]): string[] {
+  const digests: string[] = [];
+  // One call for a whole file is twice as fast as a hash object.
+  for (let at = 0; at < files.length; at += 2)
+    digests.push(hash('sha256', piece.subarray(files[at], files[at + 1]), 'hex'));
+  return digests;
 }
 
 /** Hashes each piece when it is there. */

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { type Aborted, throwIfAborted } from './abort.ts';
 import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES } from './archive-hash.ts';
@@ -77,36 +77,45 @@ export class PackOutput {
   }
 
   /**
-   * Puts the `size` bytes (not 0) of a file there and fills up to a block. Where `isDigested`, the next of the digests
-   * that `finish` returns is the file's. That the file is shorter, or another one by now, may only show later: then
-   * this, `finish` or what comes between throws `changed`.
+   * Puts the `size` bytes (not 0) of a file there and fills up to a block. That the file is shorter, or another one by
+   * now, may only show later: then this, `finish` or what comes between throws `changed`.
+   *
+   * @returns where `isDigested`, the file's SHA-256, hex, or undefined if it is the next of those that `finish` returns
    */
-  content(file: LayerFile, size: number, isDigested: boolean): void {
-    if (size <= WHOLE_FILE) {
-      this.#room(size);
-      const start = this.#length;
-      this.#contents.push({ ...file, start, size });
-      this.#length += size;
-      if (isDigested) this.#files.push(start, this.#length, 1);
-    } else this.#large(file, size, isDigested);
+  content(file: LayerFile, size: number, isDigested: boolean): string | undefined {
+    const sha256 =
+      size > WHOLE_FILE ? this.#large(file, size, isDigested) : this.#small(file, size, isDigested);
     this.#pad(size);
+    return sha256;
   }
 
-  #large(file: LayerFile, size: number, isDigested: boolean): void {
+  #small(file: LayerFile, size: number, isDigested: boolean): undefined {
+    this.#room(size);
+    const start = this.#length;
+    this.#contents.push({ ...file, start, size });
+    this.#length += size;
+    if (isDigested) this.#files.push(start, this.#length);
+  }
+
+  /** Another thread that hashes the archive is busy for as long as this one is with the file. */
+  #large(file: LayerFile, size: number, isDigested: boolean): string | undefined {
+    const digest = isDigested ? createHash('sha256') : undefined;
     const fd = openContent(file);
     try {
       for (let left = size; left > 0; ) {
         this.#room(1);
         const start = this.#length;
         const take = Math.min(left, PIECE_BYTES - start);
-        readContent(fd, this.#piece.subarray(start, start + take), file);
+        const part = this.#piece.subarray(start, start + take);
+        readContent(fd, part, file);
+        digest?.update(part);
         this.#length += take;
         left -= take;
-        if (isDigested) this.#files.push(start, this.#length, left === 0 ? 1 : 0);
       }
     } finally {
       closeSync(fd);
     }
+    return digest?.digest('hex');
   }
 
   /** Hands on what is left. */

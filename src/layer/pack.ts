@@ -317,10 +317,12 @@ class Packer {
   #content(entry: LayerEntry, base: BytePath, sha256: string | undefined): void {
     const { path, size } = entry;
     const isDigested = this.#options.digests !== false;
-    if (isDigested && size === 0) entry.sha256 = EMPTY_SHA256;
-    else if (isDigested && sha256 !== undefined) entry.sha256 = sha256;
+    const known = size === 0 ? EMPTY_SHA256 : sha256;
+    const read =
+      size === 0 ? undefined : this.#output.content({ base, path }, size, isDigested && known === undefined);
+    const digest = known ?? read;
+    if (isDigested && digest !== undefined) entry.sha256 = digest;
     else if (isDigested) this.#digested.push(entry);
-    if (size > 0) this.#output.content({ base, path }, size, isDigested && sha256 === undefined);
     this.#size += size;
   }
 }
