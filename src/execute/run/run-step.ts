@@ -11,6 +11,7 @@ import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
 import { resolveMappedUser, SUBORDINATE_IDS_HINT } from '../step/mapped-account.ts';
 import { ensureDirectory } from '../step/root-path.ts';
 import type { WorkerHost } from '../worker/host.ts';
+import { startThreads } from '../worker/thread-pool.ts';
 import { prepareDevices } from './devices.ts';
 import { emulationFor } from './emulation.ts';
 import { networkFiles } from './network-files.ts';
@@ -19,6 +20,7 @@ import { watchMemory } from './peak-memory.ts';
 import { placeMounts } from './placed-mounts.ts';
 import { OwnerRefusals } from './refused-owner.ts';
 import { prepareRunMounts, type Secrets } from './run-mounts.ts';
+import { watchChanges } from './watch-changes.ts';
 
 export interface RunStepRequest {
   host: WorkerHost;
@@ -109,8 +111,11 @@ export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
       }
       // Without a /proc of its own the worker cannot find the container's processes there.
       const memory = host.ownProc ? watchMemory(container.pid) : undefined;
+      // The threads that will digest a large layer are there when the command ends.
+      const changes =
+        snapshot.changes === undefined ? undefined : watchChanges(snapshot.changes, startThreads);
       for (const warning of container.warnings ?? []) hooks.onWarning?.('LIMIT_DISCARDED', warning);
-      const exit = await container.exited;
+      const exit = await container.exited.finally(() => changes?.stop());
       const peakMemory = memory?.stop();
       await Promise.all([stdout.drained, stderr.drained]);
       signal.throwIfAborted();

@@ -82,6 +82,7 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
     return {
       root,
       scratch,
+      changes: upper,
       direct: (path) => {
         unmount();
         return bytesOf(upper) + path.slice(bytesOf(root).length);

@@ -8,6 +8,8 @@ export interface ActiveSnapshot {
   readonly root: string;
   /** Directory of this snapshot alone, outside `root`, on the same file system: for generated files. */
   readonly scratch: string;
+  /** Directory that holds what was changed so far and nothing else, where there is one. */
+  readonly changes?: string;
   /**
    * Freezes the changes and moves them to the layer's directory. The snapshot is gone afterwards, the layer may be
    * a parent at once.

@@ -1,18 +1,14 @@
-import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import type { LayerDigest } from '../../layer/types.ts';
 import type { PackRecipe } from '../../store/layers.ts';
 import { layerDirectory, overridesPath, temporaryPath } from '../../store/layout.ts';
-import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
 import type { LayerBase, LayerId } from '../executor.ts';
 import type { WorkerHost } from '../worker/host.ts';
 import { shrinkHeap } from '../worker/shrink-heap.ts';
 import { hashHeavy } from './hash-heavy.ts';
 import { type HashTask, hashToListing } from './hash-layer.ts';
 import { readOverrides } from './layer-overrides.ts';
-
-/** Below this a layer is hashed at once: handing it to a thread would take longer (starting one is 40 ms). */
-const SMALL_ENTRIES = 256;
-const SMALL_BYTES = 4 * 1024 * 1024;
+import { isSmallLayer } from './small-layer.ts';
 
 export interface DigestRequest {
   layer: LayerId;
@@ -61,7 +57,7 @@ export async function digestLayer(host: WorkerHost, request: DigestRequest): Pro
     overridesPath: hasOverrides ? overrides : undefined,
     written,
   };
-  if (base === undefined && written === undefined && isSmall(directory))
+  if (base === undefined && written === undefined && isSmallLayer(directory))
     return { ...hashToListing(task), recipe };
   shrinkHeap();
   return { ...(await hashHeavy(task)), recipe };
@@ -80,26 +76,4 @@ function recipeOptions({ userxattr, clampMtime, root }: PackRecipe): HashTask['o
     ...(clampMtime === undefined ? {} : { clampMtime }),
     ...(root === undefined ? {} : { root }),
   };
-}
-
-/** Bytes of a path that the kernel takes at once, its NUL included. */
-const PATH_MAX = 4096;
-
-/** Looks at no more than it takes to tell. */
-function isSmall(directory: string): boolean {
-  let entries = 0;
-  let bytes = 0;
-  const waiting: BytePath[] = [bytesOf(directory)];
-  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-    // Packing says what is wrong with a path that cannot be opened.
-    if (path.length >= PATH_MAX) return false;
-    for (const entry of readdirSync(bufferOf(path), { withFileTypes: true, encoding: 'buffer' })) {
-      const name = `${path}/${entry.name.toString('latin1')}`;
-      if (++entries > SMALL_ENTRIES) return false;
-      if (entry.isDirectory()) waiting.push(name);
-      else if (entry.isFile() && name.length < PATH_MAX) bytes += lstatSync(bufferOf(name)).size;
-      if (bytes > SMALL_BYTES) return false;
-    }
-  }
-  return true;
 }
