@@ -7,7 +7,7 @@ import type { Sys } from '../../sys/sys.ts';
 import type { Tier } from '../isolation.ts';
 import { readOverrides } from '../step/layer-overrides.ts';
 import { copySnapshotter } from './copy.ts';
-import { escapeOption, fixedOptions, overlaySnapshotter } from './overlay.ts';
+import { escapeOption, fixedOptions, overlaySnapshotter, VOLATILE } from './overlay.ts';
 import type { Snapshotter } from './snapshotter.ts';
 
 export interface ChooseOptions {
@@ -30,9 +30,9 @@ export interface ChosenSnapshotter {
 export function chooseSnapshotter(options: ChooseOptions): ChosenSnapshotter {
   const { sys, store, active, userNamespace } = options;
   const layers = layersPath(store);
-  const obstacle = options.tier === 'none' ? '--isolation=none mounts nothing' : overlayObstacle(options);
+  const { obstacle, canBeVolatile = false } = tryOverlay(options);
   if (obstacle === undefined) {
-    const snapshotter = overlaySnapshotter({ sys, layers, active, userNamespace });
+    const snapshotter = overlaySnapshotter({ sys, layers, active, userNamespace, canBeVolatile });
     return { snapshotter, reason: 'the kernel mounts overlayfs on the file system of the store' };
   }
   const overridesOf = (layer: string) => readOverrides({ store }, layer);
@@ -64,10 +64,14 @@ function noteWhiteouts({ sys, store, active }: ChooseOptions): void {
   }
 }
 
-/** What stands against overlayfs, or undefined. Does with one what a RUN may: replaces a directory of a lower layer. */
-function overlayObstacle({ sys, store, active, userNamespace }: ChooseOptions): string | undefined {
+/** What stands against overlayfs, if anything, and what it can. Does with one what a RUN may: replaces a directory of a lower layer. */
+function tryOverlay({ sys, store, active, tier, userNamespace }: ChooseOptions): {
+  obstacle?: string;
+  canBeVolatile?: boolean;
+} {
+  if (tier === 'none') return { obstacle: '--isolation=none mounts nothing' };
   if (existsSync(recordedWhiteouts(store))) {
-    return 'the store was written where whiteouts could not be device nodes';
+    return { obstacle: 'the store was written where whiteouts could not be device nodes' };
   }
   const probe = join(active, 'probe');
   const [lower, upper, work, root] = ['lower', 'upper', 'work', 'root'].map((name) => join(probe, name)) as [
@@ -83,17 +87,24 @@ function overlayObstacle({ sys, store, active, userNamespace }: ChooseOptions): 
     }
     const [l, u, w] = [lower, upper, work].map(escapeOption);
     const data = `lowerdir=${l},upperdir=${u},workdir=${w},${fixedOptions(userNamespace)}`;
-    sys.mount('overlay', root, 'overlay', MS_NODEV, data);
+    let canBeVolatile = true;
+    try {
+      sys.mount('overlay', root, 'overlay', MS_NODEV, `${data},${VOLATILE}`);
+    } catch {
+      canBeVolatile = false;
+      sys.mount('overlay', root, 'overlay', MS_NODEV, data);
+    }
     mounted = true;
     rmSync(join(root, 'directory'), { recursive: true });
     mkdirSync(join(root, 'directory'));
     rmdirSync(join(root, 'directory'));
-    return undefined;
+    return { canBeVolatile };
   } catch (error) {
     const { code = 'error' } = error as NodeJS.ErrnoException;
-    return mounted
+    const obstacle = mounted
       ? `it does not work on the file system of the store (${code})`
       : `the kernel does not mount it on the file system of the store (${code})`;
+    return { obstacle };
   } finally {
     if (mounted) sys.umount(root, MNT_DETACH);
     rmSync(probe, { recursive: true, force: true });

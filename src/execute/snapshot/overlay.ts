@@ -18,6 +18,8 @@ export interface OverlayOptions {
   active: string;
   /** In a user namespace overlayfs keeps its marks in `user.overlay.*`. */
   userNamespace: boolean;
+  /** Whether the kernel takes `volatile`. */
+  canBeVolatile: boolean;
 }
 
 /**
@@ -28,6 +30,7 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
   const { sys, layers, active } = options;
   let count = 0;
   const fixed = fixedOptions(options.userNamespace);
+  const writable = options.canBeVolatile ? `${fixed},${VOLATILE}` : fixed;
   const origin = options.userNamespace ? 'user.overlay.origin' : 'trusted.overlay.origin';
   const empty = join(active, 'empty');
   mkdirSync(empty, { recursive: true, mode: 0o755 });
@@ -72,7 +75,7 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
     for (const path of [root, upper, join(scratch, 'work')]) mkdirSync(path, { mode: 0o755 });
     copyRootAttributes(sys, parent.length > 0 ? join(layers, parent.at(-1)!) : undefined, upper);
     const lower = parent.length > 0 ? lowerOption(lowersOf(parent)) : escapeOption(empty);
-    const data = `lowerdir=${lower},upperdir=${escapeOption(upper)},workdir=${escapeOption(join(scratch, 'work'))},${fixed}`;
+    const data = `lowerdir=${lower},upperdir=${escapeOption(upper)},workdir=${escapeOption(join(scratch, 'work'))},${writable}`;
     mountOverlay(root, data);
     let mounted = true;
     const unmount = (): void => {
@@ -134,6 +137,12 @@ function hasXattr(sys: Sys, path: BytePath, name: string): boolean {
     throw error;
   }
 }
+
+/**
+ * Since Linux 5.10. Without it each unmount waits until all that the file system of the store holds is on the disk, and
+ * a package manager waits for every file. One sync before a result gets a name is enough (DESIGN, decision 8).
+ */
+export const VOLATILE = 'volatile';
 
 /** The options of every overlay (DESIGN, decision 3). */
 export function fixedOptions(userNamespace: boolean): string {

@@ -63,7 +63,13 @@ describeWith({ needs: [root()] }, 'snapshotters', () => {
     const base = folder();
     const [layers, active] = [join(base, 'layers'), join(base, 'active')];
     for (const each of [layers, active]) mkdirSync(each);
-    const snapshotter = overlaySnapshotter({ sys, layers, active, userNamespace: false });
+    const snapshotter = overlaySnapshotter({
+      sys,
+      layers,
+      active,
+      userNamespace: false,
+      canBeVolatile: true,
+    });
     return { snapshotter, layers, userxattr: false, record: () => {} };
   });
   snapshotterConformance('copy', () => copies(folder(), true));
