@@ -13,7 +13,12 @@ export interface LinuxCalls {
   /** errno of the last call; only valid right after it returned -1. */
   errno(): number;
   address(buffer: Buffer): bigint;
+  /** The address of a path as C has it, until the next call of this: for what is asked of each of many files. */
+  pathAddress(path: SysPath): bigint;
 }
+
+/** Longer than any path that the kernel takes. */
+const PATH_BYTES = 8192;
 
 /** Loads koffi and binds to the libc that this process runs on (glibc or musl). */
 export function loadCalls(): LinuxCalls {
@@ -24,11 +29,24 @@ export function loadCalls(): LinuxCalls {
     if (result !== -1) return result;
     throw systemError(koffi.errno(), syscall, subject);
   };
+  const path = Buffer.allocUnsafeSlow(PATH_BYTES);
+  const pathAt = koffi.address(path);
+  let longPath: Buffer;
   return {
     bind: (prototype) => libc.func(prototype) as unknown as (...args: unknown[]) => number,
     check,
     errno: () => koffi.errno(),
     address: (buffer) => koffi.address(buffer),
+    pathAddress(value) {
+      const bytes = typeof value === 'string' ? 3 * value.length : value.length;
+      if (bytes >= path.length || hasNul(value)) {
+        // Longer than the kernel takes, or refused here.
+        longPath = cString(value);
+        return koffi.address(longPath);
+      }
+      path[typeof value === 'string' ? path.write(value, 0) : value.copy(path, 0)] = 0;
+      return pathAt;
+    },
     syscall: (name, subject, number, ...args) => {
       const six: (number | bigint)[] = args.map((a) => (Buffer.isBuffer(a) ? koffi.address(a) : a));
       while (six.length < 6) six.push(0);
@@ -38,6 +56,10 @@ export function loadCalls(): LinuxCalls {
       return result;
     },
   };
+}
+
+function hasNul(value: SysPath): boolean {
+  return typeof value === 'string' ? value.includes('\0') : value.includes(0);
 }
 
 /** A path or other text with the NUL byte that C wants. */

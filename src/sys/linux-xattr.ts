@@ -9,10 +9,10 @@ const maximum = 65536;
 const none: readonly string[] = [];
 
 /** Extended attributes of the path itself. One buffer serves all answers; values are copied out of it. */
-export function xattrCalls({ bind, check, errno }: LinuxCalls): XattrSys {
+export function xattrCalls({ bind, check, errno, pathAddress }: LinuxCalls): XattrSys {
   const lgetxattr = bind('int64_t lgetxattr(void *, void *, void *, size_t)');
   const lsetxattr = bind('int lsetxattr(void *, void *, void *, size_t, int)');
-  const llistxattr = bind('int64_t llistxattr(void *, void *, size_t)');
+  const llistxattr = bind('int64_t llistxattr(int64_t, void *, size_t)');
   const lremovexattr = bind('int lremovexattr(void *, void *)');
   const answer = Buffer.allocUnsafeSlow(maximum);
   const nameOf = (name: string) => cString(Buffer.from(name, 'latin1'));
@@ -35,7 +35,7 @@ export function xattrCalls({ bind, check, errno }: LinuxCalls): XattrSys {
     lsetxattr(path, name, value, flags = 0) {
       check(lsetxattr(cString(path), nameOf(name), value, value.length, flags), 'lsetxattr', path);
     },
-    llistxattr: (path) => listed(llistxattr(cString(path), answer, maximum), path),
+    llistxattr: (path) => listed(llistxattr(pathAddress(path), answer, maximum), path),
     lremovexattr(path, name) {
       check(lremovexattr(cString(path), nameOf(name)), 'lremovexattr', path);
     },
