@@ -1,8 +1,18 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  close,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { isErrno, SlipwayError } from '../../errors/index.ts';
 import { type BytePath, bufferOf, bytesOf } from '../../sys/bytes.ts';
-import { MNT_DETACH, MS_BIND, MS_NODEV, MS_RDONLY, MS_REMOUNT } from '../../sys/constants.ts';
+import { MNT_DETACH, MS_BIND, MS_NODEV, MS_RDONLY, MS_REMOUNT, O_PATH } from '../../sys/constants.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { LayerChain } from '../executor.ts';
 import type { ActiveSnapshot, Snapshotter, SnapshotView } from './snapshotter.ts';
@@ -68,6 +78,18 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
     sys.mount('overlay', target, 'overlay', MS_NODEV, data);
   };
 
+  /** Mounts that nobody sees any more and that the kernel is taking down. */
+  const ending = new Set<Promise<void>>();
+
+  /** With its last user the kernel frees all that it knew of a mount, 40 ms for 20,000 files: that be not this thread. */
+  const end = (root: string): void => {
+    const user = openSync(root, O_PATH | constants.O_DIRECTORY);
+    sys.umount(root, MNT_DETACH);
+    const ended = new Promise<void>((resolve) => close(user, () => resolve()));
+    ending.add(ended);
+    void ended.then(() => ending.delete(ended));
+  };
+
   const prepare = (parent: LayerChain): ActiveSnapshot => {
     const scratch = scratchDirectory();
     const root = join(scratch, 'root');
@@ -79,7 +101,7 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
     mountOverlay(root, data);
     let mounted = true;
     const unmount = (): void => {
-      if (mounted) sys.umount(root, MNT_DETACH);
+      if (mounted) end(root);
       mounted = false;
     };
     return {
@@ -120,13 +142,13 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
     return {
       root,
       close: () => {
-        sys.umount(root, MNT_DETACH);
+        end(root);
         rmSync(root, { recursive: true, force: true });
       },
     };
   };
 
-  return { name: 'overlay', prepare, view };
+  return { name: 'overlay', prepare, view, settled: async () => void (await Promise.all(ending)) };
 }
 
 function hasXattr(sys: Sys, path: BytePath, name: string): boolean {

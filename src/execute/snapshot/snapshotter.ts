@@ -54,4 +54,9 @@ export interface Snapshotter {
   prepare(parent: LayerChain): ActiveSnapshot;
   /** A read-only view of a chain. */
   view(chain: LayerChain): SnapshotView;
+  /**
+   * When no mount of before holds a layer any more. The kernel takes a layer over which another mount still lies, too,
+   * but complains in its log.
+   */
+  settled?(): Promise<void>;
 }

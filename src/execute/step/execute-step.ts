@@ -27,6 +27,7 @@ export async function executeStep(
   hooks: ExecuteHooks,
   signal: AbortSignal,
 ): Promise<StepOutcome> {
+  await host.snapshotter.settled?.();
   const delta = deltaOf(host, request);
   const below = delta?.base.stack ?? [];
   const parent = [...request.parent, ...below];
