@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BASE_IMAGE, type Bench, type BenchEnvironment } from '../bench.ts';
+import { runProgram } from '../measure.ts';
 import type { Report } from '../report.ts';
 
 /** Milliseconds that a build may take beyond its command. */
@@ -22,12 +23,17 @@ export const runWrites: Bench = {
     const context = join(environment.shared, 'run-writes');
     mkdirSync(context);
     writeFileSync(join(context, 'Dockerfile'), DOCKERFILE);
+    const base = join(environment.memory, 'base.tar');
+    runProgram([...environment.slipway, 'save', '-o', base, BASE_IMAGE]);
     const rounds = Math.min(environment.rounds, 3);
     const values: Report['values'] = [];
     const missing: Report['missing'] = [];
     let ours = Number.POSITIVE_INFINITY;
-    for (const { name, command, env } of builders(environment, missing)) {
-      const measured = Array.from({ length: rounds }, () => measure([...command, context], env));
+    for (const { name, command, env, prepare } of builders(environment, { base, missing })) {
+      const measured = Array.from({ length: rounds }, () => {
+        prepare?.();
+        return measure([...command, context], env);
+      });
       const beyond = median(measured.map((each) => each.beyond));
       if (name === 'slipway') ours = beyond;
       values.push(
@@ -45,11 +51,32 @@ export const runWrites: Bench = {
   },
 };
 
-function builders(environment: BenchEnvironment, missing: Report['missing']) {
-  const { slipway, docker, buildah } = environment;
+interface Builder {
+  name: string;
+  command: string[];
+  env: NodeJS.ProcessEnv;
+  prepare?: () => void;
+}
+
+function builders(
+  environment: BenchEnvironment,
+  { base, missing }: { base: string; missing: Report['missing'] },
+): Builder[] {
+  const { slipway, docker, buildah, memory } = environment;
   const words = ['build', '--no-cache', '-t', 'slipway-bench/writes'];
-  const found: { name: string; command: string[]; env: NodeJS.ProcessEnv }[] = [
-    { name: 'slipway', command: [...slipway, ...words, '--progress=plain'], env: process.env },
+  const store = join(memory, 'writes-store');
+  const ours = [...slipway, '--root', store];
+  const found: Builder[] = [
+    {
+      name: 'slipway',
+      command: [...ours, ...words, '--progress=plain'],
+      env: process.env,
+      // Its store lies in memory: each round gets what the last one has given back, not what was never used.
+      prepare: () => {
+        rmSync(store, { recursive: true, force: true });
+        runProgram([...ours, 'load', '-q', '-i', base]);
+      },
+    },
   ];
   if ('missing' in docker) missing.push({ name: 'docker', reason: docker.missing });
   else
