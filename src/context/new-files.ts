@@ -2,7 +2,7 @@ import type { BytePath } from '../sys/bytes.ts';
 import type { FileNode, FileTree } from './file-tree.ts';
 
 /** To read so many files takes as long as to start a thread or a worker. */
-export const MANY_NEW_FILES = 3000;
+const MANY_NEW_FILES = 3000;
 
 /** Whether it is a file whose content has no digest yet, in a tree that keeps with its nodes what it knows. */
 export function isNew({ type, known }: FileNode): boolean {

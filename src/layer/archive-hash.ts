@@ -3,6 +3,9 @@ import type { PieceContent } from './read-content.ts';
 /** Bytes of a piece. */
 export const PIECE_BYTES = 1 << 20;
 
+/** Files up to this size lie in one piece: they are read in one call, by whoever has time, and hashed in one. */
+export const WHOLE_FILE = 128 * 1024;
+
 /**
  * Digests an archive that comes in pieces, and the files in it. What fills a piece and what hashes it may be two
  * threads: nothing is told of a digest before the end.

@@ -1,4 +1,4 @@
-import { type BigIntStats, lstatSync, readlinkSync } from 'node:fs';
+import { lstatSync, readlinkSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { type BytePath, fsPath, textOf } from '../sys/bytes.ts';
 import {
@@ -13,15 +13,25 @@ import {
   S_IFREG,
 } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
+import { WHOLE_FILE } from './archive-hash.ts';
 import type { EntryType, LayerEntry } from './types.ts';
 import { whiteoutEntry } from './whiteout.ts';
-import { opaqueName, portableCapability, xattrTravels } from './xattr-rules.ts';
+import { isRedirect, opaqueName, portableCapability, xattrTravels } from './xattr-rules.ts';
 
 /** A name of the layer directory as the kernel shows it. */
 export interface DiskNode {
   entry: LayerEntry;
   /** Same for all names of one inode; absent when there is only one name. */
   inode?: string;
+  /** Its attributes were not read. */
+  isBare?: boolean;
+}
+
+export interface NodeReaderOptions {
+  /** Overlayfs was mounted with `userxattr`. */
+  userxattr: boolean;
+  /** Of the files that `PackOptions.lateAttributes` is about no attributes are read. */
+  lateAttributes?: boolean | undefined;
 }
 
 const typeOfMode: Record<number, EntryType | undefined> = {
@@ -37,13 +47,13 @@ const typeOfMode: Record<number, EntryType | undefined> = {
 export class NodeReader {
   readonly #sys: Sys;
   readonly #opaque: string;
-  readonly #overlayPrefix: string;
+  readonly #lateAttributes: boolean;
   #xattrs = true;
 
-  constructor(sys: Sys, userxattr: boolean) {
+  constructor(sys: Sys, { userxattr, lateAttributes = false }: NodeReaderOptions) {
     this.#sys = sys;
     this.#opaque = opaqueName(userxattr);
-    this.#overlayPrefix = this.#opaque.slice(0, -'opaque'.length);
+    this.#lateAttributes = lateAttributes;
   }
 
   /** `path` is the name in the layer, `full` the same on disk. Undefined for what has no place in a layer: sockets. */
@@ -68,12 +78,11 @@ export class NodeReader {
       entry.major = majorOf(Number(stat.rdev));
       entry.minor = minorOf(Number(stat.rdev));
     }
-    this.#readXattrs(entry, at);
-    return this.#linked(stat, type) ? { entry, inode: `${stat.dev}:${stat.ino}` } : { entry };
-  }
-
-  #linked(stat: BigIntStats, type: EntryType): boolean {
-    return stat.nlink > 1n && type !== 'directory';
+    const node: DiskNode = { entry };
+    if (stat.nlink > 1n && type !== 'directory') node.inode = `${stat.dev}:${stat.ino}`;
+    if (this.#lateAttributes && this.#xattrs && isLate(entry)) node.isBare = true;
+    else this.#readXattrs(entry, at);
+    return node;
   }
 
   /** Adds the attributes that travel, and what overlayfs marked. */
@@ -91,7 +100,7 @@ export class NodeReader {
     for (const name of [...names].sort()) {
       if (name === this.#opaque && entry.type === 'directory') {
         if (this.#sys.lgetxattr(at, name)?.toString('latin1') === 'y') entry.opaque = true;
-      } else if (name === `${this.#overlayPrefix}redirect` || name === `${this.#overlayPrefix}metacopy`) {
+      } else if (isRedirect(name)) {
         // The name's content lies elsewhere in a lower layer: packing what is here would lose it.
         throw new SlipwayError('unsupported', `${textOf(entry.path)} is an overlayfs redirect`, {
           code: 'OVERLAY_REDIRECT',
@@ -105,4 +114,9 @@ export class NodeReader {
       }
     }
   }
+}
+
+/** An executable may well have capabilities; an empty file is not opened, a large one not by whoever hashes. */
+function isLate({ type, mode, size }: LayerEntry): boolean {
+  return type === 'file' && (mode & 0o111) === 0 && size > 0 && size <= WHOLE_FILE;
 }

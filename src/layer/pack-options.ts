@@ -44,6 +44,12 @@ export interface PackOptions {
   digests?: boolean;
   /** Puts states of the hash aside, for archives that begin like this one. */
   keepStates?: boolean;
+  /**
+   * Small files that nobody may execute are taken to have no attributes, since hardly one has. Whoever reads the
+   * content looks, for less than it costs before the file is open; where there are some after all the call throws
+   * `internal` (`ATTRIBUTES_LATE`), and is to be made again without this.
+   */
+  lateAttributes?: boolean;
   /** What hashes; by default this thread. */
   hash?: ArchiveHash;
 }

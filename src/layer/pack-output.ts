@@ -1,16 +1,13 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { type Aborted, throwIfAborted } from './abort.ts';
-import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES } from './archive-hash.ts';
+import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES, WHOLE_FILE } from './archive-hash.ts';
 import { type LayerFile, openContent, type PieceContent, readContent, readContents } from './read-content.ts';
 import { BLOCK, paddingOf, type TarHeader } from './tar-format.ts';
 import { encodeTarHeader, writeTarHeader, zeroBlock } from './tar-write.ts';
 
 /** Receives the archive in order. The chunk is used again after the call returns: copy what is to be kept. */
 export type PackSink = (chunk: Buffer) => void;
-
-/** Files up to this size lie in one piece: they are read in one call, by whoever has time, and hashed in one. */
-const WHOLE_FILE = 128 * 1024;
 
 /** Most headers are no longer: an extended one with a time. */
 const USUAL_HEADER = 3 * BLOCK;

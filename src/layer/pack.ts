@@ -91,7 +91,10 @@ class Packer {
     const hash = options.hash ?? hashPieces(options.keepStates ?? false);
     this.#keepsStates = (options.keepStates ?? false) && hash.keepsStates;
     this.#output = new PackOutput(sink, options.aborted, hash);
-    this.#reader = new NodeReader(loadSys(), options.userxattr ?? false);
+    this.#reader = new NodeReader(loadSys(), {
+      userxattr: options.userxattr ?? false,
+      lateAttributes: options.lateAttributes,
+    });
     this.#clampNs =
       options.clampMtime === undefined ? undefined : BigInt(options.clampMtime) * 1_000_000_000n;
     const listing = options.listingBelow && new ListingIndex(options.listingBelow);
@@ -174,7 +177,7 @@ class Packer {
   #listed(base: BytePath, entries: readonly LayerEntry[]): void {
     for (const entry of entries) {
       if ((this.#entries.length & 127) === 0) throwIfAborted(this.#options.aborted);
-      if (!this.#isShared(entry, base)) this.#write(entry, base, entry.sha256);
+      if (!this.#isShared(entry, base)) this.#write(entry, base, { sha256: entry.sha256 });
     }
   }
 
@@ -210,7 +213,7 @@ class Packer {
       this.#states.push(...states.slice(0, passed));
     }
     this.#entries.length -= since.length;
-    for (const { entry, base } of since) this.#write(entry, base, entry.sha256);
+    for (const { entry, base } of since) this.#write(entry, base, { sha256: entry.sha256 });
   }
 
   #keepState(): void {
@@ -249,10 +252,11 @@ class Packer {
   }
 
   /** Writes the first name of an inode. */
-  #inode({ entry, inode }: DiskNode, base: BytePath): void {
+  #inode({ entry, inode, isBare }: DiskNode, base: BytePath): void {
     this.#amend(entry);
     if (inode !== undefined) this.#firstNames.set(inode, entry);
-    this.#write(entry, base, base === this.#base ? undefined : this.#listing?.find(entry.path)?.sha256);
+    const sha256 = base === this.#base ? undefined : this.#listing?.find(entry.path)?.sha256;
+    this.#write(entry, base, { sha256, isBare });
   }
 
   /** The entry with what was recorded in place of what the disk holds, and with its time clamped. */
@@ -268,8 +272,8 @@ class Packer {
     return entry;
   }
 
-  /** `base`: the directory that has it. `sha256`: the digest of its content, where that is known. */
-  #write(entry: LayerEntry, base = this.#base, sha256?: string): void {
+  /** `base`: the directory that has it. `known.sha256`: the digest of its content, where that is known. */
+  #write(entry: LayerEntry, base = this.#base, known: KnownContent = {}): void {
     if (this.#isShared(entry, this.#base)) return;
     if (this.#keepsStates) this.#keepState();
     this.#entries.push(entry);
@@ -303,7 +307,7 @@ class Packer {
         break;
       case 'file':
         output.header({ path, type, size, ...common });
-        this.#content(entry, base, sha256);
+        this.#content(entry, base, known);
     }
   }
 
@@ -314,17 +318,28 @@ class Packer {
     return path === '' ? inside : joinPath(inside, path);
   }
 
-  #content(entry: LayerEntry, base: BytePath, sha256: string | undefined): void {
+  #content(entry: LayerEntry, base: BytePath, { sha256, isBare }: KnownContent): void {
     const { path, size } = entry;
     const isDigested = this.#options.digests !== false;
     const known = size === 0 ? EMPTY_SHA256 : sha256;
     const read =
-      size === 0 ? undefined : this.#output.content({ base, path }, size, isDigested && known === undefined);
+      size === 0
+        ? undefined
+        : this.#output.content(
+            isBare ? { base, path, isBare } : { base, path },
+            size,
+            isDigested && known === undefined,
+          );
     const digest = known ?? read;
     if (isDigested && digest !== undefined) entry.sha256 = digest;
     else if (isDigested) this.#digested.push(entry);
     this.#size += size;
   }
+}
+
+interface KnownContent {
+  sha256?: string | undefined;
+  isBare?: boolean | undefined;
 }
 
 /** Names of a directory in order, each with the directories of the stack that have it, top first. */

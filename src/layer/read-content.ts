@@ -1,6 +1,8 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { type BytePath, fsPath, textOf } from '../sys/bytes.ts';
+import { loadSys } from '../sys/linux.ts';
+import { isRedirect, xattrTravels } from './xattr-rules.ts';
 
 /** A file of a layer directory. */
 export interface LayerFile {
@@ -8,7 +10,12 @@ export interface LayerFile {
   base: BytePath;
   /** Path of the file in it. */
   path: BytePath;
+  /** It was taken to have no attributes that travel: that is seen now. See `PackOptions.lateAttributes`. */
+  isBare?: boolean;
 }
+
+/** Code of the error for a file that has attributes after all. */
+export const ATTRIBUTES_LATE = 'ATTRIBUTES_LATE';
 
 /** A file whose content is to come into a piece of the archive. */
 export interface PieceContent extends LayerFile {
@@ -23,6 +30,7 @@ export function readContents(piece: Buffer, contents: readonly PieceContent[]): 
   for (const content of contents) {
     const fd = openContent(content);
     try {
+      if (content.isBare === true) checkBare(fd, content);
       readContent(fd, piece.subarray(content.start, content.start + content.size), content);
     } finally {
       closeSync(fd);
@@ -48,6 +56,14 @@ export function readContent(fd: number, target: Buffer, file: LayerFile): void {
     if (read === 0) throw layerChanged(file);
     at += read;
   }
+}
+
+function checkBare(fd: number, { path }: LayerFile): void {
+  const names = loadSys().flistxattr(fd);
+  if (names.length === 0 || !names.some((name) => xattrTravels(name) || isRedirect(name))) return;
+  throw new SlipwayError('internal', `${textOf(path)} has attributes that were not looked for`, {
+    code: ATTRIBUTES_LATE,
+  });
 }
 
 function layerChanged({ path }: LayerFile): SlipwayError {

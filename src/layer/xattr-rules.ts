@@ -14,6 +14,11 @@ export function xattrTravels(name: string): boolean {
   return travelling.has(name);
 }
 
+/** Whether overlayfs says with it that a file's content or metadata lies in a lower layer. */
+export function isRedirect(name: string): boolean {
+  return name.endsWith('.overlay.redirect') || name.endsWith('.overlay.metacopy');
+}
+
 const revisionMask = 0xff000000;
 const revision2 = 0x02000000;
 const revision3 = 0x03000000;

@@ -1,15 +1,25 @@
 import { MessageChannel } from 'node:worker_threads';
+import { ATTRIBUTES_LATE } from '../../layer/read-content.ts';
 import type { LayerDigest } from '../../layer/types.ts';
 import { failRing, openHashRing } from '../worker/hash-ring.ts';
 import { idleThreads, runHeavy, startThreads } from '../worker/thread-pool.ts';
 import type { HashTask } from './hash-layer.ts';
 
 /** Digests a large layer: one thread goes through it and another hashes, if there are two without work. */
-export async function hashHeavy(task: HashTask): Promise<LayerDigest> {
+export async function hashHeavy(task: HashTask, lateAttributes = true): Promise<LayerDigest> {
   // Over another layer most of the archive is known, and a second thread would take longer to start.
   if (task.below !== undefined) return runHeavy('hash', { task });
   startThreads();
   if (idleThreads() < 2) return runHeavy('hash', { task });
+  try {
+    return await hashInTwo({ ...task, options: { ...task.options, lateAttributes } });
+  } catch (error) {
+    if (!lateAttributes || (error as { code?: string }).code !== ATTRIBUTES_LATE) throw error;
+    return hashHeavy(task, false);
+  }
+}
+
+async function hashInTwo(task: HashTask): Promise<LayerDigest> {
   const { port1, port2 } = new MessageChannel();
   const ring = openHashRing(task.options.keepStates ?? false);
   const read = runHeavy('hash', { task, ring: { ...ring, port: port1 } }, { transfer: [port1] });

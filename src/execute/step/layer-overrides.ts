@@ -104,7 +104,7 @@ export function recordOverrides(host: WorkerHost, request: RecordRequest): void 
   const { parent, below, layer, root, kept, committed } = request;
   const overrides: Overrides = new Map(committed.overrides);
   const directory = bytesOf(layerDirectory(host.store, layer));
-  const reader = new NodeReader(host.sys, host.userNamespace);
+  const reader = new NodeReader(host.sys, { userxattr: host.userNamespace });
   const add = (path: BytePath, refused: Refused): void => {
     const full = path === '' ? directory : `${directory}/${path}`;
     if (lstatSync(bufferOf(full), { throwIfNoEntry: false }) === undefined) return;
