@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BASE_IMAGE, type Bench, type BenchEnvironment } from '../bench.ts';
 import { runProgram } from '../measure.ts';
@@ -23,13 +23,11 @@ export const runWrites: Bench = {
     const context = join(environment.shared, 'run-writes');
     mkdirSync(context);
     writeFileSync(join(context, 'Dockerfile'), DOCKERFILE);
-    const base = join(environment.memory, 'base.tar');
-    runProgram([...environment.slipway, 'save', '-o', base, BASE_IMAGE]);
     const rounds = Math.min(environment.rounds, 3);
     const values: Report['values'] = [];
     const missing: Report['missing'] = [];
     let ours = Number.POSITIVE_INFINITY;
-    for (const { name, command, env, prepare } of builders(environment, { base, missing })) {
+    for (const { name, command, env, prepare } of builders(environment, missing)) {
       const measured = Array.from({ length: rounds }, () => {
         prepare?.();
         return measure([...command, context], env);
@@ -58,23 +56,19 @@ interface Builder {
   prepare?: () => void;
 }
 
-function builders(
-  environment: BenchEnvironment,
-  { base, missing }: { base: string; missing: Report['missing'] },
-): Builder[] {
-  const { slipway, docker, buildah, memory } = environment;
-  const words = ['build', '--no-cache', '-t', 'slipway-bench/writes'];
-  const store = join(memory, 'writes-store');
-  const ours = [...slipway, '--root', store];
+function builders(environment: BenchEnvironment, missing: Report['missing']): Builder[] {
+  const { slipway, docker, buildah } = environment;
+  const image = 'slipway-bench/writes';
+  const words = ['build', '--no-cache', '-t', image];
   const found: Builder[] = [
     {
       name: 'slipway',
-      command: [...ours, ...words, '--progress=plain'],
+      command: [...slipway, ...words, '--progress=plain'],
       env: process.env,
       // Its store lies in memory: each round gets what the last one has given back, not what was never used.
       prepare: () => {
-        rmSync(store, { recursive: true, force: true });
-        runProgram([...ours, 'load', '-q', '-i', base]);
+        spawnSync(slipway[0]!, [...slipway.slice(1), 'rmi', image]);
+        runProgram([...slipway, 'builder', 'prune', '-a', '-f']);
       },
     },
   ];
