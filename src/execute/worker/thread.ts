@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { loadSys } from '../../sys/linux.ts';
 import { toWireError } from '../protocol/wire-error.ts';
 import { heavyTasks } from './heavy-tasks.ts';
 
@@ -8,6 +9,9 @@ interface Message {
   /** One number, 1 once the task is to stop. */
   flag: Int32Array;
 }
+
+// All tasks need it, and a thread may be started before there is one.
+loadSys();
 
 /** Body of a thread of the pool: one task after the other. */
 parentPort!.on('message', async ({ task, params, flag }: Message) => {
