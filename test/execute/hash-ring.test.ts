@@ -10,9 +10,11 @@ import { runHeavy } from '../../src/execute/worker/thread-pool.ts';
 import { decodeHashStates } from '../../src/layer/hash-states.ts';
 import { decodeListing } from '../../src/layer/listing.ts';
 import { hashLayer } from '../../src/layer/pack.ts';
+import { ATTRIBUTES_LATE } from '../../src/layer/read-content.ts';
 import { hashStatesPath, listingPath } from '../../src/store/layout.ts';
+import { loadSys } from '../../src/sys/linux.ts';
 import { tempDir } from '../layer/support.ts';
-import { testWith } from '../support/need.ts';
+import { root, testWith } from '../support/need.ts';
 
 const never = () => false;
 
@@ -99,6 +101,36 @@ testWith({ needs }, 'layers are digested at the same time, each as if it were al
     expect(decodeHashStates(fs.readFileSync(hashStatesPath(store, digest.diffId)))).toEqual(states);
   }
 });
+
+/** Version 2, cap_net_raw. */
+const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+
+testWith(
+  { needs: [...needs, root()] },
+  'attributes of a file that nobody may execute are met late, and are in the layer',
+  async () => {
+    const store = tempDir();
+    fs.mkdirSync(join(store, 'listings'));
+    const directory = makeTree();
+    const sys = loadSys();
+    // What overlayfs says of what it has copied up is no attribute of the layer.
+    for (let file = 0; file < 100; file++)
+      sys.lsetxattr(join(directory, 'many', `f${file}`), 'trusted.overlay.origin', Buffer.from('x'));
+    const options = { lateAttributes: true };
+    expect(hashLayer(directory, options)).toEqual(hashLayer(directory));
+
+    sys.lsetxattr(join(directory, 'many', 'f444'), 'security.capability', capability);
+    expect(() => hashLayer(directory, options)).toThrow(
+      expect.objectContaining({ code: ATTRIBUTES_LATE, message: expect.stringContaining('many/f444') }),
+    );
+    const { entries, states: _, ...digest } = hashLayer(directory);
+    expect(entries.find(({ path }) => path === 'many/f444')!.xattrs).toEqual(
+      new Map([['security.capability', capability]]),
+    );
+    expect(await hashHeavy({ store, directory, temporary: join(store, 'new'), options: {} })).toEqual(digest);
+    expect(decodeListing(fs.readFileSync(listingPath(store, digest.diffId)))).toEqual(entries);
+  },
+);
 
 testWith({ needs }, 'a file that is gone is named, whichever thread was to read it', async () => {
   const store = tempDir();
