@@ -29,11 +29,30 @@ export function parseGitIgnore(content: Buffer): GitIgnoreRule[] {
     if (directoriesOnly) pattern = pattern.slice(0, -1);
     const anywhere = !pattern.includes('/');
     if (pattern.startsWith('/')) pattern = pattern.slice(1);
-    const match = pattern === '' ? undefined : compileWildmatch(pattern);
+    const match = pattern === '' ? undefined : anywhere ? compileWildmatch(pattern) : compilePath(pattern);
     if (match === undefined) continue;
     rules.push({ line: index + 1, written: textOf(line), exception, directoriesOnly, anywhere, match });
   }
   return rules;
+}
+
+/**
+ * Of a path git compares what stands in front of the first wildcard by itself, and takes the rest for a pattern of its
+ * own: a `**` behind `foo/bar` is a whole element then, which its documents do not say (dir.c, match_pathname).
+ */
+function compilePath(pattern: BytePath): Wildmatch | undefined {
+  const plain = /^[^*?[\\]*/.exec(pattern)![0];
+  if (!pattern.startsWith('**', plain.length) || plain === '' || plain.endsWith('/'))
+    return compileWildmatch(pattern);
+  const rest = compileWildmatch(pattern.slice(plain.length));
+  return (
+    rest && {
+      matches(names) {
+        const path = names.join('/');
+        return path.startsWith(plain) && rest.matches(path.slice(plain.length).split('/'));
+      },
+    }
+  );
 }
 
 /** Blanks at the end go, unless a backslash keeps them. */
