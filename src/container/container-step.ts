@@ -35,7 +35,7 @@ function started(container: RunningContainer): RunningContainer {
 
 /** Tells the container's terminal its new size. */
 export function resizeContainer(rows: number, columns: number): void {
-  running?.terminal?.resize(rows, columns);
+  running?.resize?.(rows, columns);
 }
 
 /**
@@ -157,27 +157,45 @@ async function withPipes({ host, request, spec, signal, runtime }: Start): Promi
   return exit;
 }
 
-async function withTerminal({ request, spec, signal, runtime }: Start): Promise<ContainerExit> {
-  const container = started(await runtime.start(spec, { kind: 'terminal', ...request.terminal! }, signal));
-  const master = container.terminal!.fd;
-  const output = new ReadStream(master);
+async function withTerminal({ host, request, spec, signal, runtime }: Start): Promise<ContainerExit> {
+  const pty = host.sys.openPty();
+  const output = new ReadStream(pty.master);
   const drained = new Promise<void>((resolve) => {
-    output.on('data', (data: Buffer) => {
-      output.pause();
-      const next = (): unknown => output.resume();
-      // The program goes on without a reader, as on a terminal whose window is closed.
-      relay(1, data).then(next, next);
-    });
     // Reading a master whose last slave is closed fails with EIO: that is its end.
     output.once('error', () => resolve());
     output.once('close', () => resolve());
   });
+  /** Where no program begins it is the runtime's, which says in its error what matters. */
+  const early: Buffer[] = [];
+  const keep = (data: Buffer): void => void early.push(data);
+  output.on('data', keep);
+  let container: RunningContainer;
+  try {
+    container = started(await runtime.start(spec, { kind: 'terminal', pty, ...request.terminal! }, signal));
+  } catch (error) {
+    output.destroy();
+    throw error;
+  } finally {
+    closeSync(pty.slave);
+  }
+  const show = (data: Buffer): void => {
+    output.pause();
+    const next = (): unknown => output.resume();
+    // The program goes on without a reader, as on a terminal whose window is closed.
+    relay(1, data).then(next, next);
+  };
+  output.off('data', keep).on('data', show);
+  const shown = early.length === 0 ? undefined : relay(1, Buffer.concat(early)).catch(() => {});
+  if (shown !== undefined) {
+    output.pause();
+    void shown.then(() => output.resume());
+  }
   if (request.interactive)
     process.stdin
       .on('error', () => {})
-      .on('data', (data: Buffer) => void relay(master, data).catch(() => {}));
+      .on('data', (data: Buffer) => void relay(pty.master, data).catch(() => {}));
   const exit = await container.exited;
-  await drained;
+  await Promise.all([drained, shown]);
   return exit;
 }
 

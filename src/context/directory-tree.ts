@@ -114,11 +114,12 @@ class DirectoryTree implements FileTree {
     const thread = await this.#thread;
     const ahead = this.#ahead?.end();
     this.#ahead = undefined;
+    const slice = startTimeSlice(signal);
     const hash = (some: typeof files): Promise<void> =>
-      hashAll({ hasher: this.#hasher, files: some, slice: startTimeSlice(signal), thread });
+      hashAll({ hasher: this.#hasher, files: some, slice, thread });
     try {
       await hash(files.filter((file) => isUnknown(file) && ahead?.isAsked(file.entry) !== true));
-      await ahead?.answered;
+      if (ahead !== undefined) await slice.wait(ahead.answered);
       await hash(files.filter(isUnknown));
     } finally {
       this.close();

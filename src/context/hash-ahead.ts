@@ -3,11 +3,15 @@ import { holdOptimizer } from '../sys/optimizer.ts';
 import type { ContentHasher, DiskEntry } from './content-hasher.ts';
 import type { FileHashThread } from './file-hash-thread.ts';
 
-/** Files of a request: some milliseconds of work. */
-const BATCH = 64;
+/** Files and bytes of a request: some milliseconds of work. */
+const BATCH_FILES = 64;
+const BATCH_BYTES = 4 << 20;
 
-/** Requests that wait for the thread: work until the walk lets its answers in, every 25 ms. */
+/** Requests and bytes that wait for the thread: work until the walk lets its answers in, every 25 ms. */
 const REQUESTS = 24;
+const WAITING_BYTES = 32 << 20;
+
+type Batch = { path: BytePath; entry: DiskEntry }[];
 
 export interface HashAheadRequest {
   hasher: ContentHasher;
@@ -36,7 +40,9 @@ export function hashAhead({ hasher, entryOf, thread: opening }: HashAheadRequest
   let paths: BytePath[] = [];
   let next = 0;
 
-  const ask = async (batch: readonly { path: BytePath; entry: DiskEntry }[]): Promise<void> => {
+  let waitingBytes = 0;
+
+  const ask = async (batch: Batch): Promise<void> => {
     for (const { entry } of batch) asked.add(entry);
     const digests = await thread!.hash(
       batch.map(({ path, entry }) => ({ path, print: hasher.expected(entry) })),
@@ -50,24 +56,40 @@ export function hashAhead({ hasher, entryOf, thread: opening }: HashAheadRequest
       if (sha256 !== undefined && entry.known.sha256 === undefined) hasher.learn(path, entry, sha256);
     }
   };
+  const take = (): { batch: Batch; bytes: number } => {
+    const batch: Batch = [];
+    let bytes = 0;
+    while (next < paths.length && batch.length < BATCH_FILES && bytes < BATCH_BYTES) {
+      const path = paths[next++]!;
+      const entry = entryOf(path);
+      batch.push({ path, entry });
+      bytes += entry.node.size;
+    }
+    return { batch, bytes };
+  };
   const fill = (): void => {
-    while (thread !== undefined && answers.size < REQUESTS && next + BATCH <= paths.length) {
-      const batch = paths.slice(next, next + BATCH).map((path) => ({ path, entry: entryOf(path) }));
-      next += BATCH;
+    while (thread !== undefined && next < paths.length) {
+      if (answers.size >= REQUESTS || waitingBytes >= WAITING_BYTES) return;
+      const { batch, bytes } = take();
+      waitingBytes += bytes;
       const answer = ask(batch)
         // Whoever asks for the file's digest meets it again.
         .catch(() => {})
         .then(() => {
           answers.delete(answer);
+          waitingBytes -= bytes;
           fill();
         });
       answers.add(answer);
     }
   };
-  void opening.then((opened) => {
-    thread = opened;
-    fill();
-  });
+  opening
+    .then((opened) => {
+      thread = opened;
+      fill();
+    })
+    // Whoever waits for the thread hears of it.
+    .catch(() => {});
   return {
     add(more) {
       for (const path of more) paths.push(path);
@@ -75,6 +97,7 @@ export function hashAhead({ hasher, entryOf, thread: opening }: HashAheadRequest
     },
     end() {
       paths = [];
+      next = 0;
       return { isAsked: (entry) => asked.has(entry), answered: Promise.all(answers) };
     },
   };

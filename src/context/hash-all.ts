@@ -39,7 +39,7 @@ export async function hashAll({ hasher, files, slice, thread }: HashAllRequest):
     while (next < files.length) {
       const batch = take();
       const asked = batch.map(({ path, entry }) => ({ path, print: hasher.expected(entry) }));
-      const digests = await thread!.hash(asked);
+      const digests = await slice.wait(thread!.hash(asked));
       if (isOver) return;
       for (const [at, sha256] of digests.entries()) {
         const { path, entry } = batch[at]!;

@@ -86,7 +86,7 @@ export class OciRuntime implements ContainerRuntime {
     const sys = loadSys();
     refuseLinkedTargets(spec.rootfs);
     if (spec.security === 'sandbox') forbidDevices(sys, spec.rootfs);
-    const pty = io.kind === 'terminal' ? sys.openPty() : undefined;
+    const pty = io.kind === 'terminal' ? io.pty : undefined;
     const limits = this.#limits(spec);
     let pid: number | undefined;
     let ended = false;
@@ -143,12 +143,9 @@ export class OciRuntime implements ContainerRuntime {
       return {
         pid: pid ?? child.pid!,
         ...(pty && {
-          terminal: {
-            fd: pty.master,
-            resize: (rows: number, columns: number) => {
-              sys.setWindowSize(pty.master, rows, columns);
-              resizeConsole(pid, rows, columns);
-            },
+          resize: (rows: number, columns: number) => {
+            sys.setWindowSize(pty.master, rows, columns);
+            resizeConsole(pid, rows, columns);
           },
         }),
         warnings: limits.warnings,
@@ -156,11 +153,8 @@ export class OciRuntime implements ContainerRuntime {
         exited,
       };
     } catch (error) {
-      if (pty) closeSync(pty.master);
       rmSync(bundle, { recursive: true, force: true });
       throw error;
-    } finally {
-      if (pty) closeSync(pty.slave);
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Pty } from '../sys/sys.ts';
 import type { CgroupRequest, ProcessLimit } from './resources.ts';
 
 /** A mount as data: nothing is mounted until a runtime makes it. Paths are absolute. */
@@ -58,10 +59,14 @@ export interface ContainerDevice {
   minor: number;
 }
 
-/** Where the three standard streams go: file descriptors of the calling process, or a new terminal. */
+/**
+ * Where the three standard streams go: file descriptors of the caller, who closes them, or the inner end of a terminal.
+ * Somebody has to read the other ends from the start: a runtime may need that to see a program end, and with it that
+ * it had begun.
+ */
 export type ContainerIo =
   | { kind: 'files'; stdin: number; stdout: number; stderr: number }
-  | { kind: 'terminal'; rows: number; columns: number };
+  | { kind: 'terminal'; pty: Pty; rows: number; columns: number };
 
 /** How it ended. A process killed by a signal has `exitCode` 128 + number, as shells and Docker say it. */
 export interface ContainerExit {
@@ -69,18 +74,12 @@ export interface ContainerExit {
   signal?: string;
 }
 
-/** The pty's outer end, for `ContainerIo` of kind `terminal`. */
-export interface Terminal {
-  /** File descriptor of the master side; reading gives the container's output, writing is its input. */
-  fd: number;
-  resize(rows: number, columns: number): void;
-}
-
 /** A container that has been started. */
 export interface RunningContainer {
   /** Process id of its first process, as the caller's pid namespace has it. */
   pid: number;
-  terminal?: Terminal;
+  /** Where it has a terminal. */
+  resize?(rows: number, columns: number): void;
   /** Limits of the specification that could not be had, in Docker's words. */
   warnings?: readonly string[];
   /** Sends a signal to the first process. */

@@ -116,10 +116,17 @@ export interface ProcessSys {
   ioctl(fd: number, request: number, arg: SysArg): number;
 }
 
+/** Two ends of a pseudo terminal as file descriptors, and the inner one's name. */
+export interface Pty {
+  master: number;
+  slave: number;
+  name: string;
+}
+
 /** Pseudo terminals. */
 export interface TerminalSys {
   /** A new pair from `ptmx` (default /dev/ptmx). Both descriptors are close-on-exec; the caller closes them. */
-  openPty(ptmx?: string): { master: number; slave: number; name: string };
+  openPty(ptmx?: string): Pty;
   /** TIOCSWINSZ: rows and columns in characters. */
   setWindowSize(fd: number, rows: number, columns: number): void;
 }

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
+import { ReadStream } from 'node:tty';
 import { SlipwayError } from '../../src/errors/index.ts';
 import { EmbeddedRuntime } from '../../src/runtime/embedded/embedded-runtime.ts';
 import { prepareMountPoints, removeMountPoints } from '../../src/runtime/mount-points.ts';
@@ -27,6 +28,7 @@ import type {
 import { MNT_DETACH } from '../../src/sys/constants.ts';
 import { loadSys } from '../../src/sys/linux.ts';
 import { openPipe } from '../../src/sys/pipe.ts';
+import type { Pty } from '../../src/sys/sys.ts';
 import type { RunAnswer, RunRequest, WorkerOptions } from './harness.ts';
 
 const options = JSON.parse(process.argv[2]!) as WorkerOptions;
@@ -118,13 +120,14 @@ async function runPrepared(spec: ContainerSpec, request: RunRequest, answer: Run
   const toClose: number[] = [];
   const outputs: Promise<void>[] = [];
   let io: ContainerIo;
+  let pty: Pty | undefined;
   let container: RunningContainer | undefined;
   const actions = [...(request.actions ?? [])];
   const act = () => {
     while (actions[0] && answer.stdout.includes(actions[0].when) && container) {
       const { write, resize, kill, abort: stop } = actions.shift()!;
-      if (write !== undefined) writeSync(container.terminal!.fd, write);
-      if (resize) container.terminal!.resize(...resize);
+      if (write !== undefined) writeSync(pty!.master, write);
+      if (resize) container.resize!(...resize);
       if (kill) container.kill(kill);
       if (stop) abort.abort();
     }
@@ -143,7 +146,10 @@ async function runPrepared(spec: ContainerSpec, request: RunRequest, answer: Run
     });
 
   if (request.terminal) {
-    io = { kind: 'terminal', ...request.terminal };
+    pty = sys.openPty();
+    toClose.push(pty.slave);
+    outputs.push(collectTerminal(pty.master, answer, act));
+    io = { kind: 'terminal', pty, ...request.terminal };
   } else {
     const [input, output, errors] = [openPipe(sys), openPipe(sys), openPipe(sys)];
     toClose.push(input.read, output.write, errors.write);
@@ -164,7 +170,6 @@ async function runPrepared(spec: ContainerSpec, request: RunRequest, answer: Run
   }
   if (!container) return;
   answer.pid = container.pid;
-  if (container.terminal) outputs.push(collectTerminal(container.terminal.fd, answer, act, container.exited));
   act();
   answer.exit = await container.exited;
   answer.alive = aliveInNamespace(answer.pid);
@@ -172,22 +177,14 @@ async function runPrepared(spec: ContainerSpec, request: RunRequest, answer: Run
 }
 
 /** Reads a terminal's outer end without blocking: a pool thread that waits in read(2) would outlive the test. */
-async function collectTerminal(
-  fd: number,
-  answer: RunAnswer,
-  act: () => void,
-  exited: Promise<unknown>,
-): Promise<void> {
-  const { ReadStream } = await import('node:tty');
+async function collectTerminal(fd: number, answer: RunAnswer, act: () => void): Promise<void> {
   const stream = new ReadStream(fd);
   stream.on('data', (chunk: Buffer) => {
     answer.stdout += chunk.toString('latin1');
     act();
   });
   stream.on('error', () => {});
-  const closed = new Promise<void>((resolve) => stream.on('close', () => resolve()));
-  await exited;
-  await closed;
+  await new Promise<void>((resolve) => stream.on('close', () => resolve()));
 }
 
 /** Open descriptors of this process, as `number target`. */

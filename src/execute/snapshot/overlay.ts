@@ -83,8 +83,9 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
 
   /** With its last user the kernel frees all that it knew of a mount, 40 ms for 20,000 files: that be not this thread. */
   const end = (root: string): void => {
-    const user = openSync(root, O_PATH | constants.O_DIRECTORY);
+    const user = tryOpen(root);
     sys.umount(root, MNT_DETACH);
+    if (user === undefined) return;
     const ended = new Promise<void>((resolve) => close(user, () => resolve()));
     ending.add(ended);
     void ended.then(() => ending.delete(ended));
@@ -149,6 +150,15 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
   };
 
   return { name: 'overlay', prepare, view, settled: async () => void (await Promise.all(ending)) };
+}
+
+/** Undefined where there is no descriptor left. */
+function tryOpen(directory: string): number | undefined {
+  try {
+    return openSync(directory, O_PATH | constants.O_DIRECTORY);
+  } catch {
+    return undefined;
+  }
 }
 
 function hasXattr(sys: Sys, path: BytePath, name: string): boolean {

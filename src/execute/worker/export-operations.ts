@@ -43,6 +43,7 @@ export async function exportImages(
   request: ExportRequest,
   { signal, emit }: OperationContext,
 ): Promise<unknown> {
+  await host.snapshotter.settled?.();
   if (request.format === 'rootfs-tar') return exportTrees(host, request, signal);
   if (!('layers' in request)) {
     const scratch =

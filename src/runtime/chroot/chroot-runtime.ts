@@ -7,7 +7,7 @@ import { childExit } from '../child-exit.ts';
 import { scriptArch, sealedProgram, started } from '../embedded/embedded-runtime.ts';
 import { readHostFacts } from '../host-facts.ts';
 import { makeLimitedCgroup } from '../limited-cgroup.ts';
-import type { ContainerIo, ContainerRuntime, ContainerSpec, RunningContainer, Terminal } from '../types.ts';
+import type { ContainerIo, ContainerRuntime, ContainerSpec, RunningContainer } from '../types.ts';
 import { chrootScript } from './chroot-script.ts';
 import { killMarked } from './marked-processes.ts';
 
@@ -45,52 +45,41 @@ export class ChrootRuntime implements ContainerRuntime {
     const facts = readHostFacts();
     const setgroupsDenied = (facts.capabilities & capabilityMask(['SETGID'])) === 0n;
     const mark = { container: ++this.#count, worker: this.#worker };
-    const pty = io.kind === 'terminal' ? sys.openPty() : undefined;
+    const pty = io.kind === 'terminal' ? io.pty : undefined;
     const cgroup = spec.cgroup && makeLimitedCgroup(spec.cgroup);
-    try {
-      const files =
-        io.kind === 'files' ? [io.stdin, io.stdout, io.stderr] : [pty!.slave, pty!.slave, pty!.slave];
-      const pipes = [0, 1, 2].filter((position) => fstatSync(files[position]!).isFIFO());
-      const options = {
-        arch,
-        facts: { ...facts, setgroupsDenied },
-        pipes,
-        confined: false,
-        cgroups: cgroup?.procs ?? [],
-      };
-      const program = chrootScript(spec, options, { mark, terminal: pty !== undefined });
-      if (pty && io.kind === 'terminal') sys.setWindowSize(pty.master, io.rows, io.columns);
-      const file = sealedProgram(sys, program.elf);
-      const child = spawn(`/proc/self/fd/${file}`, [], {
-        stdio: [...files, 'pipe'],
-        env: {},
-        argv0: 'slipway-container',
-      });
-      closeSync(file);
-      const kill = () => killMarked(mark);
-      signal.addEventListener('abort', kill, { once: true });
-      const exited = childExit(child, async () => {
-        signal.removeEventListener('abort', kill);
-        kill();
-        await cgroup?.remove();
-      });
-      await started(child, exited, { program, spec, signal });
-      const terminal: Terminal | undefined = pty && {
-        fd: pty.master,
-        resize: (rows, columns) => sys.setWindowSize(pty.master, rows, columns),
-      };
-      return {
-        pid: child.pid!,
-        ...(terminal && { terminal }),
-        ...(cgroup && { warnings: cgroup.warnings }),
-        kill: (name) => void child.kill(name),
-        exited,
-      };
-    } catch (error) {
-      if (pty) closeSync(pty.master);
-      throw error;
-    } finally {
-      if (pty) closeSync(pty.slave);
-    }
+    const files =
+      io.kind === 'files' ? [io.stdin, io.stdout, io.stderr] : [pty!.slave, pty!.slave, pty!.slave];
+    const pipes = [0, 1, 2].filter((position) => fstatSync(files[position]!).isFIFO());
+    const options = {
+      arch,
+      facts: { ...facts, setgroupsDenied },
+      pipes,
+      confined: false,
+      cgroups: cgroup?.procs ?? [],
+    };
+    const program = chrootScript(spec, options, { mark, terminal: pty !== undefined });
+    if (pty && io.kind === 'terminal') sys.setWindowSize(pty.master, io.rows, io.columns);
+    const file = sealedProgram(sys, program.elf);
+    const child = spawn(`/proc/self/fd/${file}`, [], {
+      stdio: [...files, 'pipe'],
+      env: {},
+      argv0: 'slipway-container',
+    });
+    closeSync(file);
+    const kill = () => killMarked(mark);
+    signal.addEventListener('abort', kill, { once: true });
+    const exited = childExit(child, async () => {
+      signal.removeEventListener('abort', kill);
+      kill();
+      await cgroup?.remove();
+    });
+    await started(child, exited, { program, spec, signal });
+    return {
+      pid: child.pid!,
+      ...(pty && { resize: (rows, columns) => sys.setWindowSize(pty.master, rows, columns) }),
+      ...(cgroup && { warnings: cgroup.warnings }),
+      kill: (name) => void child.kill(name),
+      exited,
+    };
   }
 }

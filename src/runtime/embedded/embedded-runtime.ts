@@ -8,7 +8,7 @@ import type { Sys } from '../../sys/sys.ts';
 import { childExit } from '../child-exit.ts';
 import { type HostFacts, readHostFacts } from '../host-facts.ts';
 import { makeLimitedCgroup } from '../limited-cgroup.ts';
-import type { ContainerIo, ContainerRuntime, ContainerSpec, RunningContainer, Terminal } from '../types.ts';
+import type { ContainerIo, ContainerRuntime, ContainerSpec, RunningContainer } from '../types.ts';
 import { containerScript } from './container-script.ts';
 import { REPORT_FD, type ScriptArch } from './machine-code.ts';
 import { setupError } from './report.ts';
@@ -55,42 +55,31 @@ export class EmbeddedRuntime implements ContainerRuntime {
       });
     }
     const sys = loadSys();
-    const pty = io.kind === 'terminal' ? sys.openPty() : undefined;
+    const pty = io.kind === 'terminal' ? io.pty : undefined;
     const cgroup = spec.cgroup && makeLimitedCgroup(spec.cgroup);
-    try {
-      const program = containerScript(spec, {
-        arch,
-        facts: this.#facts,
-        cgroups: cgroup?.procs ?? [],
-        pipes: io.kind === 'files' ? [io.stdin, io.stdout, io.stderr].flatMap(pipeAt) : [],
-        ...(pty && { console: pty.name }),
-      });
-      if (pty && io.kind === 'terminal') sys.setWindowSize(pty.master, io.rows, io.columns);
-      const child = launch(sys, program, io);
-      const kill = () => child.kill('SIGKILL');
-      signal.addEventListener('abort', kill, { once: true });
-      const exited = childExit(child, async () => {
-        signal.removeEventListener('abort', kill);
-        await cgroup?.remove();
-      });
-      await started(child, exited, { program, spec, signal });
-      const terminal: Terminal | undefined = pty && {
-        fd: pty.master,
-        resize: (rows, columns) => sys.setWindowSize(pty.master, rows, columns),
-      };
-      return {
-        pid: child.pid!,
-        ...(terminal && { terminal }),
-        ...(cgroup && { warnings: cgroup.warnings }),
-        kill: (name) => void child.kill(name),
-        exited,
-      };
-    } catch (error) {
-      if (pty) closeSync(pty.master);
-      throw error;
-    } finally {
-      if (pty) closeSync(pty.slave);
-    }
+    const program = containerScript(spec, {
+      arch,
+      facts: this.#facts,
+      cgroups: cgroup?.procs ?? [],
+      pipes: io.kind === 'files' ? [io.stdin, io.stdout, io.stderr].flatMap(pipeAt) : [],
+      ...(pty && { console: pty.name }),
+    });
+    if (pty && io.kind === 'terminal') sys.setWindowSize(pty.master, io.rows, io.columns);
+    const child = launch(sys, program, io);
+    const kill = () => child.kill('SIGKILL');
+    signal.addEventListener('abort', kill, { once: true });
+    const exited = childExit(child, async () => {
+      signal.removeEventListener('abort', kill);
+      await cgroup?.remove();
+    });
+    await started(child, exited, { program, spec, signal });
+    return {
+      pid: child.pid!,
+      ...(pty && { resize: (rows, columns) => sys.setWindowSize(pty.master, rows, columns) }),
+      ...(cgroup && { warnings: cgroup.warnings }),
+      kill: (name) => void child.kill(name),
+      exited,
+    };
   }
 }
 
