@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
+import { basename } from 'node:path';
 import { ReadStream } from 'node:tty';
 import { SlipwayError } from '../../src/errors/index.ts';
 import { EmbeddedRuntime } from '../../src/runtime/embedded/embedded-runtime.ts';
@@ -65,7 +66,8 @@ async function run(request: RunRequest): Promise<RunAnswer> {
     leaked: [],
   };
   const spec: ContainerSpec = {
-    id: `slipway-test-${process.pid}-${count}`,
+    // Every worker is the first process of its namespace, and cgroups are named by the id.
+    id: `${basename(options.directory)}-${count}`,
     rootfs,
     args: ['/bin/true'],
     env: ['PATH=/bin:/sbin'],
