@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { WorkerProcess } from '../execute/worker-process.ts';
 import type { Digest } from '../image/types.ts';
 import { decodeListing } from '../layer/listing.ts';
-import type { LayerEntry } from '../layer/types.ts';
+import { type LayerEntry, lacksDigest } from '../layer/types.ts';
 import { listingPath } from '../store/layout.ts';
 import type { Store } from '../store/store.ts';
 
@@ -14,12 +14,12 @@ export interface ListedLayer {
 
 /**
  * The listings of layers, bottom first: no layer is read. One that is missing (it may be lost at any time) is made
- * again by the worker.
+ * again by the worker; so are, where `digests` are asked for, digests that a listing lacks.
  */
 export async function layerListings(
   store: Store,
   layers: readonly ListedLayer[],
-  worker: () => Promise<WorkerProcess>,
+  { worker, digests }: { worker: () => Promise<WorkerProcess>; digests: boolean },
 ): Promise<LayerEntry[][]> {
   const listings: LayerEntry[][] = [];
   for (const [index, { stack, diffId }] of layers.entries()) {
@@ -32,7 +32,13 @@ export async function layerListings(
       const base = below.length === 0 ? undefined : { stack: below.toReversed(), diffId };
       await client.call('digest', { layer: top!, base, parent, listedAs: diffId });
     }
-    listings.push(decodeListing(readFileSync(path)));
+    let entries = decodeListing(readFileSync(path));
+    if (digests && entries.some(lacksDigest)) {
+      const { client } = await worker();
+      await client.call('complete-listing', { stack, diffId });
+      entries = decodeListing(readFileSync(path));
+    }
+    listings.push(entries);
   }
   return listings;
 }

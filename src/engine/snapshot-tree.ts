@@ -12,5 +12,5 @@ export async function snapshotTree(
   worker: () => Promise<WorkerProcess>,
 ): Promise<FileTree> {
   const layers = snapshot.layers.map(({ stack, stored }) => ({ stack, diffId: stored!.diffId }));
-  return new ListingTree(await layerListings(store, layers, worker));
+  return new ListingTree(await layerListings(store, layers, { worker, digests: true }));
 }

@@ -29,7 +29,7 @@ function packDirectory(layer: ExportLayer, sink: Sink, aborted: Aborted | undefi
   const { clampMtime, root, userxattr } = recipe;
   const { diffId, tarSize } = packLayer(layer.directory, sink, {
     packer: layer.packer,
-    digests: false,
+    digests: 'none',
     ...(below === undefined ? {} : { below }),
     ...(clampMtime === undefined ? {} : { clampMtime }),
     ...(root === undefined ? {} : { root }),

@@ -40,8 +40,11 @@ export interface PackOptions {
   known?: { path: BytePath; entries: readonly LayerEntry[] };
   /** A directory of the archive that everything goes into; the end of the archive is then left to the caller. */
   inside?: BytePath;
-  /** False: nobody asks for the digests of the files, and entries have none. */
-  digests?: boolean;
+  /**
+   * Which files are digested: all, unless it is said that nobody asks for it. `small` leaves out those that do not lie
+   * in one piece of the archive: they cost as much as the archive, and most are never asked for.
+   */
+  digests?: 'all' | 'small' | 'none';
   /** Puts states of the hash aside, for archives that begin like this one. */
   keepStates?: boolean;
   /**

@@ -3,6 +3,7 @@ import { isErrno, SlipwayError } from '../errors/index.ts';
 import { type BytePath, bytesOf, fsPath, textOf } from '../sys/bytes.ts';
 import { loadSys } from '../sys/linux.ts';
 import { throwIfAborted } from './abort.ts';
+import { WHOLE_FILE } from './archive-hash.ts';
 import { hashPieces } from './hash-pieces.ts';
 import { type HashState, STATE_DISTANCE } from './hash-states.ts';
 import { ListingIndex } from './listing-index.ts';
@@ -320,7 +321,8 @@ class Packer {
 
   #content(entry: LayerEntry, base: BytePath, { sha256, isBare }: KnownContent): void {
     const { path, size } = entry;
-    const isDigested = this.#options.digests !== false;
+    const { digests = 'all' } = this.#options;
+    const isDigested = digests === 'all' || (digests === 'small' && size <= WHOLE_FILE);
     const known = size === 0 ? EMPTY_SHA256 : sha256;
     const read =
       size === 0

@@ -29,8 +29,13 @@ export interface LayerEntry {
   xattrs?: Map<string, Buffer>;
   /** A directory that hides everything below it in lower layers. */
   opaque?: boolean;
-  /** SHA-256 of a file's content, hex. Absent for a hard link (its first name has it). */
+  /** SHA-256 of a file's content, hex. Absent for a hard link (its first name has it), and see `lacksDigest`. */
   sha256?: string;
+}
+
+/** Whether an entry is a file whose digest was left out: see `PackOptions.digests`. */
+export function lacksDigest({ type, hardLink, sha256 }: LayerEntry): boolean {
+  return type === 'file' && hardLink === undefined && sha256 === undefined;
 }
 
 /** What a layer directory could not hold of an entry, because the kernel refused it without privilege. */

@@ -3,6 +3,7 @@ import { SlipwayError } from '../errors/index.ts';
 import type { ImageOperation, NodeId, Plan, PlanNode } from '../plan/types.ts';
 import { isLost, markFailed } from './failed-node.ts';
 import { inputsOf, remainingTimes } from './priorities.ts';
+import { readNodes } from './read-nodes.ts';
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts';
 import {
   diffIdsOf,
@@ -13,7 +14,7 @@ import {
   solvedLayer,
 } from './types.ts';
 
-export interface SolveOptions extends Omit<StepRunnerOptions, 'priorities'> {
+export interface SolveOptions extends Omit<StepRunnerOptions, 'priorities' | 'read'> {
   plan: Plan;
   prepare: PrepareStep;
   /** Brings the layers of an image that is not in the store into it; their snapshot is used before that. */
@@ -43,7 +44,7 @@ export async function solve(options: SolveOptions): Promise<Solved> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const priorities = remainingTimes(plan, (name) => cache.lastRun(name));
-  const runner = new StepRunner({ ...options, signal, priorities });
+  const runner = new StepRunner({ ...options, signal, priorities, read: readNodes(plan) });
   const nodes = new Map(plan.nodes.map((node) => [node.id, node]));
   const snapshots = new Map<NodeId, Promise<Snapshot>>();
   const unused = new Set<NodeId>();

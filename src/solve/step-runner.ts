@@ -39,6 +39,8 @@ export interface StepRunnerOptions {
   memoryBudget?: number | undefined;
   /** Milliseconds that the build still takes from a node on: the longest goes first. */
   priorities: Map<NodeId, number>;
+  /** Nodes whose files others look at. */
+  read: ReadonlySet<NodeId>;
   observer?: StepObserver | undefined;
   /** Seconds since 1970 to clamp times in new layers to. */
   clampMtime?: number | undefined;
@@ -200,6 +202,7 @@ export class StepRunner {
         parent: layerNames(parent),
         layer: id,
         clampMtime,
+        isRead: step.kind !== 'run' || this.#options.read.has(node.id),
         bases: node.noCache ? [] : copyBases(cache, step, work),
       };
       const hooks: ExecuteHooks = {

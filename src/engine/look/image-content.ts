@@ -18,11 +18,17 @@ export interface ImageContent {
 }
 
 /**
- * Finds an image by any of its names and reads what its layers hold. The layers stay while the session is open.
+ * Finds an image by any of its names and reads what its layers hold, with the digests of all files where that is
+ * asked for. The layers stay while the session is open.
  *
  * @throws SlipwayError `IMAGE_NOT_FOUND`, `AMBIGUOUS_ID`
  */
-export async function imageContent(store: Store, session: StoreSession, text: string): Promise<ImageContent> {
+export async function imageContent(
+  store: Store,
+  session: StoreSession,
+  text: string,
+  { digests = false }: { digests?: boolean } = {},
+): Promise<ImageContent> {
   const { image } = findImage(store, text);
   const layers = imageLayers(store, image.id);
   holdLayers(
@@ -35,6 +41,6 @@ export async function imageContent(store: Store, session: StoreSession, text: st
     image,
     config: imageDocuments(store, image.id)!.parsed,
     layers,
-    listings: await layerListings(store, layers, worker),
+    listings: await layerListings(store, layers, { worker, digests }),
   };
 }

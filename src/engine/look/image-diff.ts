@@ -35,8 +35,8 @@ export interface LayerDifference {
  */
 export function diffImages(options: ImageDiffOptions): Promise<ImageDiff> {
   return withSession(options, async (store, session) => {
-    const before = await imageContent(store, session, options.before);
-    const after = await imageContent(store, session, options.after);
+    const before = await imageContent(store, session, options.before, { digests: true });
+    const after = await imageContent(store, session, options.after, { digests: true });
     const ignored = new Set(options.ignore ?? []);
     const changes = treeChanges(treeOf(before), treeOf(after), ignored);
     return {

@@ -19,6 +19,8 @@ export interface DigestRequest {
   clampMtime?: number | undefined;
   /** Others may be laid over it. */
   isBase?: boolean | undefined;
+  /** False: nobody is known to look at its files, and `layerListings` has large ones digested once somebody does. */
+  isRead?: boolean | undefined;
   /** See `HashTask`. */
   listedAs?: string | undefined;
 }
@@ -51,6 +53,7 @@ export async function digestLayer(host: WorkerHost, request: DigestRequest): Pro
     options: {
       ...recipeOptions(recipe),
       keepStates: request.isBase ?? false,
+      ...(request.isRead === false ? { digests: 'small' as const } : {}),
       ...(base === undefined ? {} : { below: base.stack.map((id) => layerDirectory(host.store, id)) }),
     },
     below: base?.diffId,

@@ -10,6 +10,7 @@ import {
   type UnpackCacheTask,
   unpackCacheArchive,
 } from '../run/cache-archive.ts';
+import { type CompleteListingTask, completeListing } from '../step/complete-listing.ts';
 import { type HashTask, hashToListing } from '../step/hash-layer.ts';
 import type { KeptMetadata } from '../step/metadata-keeper.ts';
 import { type HashRing, hashInRing, serveRing } from './hash-ring.ts';
@@ -27,6 +28,7 @@ export const heavyTasks = {
       ring?.port.close();
     }
   },
+  completeListing: async (task: CompleteListingTask, aborted: Aborted) => completeListing(task, aborted),
   serveRing: async (ring: HashRing) => serveRing(ring),
   copy: async (request: CopyStepRequest, aborted: Aborted) =>
     copyStep(loadSys(), { ...request, sources: unpackSources(request.sources) }, aborted),

@@ -10,7 +10,7 @@ import type { UnpackedLayer } from '../../export/unpack-blob.ts';
 import type { ContainerExit } from '../../runtime/types.ts';
 import type { Finding, LayerCheck } from '../../store/check.ts';
 import { type MeasuredLayer, measureLayers } from '../../store/gc/measure.ts';
-import { layersPath } from '../../store/layout.ts';
+import { layersPath, temporaryPath } from '../../store/layout.ts';
 import type { AgentQuestion, ExecuteRequest } from '../executor.ts';
 import type { StepEvent } from '../local-executor.ts';
 import { attachPayload } from '../protocol/packed-files.ts';
@@ -24,6 +24,7 @@ import {
   unpackCache,
 } from '../run/cache-snapshot.ts';
 import { type CacheUsage, type CacheWork, listCaches, removeCache } from '../run/cache-usage.ts';
+import type { CompleteListingTask } from '../step/complete-listing.ts';
 import { type DigestRequest, digestLayer, type HashedLayer } from '../step/digest-layer.ts';
 import { executeStep, type StepOutcome } from '../step/execute-step.ts';
 import { type DeleteRequest, type DeleteResult, removeGarbage } from './delete-garbage.ts';
@@ -33,7 +34,7 @@ import type { WorkerHost } from './host.ts';
 import type { WorkerInit, WorkerReady } from './init.ts';
 import { importTar, load, pull, verifyLayers } from './load-operations.ts';
 import { startHost, workerHost } from './start-host.ts';
-import { startThreads } from './thread-pool.ts';
+import { runHeavy, startThreads } from './thread-pool.ts';
 
 /** What the front may ask of the worker. */
 export const operations: Record<string, OperationHandler> = {
@@ -62,6 +63,15 @@ export const operations: Record<string, OperationHandler> = {
   },
 
   digest: async (request: DigestRequest): Promise<HashedLayer> => digestLayer(workerHost(), request),
+
+  'complete-listing': async (
+    task: Pick<CompleteListingTask, 'stack' | 'diffId'>,
+    { signal }: OperationContext,
+  ): Promise<void> => {
+    const { store, lease } = workerHost();
+    const temporary = temporaryPath(store, lease, `listing-${task.stack.at(-1)}`);
+    await runHeavy('completeListing', { ...task, store, temporary }, { signal });
+  },
 
   container: async (request: ContainerRequest, context: OperationContext): Promise<ContainerExit> =>
     runContainer(workerHost(), request, context.signal),
