@@ -1,4 +1,4 @@
-import type { PieceContent } from './read-content.ts';
+import type { LayerFile, PieceContent } from './read-content.ts';
 
 /** Bytes of a piece. */
 export const PIECE_BYTES = 1 << 20;
@@ -19,6 +19,8 @@ export interface ArchiveHash {
   readonly hasTime: boolean;
   /** Takes the first `length` bytes of the last buffer. */
   add(length: number, parts: PieceParts): void;
+  /** Takes the first `size` bytes of a file, which it reads itself, beside whoever fills pieces. */
+  addFile?(file: LayerFile, size: number): void;
   /** Goes on from a state that was taken after `offset` bytes. */
   resume(state: Buffer, offset: number): void;
   finish(): ArchiveDigests;

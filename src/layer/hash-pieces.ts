@@ -1,12 +1,14 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { openResumableSha256, type ResumableSha256 } from '../sys/resumable-sha256.ts';
 import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES, type PieceParts } from './archive-hash.ts';
-import { readContents } from './read-content.ts';
+import { type LayerFile, readContents, readParts } from './read-content.ts';
 
 /** The work of an `ArchiveHash`, wherever the pieces come from. */
 export interface PieceHasher extends Pick<ArchiveHash, 'keepsStates' | 'resume'> {
   /** Returns the digests of the files in the piece, and the states at its marks. Errors as `readContents`. */
   add(piece: Buffer, parts: PieceParts): HashedPiece;
+  /** Reads the file into `buffer`, as often as that takes. Errors as `readContents`. */
+  addFile(file: LayerFile, size: number, buffer: Buffer): void;
   /** SHA-256 of the archive, hex. */
   finish(): string;
 }
@@ -35,6 +37,7 @@ export function openPieceHasher(keepsStates: boolean): PieceHasher {
       archive.update(piece.subarray(done));
       return { files: digestFiles(piece, files), states };
     },
+    addFile: (file, size, buffer) => readParts(file, size, { buffer, take: (part) => archive.update(part) }),
     resume: (state, offset) => resumable!.resume(state, offset),
     finish: () => archive.digest('hex'),
   };

@@ -2,7 +2,14 @@ import { createHash, hash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { type Aborted, throwIfAborted } from './abort.ts';
 import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES, WHOLE_FILE } from './archive-hash.ts';
-import { type LayerFile, openContent, type PieceContent, readContent, readContents } from './read-content.ts';
+import {
+  type LayerFile,
+  openContent,
+  type PieceContent,
+  readContent,
+  readContents,
+  readParts,
+} from './read-content.ts';
 import { BLOCK, paddingOf, type TarHeader } from './tar-format.ts';
 import { encodeTarHeader, writeTarHeader, zeroBlock } from './tar-write.ts';
 
@@ -94,20 +101,28 @@ export class PackOutput {
     if (isDigested) this.#files.push(start, this.#length);
   }
 
-  /** Another thread that hashes the archive is busy for as long as this one is with the file. */
+  /** What hashes the archive elsewhere reads large files itself: this thread goes on with what comes behind. */
   #large(file: LayerFile, size: number, isDigested: boolean): string | undefined {
+    const { addFile } = this.#hash;
+    if (this.#sink !== undefined || addFile === undefined) return this.#inPieces(file, size, isDigested);
+    this.#flush();
+    addFile(file, size);
+    this.#total += size;
+    return isDigested ? digestOf(file, size, this.#piece) : undefined;
+  }
+
+  #inPieces(file: LayerFile, size: number, isDigested: boolean): string | undefined {
     const digest = isDigested ? createHash('sha256') : undefined;
     const fd = openContent(file);
     try {
       for (let left = size; left > 0; ) {
         this.#room(1);
         const start = this.#length;
-        const take = Math.min(left, PIECE_BYTES - start);
-        const part = this.#piece.subarray(start, start + take);
+        const part = this.#piece.subarray(start, Math.min(start + left, PIECE_BYTES));
         readContent(fd, part, file);
         digest?.update(part);
-        this.#length += take;
-        left -= take;
+        this.#length += part.length;
+        left -= part.length;
       }
     } finally {
       closeSync(fd);
@@ -150,4 +165,10 @@ export class PackOutput {
     this.#marks = [];
     this.#piece = this.#hash.piece();
   }
+}
+
+function digestOf(file: LayerFile, size: number, buffer: Buffer): string {
+  const digest = createHash('sha256');
+  readParts(file, size, { buffer, take: (part) => digest.update(part) });
+  return digest.digest('hex');
 }

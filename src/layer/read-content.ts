@@ -38,6 +38,25 @@ export function readContents(piece: Buffer, contents: readonly PieceContent[]): 
   }
 }
 
+/** Reads the first `size` bytes of a file part by part into one buffer. Errors as `openContent` and `readContent`. */
+export function readParts(
+  file: LayerFile,
+  size: number,
+  { buffer, take }: { buffer: Buffer; take: (part: Buffer) => void },
+): void {
+  const fd = openContent(file);
+  try {
+    for (let left = size; left > 0; ) {
+      const part = buffer.subarray(0, Math.min(left, buffer.length));
+      readContent(fd, part, file);
+      take(part);
+      left -= part.length;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Nothing that a name was swapped for after lstat is followed or waited for: that throws `changed`. */
 export function openContent(file: LayerFile): number {
   try {

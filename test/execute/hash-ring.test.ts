@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { expect } from 'vitest';
 import { hashHeavy } from '../../src/execute/step/hash-heavy.ts';
-import { failRing, hashInRing, openHashRing } from '../../src/execute/worker/hash-ring.ts';
+import { failRing, hashInRing, openHashRing, RING_SLOTS } from '../../src/execute/worker/hash-ring.ts';
 import { runHeavy } from '../../src/execute/worker/thread-pool.ts';
 import { decodeHashStates } from '../../src/layer/hash-states.ts';
 import { decodeListing } from '../../src/layer/listing.ts';
@@ -36,7 +36,7 @@ const needs = [() => (availableParallelism() > 1 ? undefined : 'there is one pro
 /** A hash of which another thread does the work, until `close`. */
 function openHash(keepStates: boolean, aborted = never) {
   const { port1, port2 } = new MessageChannel();
-  const ring = openHashRing(keepStates);
+  const ring = openHashRing(keepStates, RING_SLOTS.usual);
   const served = runHeavy('serveRing', { ...ring, port: port2 }, { transfer: [port2] });
   const close = () => {
     port1.close();
@@ -78,7 +78,7 @@ testWith({ needs }, 'an archive that is given up leaves the other thread free', 
 
 testWith({ needs }, 'a reader whose hashing thread has failed does not wait for it', () => {
   const { port1 } = new MessageChannel();
-  const ring = openHashRing(false);
+  const ring = openHashRing(false, RING_SLOTS.usual);
   failRing(ring);
   const hash = hashInRing({ ...ring, port: port1 }, never);
   expect(() => hashLayer(makeTree(), { hash })).toThrow('the thread that hashes a layer has failed');
@@ -132,20 +132,25 @@ testWith(
   },
 );
 
-testWith({ needs }, 'a file that is gone is named, whichever thread was to read it', async () => {
-  const store = tempDir();
-  const directory = tempDir();
-  fs.mkdirSync(join(directory, 'tree'));
-  const gone = { path: 'gone', type: 'file', mode: 0o644, size: 10, sha256: '0'.repeat(64) } as const;
-  const written = {
-    path: 'tree',
-    source: { path: '', name: '', directory: true, files: [gone] },
-    operation: {},
-    owner: undefined,
-    keepOwner: false,
-    times: new BigInt64Array(1),
-  };
-  const task = { store, directory, temporary: join(store, 'new'), options: {}, written };
-  const error = { kind: 'changed', code: 'LAYER_CHANGED', message: expect.stringContaining('tree/gone') };
-  for (let round = 0; round < 3; round++) await expect(hashHeavy(task)).rejects.toMatchObject(error);
-});
+for (const size of [10, 300_000])
+  testWith(
+    { needs },
+    `a file of ${size} bytes that is gone is named, whichever thread was to read it`,
+    async () => {
+      const store = tempDir();
+      const directory = tempDir();
+      fs.mkdirSync(join(directory, 'tree'));
+      const gone = { path: 'gone', type: 'file', mode: 0o644, size, sha256: '0'.repeat(64) } as const;
+      const written = {
+        path: 'tree',
+        source: { path: '', name: '', directory: true, files: [gone] },
+        operation: {},
+        owner: undefined,
+        keepOwner: false,
+        times: new BigInt64Array(1),
+      };
+      const task = { store, directory, temporary: join(store, 'new'), options: {}, written };
+      const error = { kind: 'changed', code: 'LAYER_CHANGED', message: expect.stringContaining('tree/gone') };
+      for (let round = 0; round < 3; round++) await expect(hashHeavy(task)).rejects.toMatchObject(error);
+    },
+  );

@@ -1,7 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import { ATTRIBUTES_LATE } from '../../layer/read-content.ts';
 import type { LayerDigest } from '../../layer/types.ts';
-import { failRing, openHashRing } from '../worker/hash-ring.ts';
+import { failRing, openHashRing, RING_SLOTS } from '../worker/hash-ring.ts';
 import { idleThreads, runHeavy, startThreads } from '../worker/thread-pool.ts';
 import type { HashTask } from './hash-layer.ts';
 
@@ -21,7 +21,9 @@ export async function hashHeavy(task: HashTask, lateAttributes = true): Promise<
 
 async function hashInTwo(task: HashTask): Promise<LayerDigest> {
   const { port1, port2 } = new MessageChannel();
-  const ring = openHashRing(task.options.keepStates ?? false);
+  // A large COPY needs its memory for itself, and its files are small or not many.
+  const slots = task.written === undefined ? RING_SLOTS.many : RING_SLOTS.usual;
+  const ring = openHashRing(task.options.keepStates ?? false, slots);
   const read = runHeavy('hash', { task, ring: { ...ring, port: port1 } }, { transfer: [port1] });
   const hash = runHeavy('serveRing', { ...ring, port: port2 }, { transfer: [port2] });
   hash.catch(() => failRing(ring));

@@ -3,9 +3,10 @@ import { SlipwayError } from '../../errors/index.ts';
 import { type Aborted, throwIfAborted } from '../../layer/abort.ts';
 import { type ArchiveHash, PIECE_BYTES, type PieceParts } from '../../layer/archive-hash.ts';
 import { collectDigests, type HashedPiece, openPieceHasher } from '../../layer/hash-pieces.ts';
+import type { LayerFile } from '../../layer/read-content.ts';
 
-/** Pieces that may wait. */
-const SLOTS = 12;
+/** Pieces that may wait; more of them where what hashes may be busy with a large file of its own for long. */
+export const RING_SLOTS = { usual: 12, many: 40 } as const;
 
 /** With no more than these before it the hashing thread reads contents itself: enough that it never waits. */
 const FEW = 1;
@@ -20,7 +21,7 @@ const FAILED = 1;
 /** What the thread that reads a layer and the one that hashes it have in common; each has a port of its own. */
 export interface HashRing {
   port: MessagePort;
-  /** `SLOTS` pieces, one behind the other. */
+  /** Pieces, one behind the other. */
   pieces: SharedArrayBuffer;
   /** How many messages are done; and 1 when nobody does them any more. */
   counts: Int32Array;
@@ -31,14 +32,15 @@ export interface HashRing {
 /** In the order in which they are done. */
 type HashMessage =
   | { kind: 'piece'; slot: number; length: number; parts: PieceParts }
+  | { kind: 'file'; file: LayerFile; size: number }
   | { kind: 'resume'; state: Uint8Array; offset: number }
   | { kind: 'finish' };
 
 /** What comes back: of a piece, if there is something to tell, and in the end the digest of the archive. */
 type HashReply = HashedPiece | string;
 
-export function openHashRing(keepsStates: boolean): Omit<HashRing, 'port'> {
-  const pieces = new SharedArrayBuffer(SLOTS * PIECE_BYTES);
+export function openHashRing(keepsStates: boolean, slots: number): Omit<HashRing, 'port'> {
+  const pieces = new SharedArrayBuffer(slots * PIECE_BYTES);
   return { pieces, counts: new Int32Array(new SharedArrayBuffer(8)), keepsStates };
 }
 
@@ -53,6 +55,7 @@ export function failRing({ counts }: Omit<HashRing, 'port'>): void {
  * waits for it synchronously.
  */
 export function hashInRing({ port, pieces, counts, keepsStates }: HashRing, aborted: Aborted): ArchiveHash {
+  const slots = pieces.byteLength / PIECE_BYTES;
   let sent = 0;
   let slot = 0;
   const send = (message: HashMessage): void => {
@@ -84,8 +87,8 @@ export function hashInRing({ port, pieces, counts, keepsStates }: HashRing, abor
     // Both threads have the same Node.
     keepsStates: openPieceHasher(keepsStates).keepsStates,
     piece() {
-      // What was in this slot was sent `SLOTS` pieces ago, or earlier.
-      settle(SLOTS - 1);
+      // What was in this slot was sent as many pieces ago as there are slots, or earlier.
+      settle(slots - 1);
       return Buffer.from(pieces, slot * PIECE_BYTES, PIECE_BYTES);
     },
     get hasTime() {
@@ -93,9 +96,10 @@ export function hashInRing({ port, pieces, counts, keepsStates }: HashRing, abor
     },
     add(length, parts) {
       send({ kind: 'piece', slot, length, parts });
-      slot = (slot + 1) % SLOTS;
+      slot = (slot + 1) % slots;
       collect();
     },
+    addFile: (file, size) => send({ kind: 'file', file, size }),
     resume: (state, offset) => send({ kind: 'resume', state, offset }),
     finish() {
       send({ kind: 'finish' });
@@ -109,6 +113,8 @@ export function hashInRing({ port, pieces, counts, keepsStates }: HashRing, abor
 export function serveRing({ port, pieces, counts, keepsStates }: HashRing): Promise<void> {
   return new Promise((resolve, reject) => {
     const hasher = openPieceHasher(keepsStates);
+    /** Into which files are read. */
+    let own: Buffer | undefined;
     port.on('close', resolve);
     port.on('message', (message: HashMessage) => {
       try {
@@ -120,6 +126,10 @@ export function serveRing({ port, pieces, counts, keepsStates }: HashRing): Prom
               port.postMessage(hashed satisfies HashReply);
             break;
           }
+          case 'file':
+            own ??= Buffer.allocUnsafeSlow(PIECE_BYTES);
+            hasher.addFile(message.file, message.size, own);
+            break;
           case 'resume':
             hasher.resume(Buffer.from(message.state), message.offset);
             break;
