@@ -3,7 +3,7 @@ import type { IsolationChoice } from '../execute/isolation.ts';
 import type { DeleteResult } from '../execute/worker/delete-garbage.ts';
 import type { WorkerOptions, WorkerProcess } from '../execute/worker-process.ts';
 import { deleteGarbage } from '../store/collect.ts';
-import { collectGarbage, forgetGarbage, type Garbage } from '../store/garbage.ts';
+import { collectGarbage, forgetGarbage, forgetUnmade, type Garbage } from '../store/garbage.ts';
 import { pendingLayers } from '../store/layers.ts';
 import { endLease, startLease } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
@@ -102,7 +102,11 @@ export class StoreSession {
     const { store } = this.#options;
     const lease = this.#lease;
     const end = (): Garbage | undefined => {
-      if (lease !== undefined) endLease(store, lease);
+      if (lease !== undefined) {
+        endLease(store, lease);
+        // A terminal's Ctrl-C ends a worker that is only starting.
+        if (worker === undefined) forgetUnmade(store);
+      }
       return worker && collectGarbage(store);
     };
     try {

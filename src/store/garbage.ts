@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../errors/index.ts';
 import type { Digest } from '../image/types.ts';
@@ -11,6 +11,7 @@ import {
   HASH_STATES_SUFFIX,
   isLayerId,
   type LayerId,
+  layerDirectory,
   layerIdOf,
   layerRowOf,
   ownerOf,
@@ -57,6 +58,15 @@ export function forgetGarbage(store: Store, layers: readonly LayerId[]): void {
     }
   });
   deleteBlobs(store);
+}
+
+/** Forgets layers that wait for their removal and of which nothing was ever written: that takes no worker. */
+export function forgetUnmade(store: Store): void {
+  const waiting = store.database.all<{ id: number }>("SELECT id FROM layers WHERE state = 'removing'");
+  const unmade = waiting
+    .map((row) => layerIdOf(row.id))
+    .filter((id) => !existsSync(layerDirectory(store.root, id)));
+  if (unmade.length > 0) forgetGarbage(store, unmade);
 }
 
 /**
