@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it, vi } from 'vitest';
 import { isForwarded } from '../../../src/engine/ssh/messages.ts';
 import { openSshSocket } from '../../../src/execute/run/ssh-socket.ts';
 import type { WorkerHost } from '../../../src/execute/worker/host.ts';
@@ -101,8 +101,13 @@ RUN ls /run /own 2>&1 || true
       code: 'SSH_KEY_INVALID',
       message: 'failed to parse /etc/passwd: ssh: no key found',
     });
-    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(
-      join(tmpdir(), 'slipway-ssh-'),
+    // The agents were told to end, and do a moment later.
+    await vi.waitFor(
+      () =>
+        expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(
+          join(tmpdir(), 'slipway-ssh-'),
+        ),
+      10_000,
     );
   });
 
