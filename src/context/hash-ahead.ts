@@ -39,7 +39,6 @@ export function hashAhead({ hasher, entryOf, thread: opening }: HashAheadRequest
   let thread: FileHashThread | undefined;
   let paths: BytePath[] = [];
   let next = 0;
-
   let waitingBytes = 0;
 
   const ask = async (batch: Batch): Promise<void> => {

@@ -124,7 +124,7 @@ export interface ExecuteRequest {
   layer: LayerId;
   /** Seconds since 1970 (SOURCE_DATE_EPOCH): later times in the layer are set to it. */
   clampMtime?: number | undefined;
-  /** Others are going to look at the layer's files by path, for COPY --from or a mount. */
+  /** False: nobody is known to look at the layer's files by path, for COPY --from or a mount. */
   isRead?: boolean | undefined;
   /** Of a COPY: layers that earlier ones of its kind made over the same parent, the likeliest first. */
   bases?: LayerBase[] | undefined;

@@ -41,8 +41,7 @@ export function localExecutor(worker: WorkerProcess): Executor {
       parent: request.parent.at(-1),
       clampMtime: request.clampMtime,
       isBase: request.step.kind === 'copy',
-      // What a COPY brings has digests anyway.
-      isRead: request.isRead ?? request.step.kind !== 'run',
+      isRead: request.isRead,
     };
     return { ...outcome, digest: worker.client.call<HashedLayer>('digest', digest) };
   };

@@ -3,12 +3,12 @@ import { closeSync } from 'node:fs';
 import { type Aborted, throwIfAborted } from './abort.ts';
 import { type ArchiveDigests, type ArchiveHash, PIECE_BYTES, WHOLE_FILE } from './archive-hash.ts';
 import {
+  digestContent,
   type LayerFile,
   openContent,
   type PieceContent,
   readContent,
   readContents,
-  readParts,
 } from './read-content.ts';
 import { BLOCK, paddingOf, type TarHeader } from './tar-format.ts';
 import { encodeTarHeader, writeTarHeader, zeroBlock } from './tar-write.ts';
@@ -108,7 +108,8 @@ export class PackOutput {
     this.#flush();
     addFile(file, size);
     this.#total += size;
-    return isDigested ? digestOf(file, size, this.#piece) : undefined;
+    const buffer = this.#piece;
+    return isDigested ? digestContent(file, size, { buffer, aborted: this.#aborted }) : undefined;
   }
 
   #inPieces(file: LayerFile, size: number, isDigested: boolean): string | undefined {
@@ -165,10 +166,4 @@ export class PackOutput {
     this.#marks = [];
     this.#piece = this.#hash.piece();
   }
-}
-
-function digestOf(file: LayerFile, size: number, buffer: Buffer): string {
-  const digest = createHash('sha256');
-  readParts(file, size, { buffer, take: (part) => digest.update(part) });
-  return digest.digest('hex');
 }

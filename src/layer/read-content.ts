@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
 import { type BytePath, fsPath, textOf } from '../sys/bytes.ts';
 import { loadSys } from '../sys/linux.ts';
+import { type Aborted, throwIfAborted } from './abort.ts';
 import { isRedirect, xattrTravels } from './xattr-rules.ts';
 
 /** A file of a layer directory. */
@@ -55,6 +57,23 @@ export function readParts(
   } finally {
     closeSync(fd);
   }
+}
+
+/**
+ * SHA-256 of the first `size` bytes of a file, hex; they are read into `buffer`. Errors as `readParts`, and `canceled`.
+ */
+export function digestContent(
+  file: LayerFile,
+  size: number,
+  { buffer, aborted }: { buffer: Buffer; aborted: Aborted | undefined },
+): string {
+  const digest = createHash('sha256');
+  const take = (part: Buffer): void => {
+    throwIfAborted(aborted);
+    digest.update(part);
+  };
+  readParts(file, size, { buffer, take });
+  return digest.digest('hex');
 }
 
 /** Nothing that a name was swapped for after lstat is followed or waited for: that throws `changed`. */

@@ -1,20 +1,12 @@
-import type { NodeId, Plan, PlanNode } from '../plan/types.ts';
+import type { NodeId, Plan } from '../plan/types.ts';
 
 /** Nodes at whose files others look by path, for COPY --from and mounts, and all that these stand on. */
 export function readNodes({ nodes }: Plan): Set<NodeId> {
-  const byId = new Map(nodes.map((node) => [node.id, node]));
   const read = new Set<NodeId>();
-  for (const { dependencies } of nodes)
-    for (const dependency of dependencies)
-      for (
-        let id: NodeId | undefined = dependency;
-        id !== undefined && !read.has(id);
-        id = parentOf(byId.get(id)!)
-      )
-        read.add(id);
+  // Whoever reads a node or stands on it comes behind it.
+  for (const { id, operation, dependencies } of nodes.toReversed()) {
+    for (const dependency of dependencies) read.add(dependency);
+    if (read.has(id) && 'parent' in operation) read.add(operation.parent);
+  }
   return read;
-}
-
-function parentOf({ operation }: PlanNode): NodeId | undefined {
-  return 'parent' in operation ? operation.parent : undefined;
 }

@@ -202,6 +202,7 @@ export class StepRunner {
         parent: layerNames(parent),
         layer: id,
         clampMtime,
+        // What a COPY brings has digests anyway.
         isRead: step.kind !== 'run' || this.#options.read.has(node.id),
         bases: node.noCache ? [] : copyBases(cache, step, work),
       };

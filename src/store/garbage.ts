@@ -41,13 +41,17 @@ export function collectGarbage(store: Store, isLocked?: IsLocked): Garbage {
   deleteStrayBlobs(store);
   deleteOldListings(store);
   forgetOldBlobs(store);
-  const layers = store.database
+  return { layers: removableLayers(store), strays: findStrays(store) };
+}
+
+/** Layers that wait for their removal and that nobody holds any more. */
+function removableLayers(store: Store): LayerId[] {
+  return store.database
     .all<{ id: number }>(
       `SELECT id FROM layers WHERE state = 'removing'
          AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.layer = layers.id) ORDER BY id`,
     )
     .map((row) => layerIdOf(row.id));
-  return { layers, strays: findStrays(store) };
 }
 
 /** Forgets layers whose directories are gone, and the blobs that only they needed. */
@@ -62,10 +66,7 @@ export function forgetGarbage(store: Store, layers: readonly LayerId[]): void {
 
 /** Forgets layers that wait for their removal and of which nothing was ever written: that takes no worker. */
 export function forgetUnmade(store: Store): void {
-  const waiting = store.database.all<{ id: number }>("SELECT id FROM layers WHERE state = 'removing'");
-  const unmade = waiting
-    .map((row) => layerIdOf(row.id))
-    .filter((id) => !existsSync(layerDirectory(store.root, id)));
+  const unmade = removableLayers(store).filter((id) => !existsSync(layerDirectory(store.root, id)));
   if (unmade.length > 0) forgetGarbage(store, unmade);
 }
 

@@ -64,7 +64,10 @@ function noteWhiteouts({ sys, store, active }: ChooseOptions): void {
   }
 }
 
-/** What stands against overlayfs, if anything, and what it can. Does with one what a RUN may: replaces a directory of a lower layer. */
+/**
+ * What stands against overlayfs, if anything, and what it can. Does with one what a RUN may: replaces a directory of a
+ * lower layer.
+ */
 function tryOverlay({ sys, store, active, tier, userNamespace }: ChooseOptions): {
   obstacle?: string;
   canBeVolatile?: boolean;

@@ -81,7 +81,7 @@ export function overlaySnapshotter(options: OverlayOptions): Snapshotter {
   /** Mounts that nobody sees any more and that the kernel is taking down. */
   const ending = new Set<Promise<void>>();
 
-  /** With its last user the kernel frees all that it knew of a mount, 40 ms for 20,000 files: that be not this thread. */
+  /** Whoever is the last user of a mount waits while the kernel frees what it knew of it: 40 ms for 20,000 files. */
   const end = (root: string): void => {
     const user = tryOpen(root);
     sys.umount(root, MNT_DETACH);

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-import { closeSync, existsSync, readFileSync, readSync, renameSync, writeFileSync } from 'node:fs';
-import { type Aborted, throwIfAborted } from '../../layer/abort.ts';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { Aborted } from '../../layer/abort.ts';
 import { decodeListing, encodeListing } from '../../layer/listing.ts';
-import { openContent } from '../../layer/read-content.ts';
+import { digestContent } from '../../layer/read-content.ts';
 import { lacksDigest } from '../../layer/types.ts';
 import { layerDirectory, listingPath } from '../../store/layout.ts';
 import { bufferOf, bytesOf } from '../../sys/bytes.ts';
@@ -36,18 +35,7 @@ export function completeListing(
   for (const entry of entries) {
     if (!lacksDigest(entry)) continue;
     const base = bases.find((each) => existsSync(bufferOf(`${each}/${entry.path}`))) ?? bases[0]!;
-    const fd = openContent({ base, path: entry.path });
-    try {
-      const digest = createHash('sha256');
-      for (let count = -1; count !== 0; ) {
-        throwIfAborted(aborted);
-        count = readSync(fd, buffer, 0, READ_BYTES, null);
-        digest.update(buffer.subarray(0, count));
-      }
-      entry.sha256 = digest.digest('hex');
-    } finally {
-      closeSync(fd);
-    }
+    entry.sha256 = digestContent({ base, path: entry.path }, entry.size, { buffer, aborted });
   }
   writeFileSync(temporary, encodeListing(entries), { mode: 0o600 });
   renameSync(temporary, path);

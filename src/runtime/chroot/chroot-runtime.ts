@@ -7,6 +7,7 @@ import { childExit } from '../child-exit.ts';
 import { scriptArch, sealedProgram, started } from '../embedded/embedded-runtime.ts';
 import { readHostFacts } from '../host-facts.ts';
 import { makeLimitedCgroup } from '../limited-cgroup.ts';
+import { runningChild } from '../running-child.ts';
 import type { ContainerIo, ContainerRuntime, ContainerSpec, RunningContainer } from '../types.ts';
 import { chrootScript } from './chroot-script.ts';
 import { killMarked } from './marked-processes.ts';
@@ -74,12 +75,6 @@ export class ChrootRuntime implements ContainerRuntime {
       await cgroup?.remove();
     });
     await started(child, exited, { program, spec, signal });
-    return {
-      pid: child.pid!,
-      ...(pty && { resize: (rows, columns) => sys.setWindowSize(pty.master, rows, columns) }),
-      ...(cgroup && { warnings: cgroup.warnings }),
-      kill: (name) => void child.kill(name),
-      exited,
-    };
+    return runningChild(child, { sys, io, cgroup, exited });
   }
 }

@@ -8,6 +8,7 @@ import type { Sys } from '../../sys/sys.ts';
 import { childExit } from '../child-exit.ts';
 import { type HostFacts, readHostFacts } from '../host-facts.ts';
 import { makeLimitedCgroup } from '../limited-cgroup.ts';
+import { runningChild } from '../running-child.ts';
 import type { ContainerIo, ContainerRuntime, ContainerSpec, RunningContainer } from '../types.ts';
 import { containerScript } from './container-script.ts';
 import { REPORT_FD, type ScriptArch } from './machine-code.ts';
@@ -73,13 +74,7 @@ export class EmbeddedRuntime implements ContainerRuntime {
       await cgroup?.remove();
     });
     await started(child, exited, { program, spec, signal });
-    return {
-      pid: child.pid!,
-      ...(pty && { resize: (rows, columns) => sys.setWindowSize(pty.master, rows, columns) }),
-      ...(cgroup && { warnings: cgroup.warnings }),
-      kill: (name) => void child.kill(name),
-      exited,
-    };
+    return runningChild(child, { sys, io, cgroup, exited });
   }
 }
 
