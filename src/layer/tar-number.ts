@@ -5,14 +5,27 @@ export function octalLimit(width: number): number {
   return 8 ** (width - 1) - 1;
 }
 
-/** Writes octal digits with leading zeros and a closing NUL; a number that does not fit becomes 0. */
-export function writeOctal(block: Buffer, offset: number, width: number, value: number): void {
-  let rest = value >= 0 && value <= octalLimit(width) ? value : 0;
-  block[offset + width - 1] = 0;
-  for (let at = offset + width - 2; at >= offset; at--) {
-    block[at] = 48 + (rest % 8);
-    rest = Math.floor(rest / 8);
+/**
+ * Writes the octal digits of a number over the zeros of its field, which ends before `end`; one that is above `limit`
+ * or negative stays 0. Returns the sum of the digits.
+ */
+export function writeOctal(block: Buffer, end: number, limit: number, value: number): number {
+  if (value <= 0 || value > limit) return 0;
+  let rest = value;
+  let at = end;
+  let sum = 0;
+  // Shifts are for 32 bits.
+  for (; rest > 0x7fffffff; rest = Math.floor(rest / 8)) {
+    const digit = rest % 8;
+    block[--at] = 48 + digit;
+    sum += digit;
   }
+  for (; rest !== 0; rest >>>= 3) {
+    const digit = rest & 7;
+    block[--at] = 48 + digit;
+    sum += digit;
+  }
+  return sum;
 }
 
 /**

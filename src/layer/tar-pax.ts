@@ -7,18 +7,18 @@ const second = 1_000_000_000n;
 export type PaxRecords = [key: string, value: Buffer][];
 
 /**
- * `length key=value\n`, where the length counts itself, for each record. POSIX.1-2001, pax Extended Header. Keys,
- * values and the result have one code unit per byte.
+ * `length key=value\n`, where the length counts itself: one record of an extended header. POSIX.1-2001, pax Extended
+ * Header. Key, value and the result have one code unit per byte.
  */
-export function encodePax(records: readonly (readonly [key: string, value: string])[]): string {
-  let body = '';
-  for (const [key, value] of records) {
-    const rest = key.length + value.length + 3;
-    let length = rest + String(rest).length;
-    if (rest + String(length).length > length) length = rest + String(length).length;
-    body += `${length} ${key}=${value}\n`;
-  }
-  return body;
+export function encodePax(key: string, value: string): string {
+  const rest = key.length + value.length + 3;
+  let length = rest + decimals(rest);
+  if (rest + decimals(length) > length) length = rest + decimals(length);
+  return `${length} ${key}=${value}\n`;
+}
+
+function decimals(number: number): number {
+  return number < 10 ? 1 : number < 100 ? 2 : String(number).length;
 }
 
 /** Splits the body of an extended header. Throws `invalid` (`TAR_PAX`) if it is not made as it must be. */
@@ -45,9 +45,14 @@ export function decodePax(body: Buffer): PaxRecords {
 /** `-1.5`: seconds with as many decimals as needed, sign and magnitude as Go and GNU tar write it. */
 export function formatPaxTime(ns: bigint): string {
   const magnitude = ns < 0n ? -ns : ns;
-  const fraction = magnitude % second;
-  const whole = `${ns < 0n ? '-' : ''}${magnitude / second}`;
-  return fraction === 0n ? whole : `${whole}.${fraction.toString().padStart(9, '0').replace(/0+$/, '')}`;
+  const seconds = magnitude / second;
+  const fraction = Number(magnitude - seconds * second);
+  const whole = `${ns < 0n ? '-' : ''}${seconds}`;
+  if (fraction === 0) return whole;
+  const digits = String(1e9 + fraction);
+  let end = digits.length;
+  while (digits.charCodeAt(end - 1) === 48) end--;
+  return `${whole}.${digits.slice(1, end)}`;
 }
 
 /** Nanoseconds since 1970; digits beyond the ninth decimal are cut off. */

@@ -63,12 +63,7 @@ function writeBlocks(target: Buffer, offset: number, header: TarHeader, extensio
   if (length > 0) {
     const slash = header.path.lastIndexOf('/', header.path.length - 2);
     const path = `PaxHeaders.0/${header.path.slice(slash + 1)}`.slice(0, 99);
-    writeUstar(
-      target,
-      at,
-      { path, type: 'file', mode: 0o644, uid: 0, gid: 0, size: length, mtimeNs: 0n },
-      120,
-    );
+    writeUstar(target, at, { ...extendedHeader, path, size: length }, 120);
     at += BLOCK;
     target.write(extension, at, 'latin1');
     at += length;
@@ -77,22 +72,24 @@ function writeBlocks(target: Buffer, offset: number, header: TarHeader, extensio
   writeUstar(target, at, header, typeFlag[header.type]);
 }
 
+const extendedHeader = { type: 'file', mode: 0o644, uid: 0, gid: 0, mtimeNs: 0n } as const;
+
 /** Body of the extended header: what ustar cannot hold, sorted by key; empty when it holds everything. */
-function extensionOf(header: TarHeader): string {
-  const { path, link, uid, gid, size, mtimeNs, xattrs } = header;
-  const records: [key: string, value: string][] = [];
+function extensionOf({ path, link, uid, gid, size, mtimeNs, xattrs }: TarHeader): string {
+  let body = '';
   if (xattrs !== undefined) {
-    for (const [name, value] of xattrs) records.push([encodeXattrKey(name), value.toString('latin1')]);
+    const keyed = [...xattrs].map(([name, value]) => ({ key: encodeXattrKey(name), value }));
+    keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+    for (const { key, value } of keyed) body += encodePax(key, value.toString('latin1'));
   }
-  if (gid > maximumId) records.push(['gid', String(gid)]);
-  if (link !== undefined && (link.length > 100 || !isAscii(link))) records.push(['linkpath', link]);
+  if (gid > maximumId) body += encodePax('gid', String(gid));
+  if (link !== undefined && (link.length > 100 || !isAscii(link))) body += encodePax('linkpath', link);
   if (mtimeNs < 0n || mtimeNs > maximumTime || mtimeNs % second !== 0n)
-    records.push(['mtime', formatPaxTime(mtimeNs)]);
-  if (!isAscii(path) || (path.length > 100 && splitPath(path) === undefined)) records.push(['path', path]);
-  if (size > maximumLong) records.push(['size', String(size)]);
-  if (uid > maximumId) records.push(['uid', String(uid)]);
-  if (records.length > 1) records.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return encodePax(records);
+    body += encodePax('mtime', formatPaxTime(mtimeNs));
+  if (!isAscii(path) || (path.length > 100 && splitPath(path) === undefined)) body += encodePax('path', path);
+  if (size > maximumLong) body += encodePax('size', String(size));
+  if (uid > maximumId) body += encodePax('uid', String(uid));
+  return body;
 }
 
 /** The last slash that leaves at most 155 bytes before it and 1 to 100 behind: ustar's prefix and name. */
@@ -103,25 +100,52 @@ function splitPath(path: string): { prefix: string; name: string } | undefined {
   return { prefix: path.slice(0, slash), name: path.slice(slash + 1) };
 }
 
+/** A header whose numbers are all 0. */
+const emptyHeader = Buffer.alloc(BLOCK);
+for (const [offset, width] of [
+  [100, 8],
+  [108, 8],
+  [116, 8],
+  [124, 12],
+  [136, 12],
+  [148, 7],
+  [329, 8],
+  [337, 8],
+] as const)
+  emptyHeader.fill('0', offset, offset + width - 1);
+emptyHeader[155] = 32;
+emptyHeader.write('ustar\x0000', 257, 'latin1');
+
+/** Of its bytes; the checksum counts its own eight as spaces. */
+const emptySum = emptyHeader.reduce((sum, byte, at) => sum + (at >= 148 && at < 156 ? 32 : byte), 0);
+
+/** Adds up what it writes: most of a block are zeros, and to go through them all costs more than the rest. */
 function writeUstar(block: Buffer, offset: number, header: TarHeader, flag: number): void {
   const { path, link, mtimeNs, major = 0, minor = 0 } = header;
-  zeroBlock.copy(block, offset);
+  emptyHeader.copy(block, offset);
   const split = path.length > 100 && isAscii(path) ? splitPath(path) : undefined;
-  block.write(split?.name ?? path.slice(0, 100), offset, 'latin1');
-  writeOctal(block, offset + 100, 8, header.mode);
-  writeOctal(block, offset + 108, 8, header.uid);
-  writeOctal(block, offset + 116, 8, header.gid);
-  writeOctal(block, offset + 124, 12, header.size);
-  writeOctal(block, offset + 136, 12, mtimeNs < 0n ? 0 : Number(mtimeNs / second));
+  let sum = emptySum + flag + writeText(block, offset, split?.name ?? path);
+  sum += writeOctal(block, offset + 107, maximumId, header.mode);
+  sum += writeOctal(block, offset + 115, maximumId, header.uid);
+  sum += writeOctal(block, offset + 123, maximumId, header.gid);
+  sum += writeOctal(block, offset + 135, maximumLong, header.size);
+  sum += writeOctal(block, offset + 147, maximumLong, mtimeNs < 0n ? 0 : Number(mtimeNs / second));
   block[offset + 156] = flag;
-  if (link !== undefined) block.write(link.slice(0, 100), offset + 157, 'latin1');
-  block.write('ustar\x0000', offset + 257, 'latin1');
-  writeOctal(block, offset + 329, 8, major);
-  writeOctal(block, offset + 337, 8, minor);
-  if (split !== undefined) block.write(split.prefix, offset + 345, 'latin1');
-  // The checksum counts its own eight bytes as spaces.
-  let sum = 8 * 32;
-  for (let i = offset; i < offset + BLOCK; i++) sum += block[i]!;
-  writeOctal(block, offset + 148, 7, sum);
-  block[offset + 155] = 32;
+  if (link !== undefined) sum += writeText(block, offset + 157, link);
+  if (major !== 0) sum += writeOctal(block, offset + 336, maximumId, major);
+  if (minor !== 0) sum += writeOctal(block, offset + 344, maximumId, minor);
+  if (split !== undefined) sum += writeText(block, offset + 345, split.prefix, 155);
+  writeOctal(block, offset + 154, maximumId, sum);
+}
+
+/** The first `width` bytes of a text. Returns their sum. */
+function writeText(block: Buffer, offset: number, text: string, width = 100): number {
+  const length = Math.min(text.length, width);
+  let sum = 0;
+  for (let i = 0; i < length; i++) {
+    const byte = text.charCodeAt(i);
+    block[offset + i] = byte;
+    sum += byte;
+  }
+  return sum;
 }

@@ -160,7 +160,7 @@ describeWith({ needs: [root()] }, 'bombs', () => {
 
 /** A PAX header with one record of this many bytes. */
 function pax(size: number): Buffer {
-  const body = Buffer.from(encodePax([['comment', 'x'.repeat(size)]]));
+  const body = Buffer.from(encodePax('comment', 'x'.repeat(size)));
   const head = encodeTarHeader({ ...header, path: 'pax', type: 'file', size: body.length });
   head[156] = 'x'.charCodeAt(0);
   head.fill(' ', 148, 156);
