@@ -1,4 +1,4 @@
-import type { LayerFile, PieceContent } from './read-content.ts';
+import type { LayerFile, PieceContents } from './read-content.ts';
 
 /** Bytes of a piece. */
 export const PIECE_BYTES = 1 << 20;
@@ -29,7 +29,7 @@ export interface ArchiveHash {
 /** What there is in a piece. */
 export interface PieceParts {
   /** What is to be read into it before it is hashed; none unless `hasTime`. */
-  contents: readonly PieceContent[];
+  contents: readonly PieceContents[];
   /** Where the contents of files lie that are to be digested, two numbers for each: start and end. */
   files: readonly number[];
   /** Where the state of the hash is put aside, behind whole blocks. */

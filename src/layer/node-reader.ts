@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
-import { type BytePath, fsPath, textOf } from '../sys/bytes.ts';
+import { type BytePath, textOf } from '../sys/bytes.ts';
 import {
   majorOf,
   minorOf,
@@ -12,6 +12,7 @@ import {
   S_IFMT,
   S_IFREG,
 } from '../sys/constants.ts';
+import { pathIn } from '../sys/own-directory.ts';
 import type { Sys } from '../sys/sys.ts';
 import { WHOLE_FILE } from './archive-hash.ts';
 import type { EntryType, LayerEntry } from './types.ts';
@@ -56,9 +57,9 @@ export class NodeReader {
     this.#lateAttributes = lateAttributes;
   }
 
-  /** `path` is the name in the layer, `full` the same on disk. Undefined for what has no place in a layer: sockets. */
-  read(path: BytePath, full: BytePath): DiskNode | undefined {
-    const at = fsPath(full);
+  /** `path` in the directory `base`, which is absolute. Undefined for what has no place in a layer: sockets. */
+  read(path: BytePath, base: BytePath): DiskNode | undefined {
+    const at = pathIn(base, path);
     const stat = lstatSync(at, { bigint: true });
     const kind = Number(stat.mode);
     const type = typeOfMode[kind & S_IFMT];

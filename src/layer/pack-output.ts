@@ -6,7 +6,7 @@ import {
   digestContent,
   type LayerFile,
   openContent,
-  type PieceContent,
+  type PieceContents,
   readContent,
   readContents,
 } from './read-content.ts';
@@ -18,6 +18,12 @@ export type PackSink = (chunk: Buffer) => void;
 
 /** Most headers are no longer: an extended one with a time. */
 const USUAL_HEADER = 3 * BLOCK;
+
+/** A file whose content goes into the archive. */
+export interface PackedFile extends LayerFile {
+  /** It was taken to have no attributes that travel. See `PackOptions.lateAttributes`. */
+  isBare: boolean;
+}
 
 /** SHA-256 of nothing, hex. */
 export const EMPTY_SHA256 = hash('sha256', '', 'hex');
@@ -37,7 +43,7 @@ export class PackOutput {
   #files: number[] = [];
   #marks: number[] = [];
   /** Contents that have a place in the piece and are not in it. */
-  #contents: PieceContent[] = [];
+  #contents: PieceContents[] = [];
 
   constructor(sink: PackSink | undefined, aborted: Aborted | undefined, hash: ArchiveHash) {
     this.#sink = sink;
@@ -86,24 +92,33 @@ export class PackOutput {
    *
    * @returns where `isDigested`, the file's SHA-256, hex, or undefined if it is the next of those that `finish` returns
    */
-  content(file: LayerFile, size: number, isDigested: boolean): string | undefined {
+  content(file: PackedFile, size: number, isDigested: boolean): string | undefined {
     const sha256 =
       size > WHOLE_FILE ? this.#large(file, size, isDigested) : this.#small(file, size, isDigested);
     this.#pad(size);
     return sha256;
   }
 
-  #small(file: LayerFile, size: number, isDigested: boolean): undefined {
+  #small({ base, path, isBare }: PackedFile, size: number, isDigested: boolean): undefined {
     this.#room(size);
     const start = this.#length;
-    this.#contents.push({ ...file, start, size });
+    let contents = this.#contents.at(-1);
+    if (contents?.base !== base) {
+      contents = { base, paths: [], starts: [], sizes: [], bare: [] };
+      this.#contents.push(contents);
+    }
+    contents.paths.push(path);
+    contents.starts.push(start);
+    contents.sizes.push(size);
+    contents.bare.push(isBare);
     this.#length += size;
     if (isDigested) this.#files.push(start, this.#length);
   }
 
   /** What hashes the archive elsewhere reads large files itself: this thread goes on with what comes behind. */
-  #large(file: LayerFile, size: number, isDigested: boolean): string | undefined {
+  #large({ base, path }: PackedFile, size: number, isDigested: boolean): string | undefined {
     const { addFile } = this.#hash;
+    const file = { base, path };
     if (this.#sink !== undefined || addFile === undefined) return this.#inPieces(file, size, isDigested);
     this.#flush();
     addFile(file, size);
@@ -112,18 +127,18 @@ export class PackOutput {
     return isDigested ? digestContent(file, size, { buffer, aborted: this.#aborted }) : undefined;
   }
 
-  #inPieces(file: LayerFile, size: number, isDigested: boolean): string | undefined {
+  #inPieces({ base, path }: LayerFile, size: number, isDigested: boolean): string | undefined {
     const digest = isDigested ? createHash('sha256') : undefined;
-    const fd = openContent(file);
+    const fd = openContent(base, path);
     try {
       for (let left = size; left > 0; ) {
         this.#room(1);
         const start = this.#length;
-        const part = this.#piece.subarray(start, Math.min(start + left, PIECE_BYTES));
-        readContent(fd, part, file);
-        digest?.update(part);
-        this.#length += part.length;
-        left -= part.length;
+        const end = Math.min(start + left, PIECE_BYTES);
+        readContent(fd, path, this.#piece, start, end);
+        digest?.update(this.#piece.subarray(start, end));
+        this.#length = end;
+        left -= end - start;
       }
     } finally {
       closeSync(fd);

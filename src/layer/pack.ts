@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
-import { type BytePath, bytesOf, fsPath, textOf } from '../sys/bytes.ts';
+import { type BytePath, bytesOf, textOf } from '../sys/bytes.ts';
 import { loadSys } from '../sys/linux.ts';
+import { pathIn } from '../sys/own-directory.ts';
 import { throwIfAborted } from './abort.ts';
 import { WHOLE_FILE } from './archive-hash.ts';
 import { hashPieces } from './hash-pieces.ts';
@@ -12,6 +13,7 @@ import type { PackOptions, PackResult } from './pack-options.ts';
 import { EMPTY_SHA256, PackOutput, type PackSink } from './pack-output.ts';
 import { joinPath } from './paths.ts';
 import { sameEntry } from './same-entry.ts';
+import type { TarHeader } from './tar-format.ts';
 import { endOfArchive } from './tar-write.ts';
 import type { LayerEntry } from './types.ts';
 import { markPath, OPAQUE_MARK, WHITEOUT_PREFIX } from './whiteout.ts';
@@ -149,7 +151,9 @@ class Packer {
       this.#listed(bases[0]!, this.#listing.below(path));
       return;
     }
-    for (const [name, holders] of namesIn(path, bases)) {
+    const { names, holdersOf } = namesIn(path, bases);
+    for (const name of names) {
+      const holders = holdersOf?.get(name) ?? bases;
       const child = joinPath(path, name);
       if (name.startsWith(WHITEOUT_PREFIX)) throw whiteoutName(child);
       // Hashing looks at the flag for itself, every few MiB.
@@ -161,7 +165,7 @@ class Packer {
         if (listed.type === 'directory') this.#directory(child, holders);
         continue;
       }
-      const node = this.#reader.read(child, `${base}/${child}`);
+      const node = this.#reader.read(child, base);
       if (node === undefined || (base !== this.#bottom && this.#isWhiteout(node.entry))) continue;
       const first = node.inode === undefined ? undefined : this.#firstNames.get(node.inode);
       if (first !== undefined) {
@@ -242,7 +246,7 @@ class Packer {
   #partsOf(entry: LayerEntry, holders: readonly BytePath[]): BytePath[] {
     const parts: BytePath[] = [];
     for (const base of holders) {
-      const at = parts.length === 0 ? entry : this.#reader.read(entry.path, `${base}/${entry.path}`)?.entry;
+      const at = parts.length === 0 ? entry : this.#reader.read(entry.path, base)?.entry;
       if (at?.type !== 'directory') break;
       parts.push(base);
       if (!at.opaque || base === this.#bottom) continue;
@@ -278,7 +282,7 @@ class Packer {
     if (this.#isShared(entry, this.#base)) return;
     if (this.#keepsStates) this.#keepState();
     this.#entries.push(entry);
-    const { type, mode, uid, gid, size, mtimeNs, link, major, minor, xattrs } = entry;
+    const { type, mode, uid, gid, mtimeNs, xattrs } = entry;
     const path = this.#placed(entry.path);
     const hardLink = entry.hardLink === undefined ? undefined : this.#placed(entry.hardLink);
     const output = this.#output;
@@ -287,29 +291,29 @@ class Packer {
       output.header({ path, type: 'hardlink', mode, uid, gid, size: 0, mtimeNs, link: hardLink });
       return;
     }
-    const common = { mode, uid, gid, mtimeNs, ...(xattrs === undefined ? undefined : { xattrs }) };
+    if (type === 'whiteout') {
+      output.header(markHeader(markPath(path)));
+      return;
+    }
+    const header: TarHeader = { path, type, mode, uid, gid, size: 0, mtimeNs, xattrs };
     switch (type) {
-      case 'whiteout':
-        output.header(markHeader(markPath(path)));
-        break;
       case 'directory':
-        output.header({ path: path === '' ? './' : `${path}/`, type, size: 0, ...common });
-        if (entry.opaque) output.header(markHeader(joinPath(path, OPAQUE_MARK)));
+        header.path = path === '' ? './' : `${path}/`;
         break;
       case 'symlink':
-        output.header({ path, type, size: 0, link: link!, ...common });
+        header.link = entry.link!;
         break;
       case 'char':
       case 'block':
-        output.header({ path, type, size: 0, major: major ?? 0, minor: minor ?? 0, ...common });
-        break;
-      case 'fifo':
-        output.header({ path, type, size: 0, ...common });
+        header.major = entry.major ?? 0;
+        header.minor = entry.minor ?? 0;
         break;
       case 'file':
-        output.header({ path, type, size, ...common });
-        this.#content(entry, base, known);
+        header.size = entry.size;
     }
+    output.header(header);
+    if (type === 'file') this.#content(entry, base, known);
+    else if (entry.opaque) output.header(markHeader(joinPath(path, OPAQUE_MARK)));
   }
 
   /** A path as the archive has it. */
@@ -319,7 +323,7 @@ class Packer {
     return path === '' ? inside : joinPath(inside, path);
   }
 
-  #content(entry: LayerEntry, base: BytePath, { sha256, isBare }: KnownContent): void {
+  #content(entry: LayerEntry, base: BytePath, { sha256, isBare = false }: KnownContent): void {
     const { path, size } = entry;
     const { digests = 'all' } = this.#options;
     const isDigested = digests === 'all' || (digests === 'small' && size <= WHOLE_FILE);
@@ -327,11 +331,7 @@ class Packer {
     const read =
       size === 0
         ? undefined
-        : this.#output.content(
-            isBare ? { base, path, isBare } : { base, path },
-            size,
-            isDigested && known === undefined,
-          );
+        : this.#output.content({ base, path, isBare }, size, isDigested && known === undefined);
     const digest = known ?? read;
     if (isDigested && digest !== undefined) entry.sha256 = digest;
     else if (isDigested) this.#digested.push(entry);
@@ -344,23 +344,26 @@ interface KnownContent {
   isBare?: boolean | undefined;
 }
 
-/** Names of a directory in order, each with the directories of the stack that have it, top first. */
-function namesIn(path: BytePath, bases: readonly BytePath[]): [BytePath, readonly BytePath[]][] {
-  const list = (base: BytePath): BytePath[] =>
-    readdirSync(fsPath(path === '' ? base : `${base}/${path}`), 'latin1') as BytePath[];
-  if (bases.length === 1)
-    return list(bases[0]!)
-      .sort()
-      .map((name) => [name, bases]);
-  const holders = new Map<BytePath, BytePath[]>();
+interface NamesIn {
+  /** In order. */
+  names: BytePath[];
+  /** Which directories of the stack have each, top first; absent where there is only one. */
+  holdersOf?: ReadonlyMap<BytePath, readonly BytePath[]>;
+}
+
+/** Names of a directory. */
+function namesIn(path: BytePath, bases: readonly BytePath[]): NamesIn {
+  const list = (base: BytePath) => readdirSync(pathIn(base, path), 'latin1') as BytePath[];
+  if (bases.length === 1) return { names: list(bases[0]!).sort() };
+  const holdersOf = new Map<BytePath, BytePath[]>();
   for (const base of bases) {
     for (const name of list(base)) {
-      const known = holders.get(name);
-      if (known === undefined) holders.set(name, [base]);
+      const known = holdersOf.get(name);
+      if (known === undefined) holdersOf.set(name, [base]);
       else known.push(base);
     }
   }
-  return [...holders].sort(([a], [b]) => (a < b ? -1 : 1));
+  return { names: [...holdersOf.keys()].sort(), holdersOf };
 }
 
 /** A whiteout or opaque mark: an empty file that has nothing of the machine or the moment in it. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { isErrno, SlipwayError } from '../errors/index.ts';
-import { type BytePath, fsPath, textOf } from '../sys/bytes.ts';
+import { type BytePath, textOf } from '../sys/bytes.ts';
 import { loadSys } from '../sys/linux.ts';
+import { pathIn } from '../sys/own-directory.ts';
 import { type Aborted, throwIfAborted } from './abort.ts';
 import { isRedirect, xattrTravels } from './xattr-rules.ts';
 
@@ -12,47 +13,57 @@ export interface LayerFile {
   base: BytePath;
   /** Path of the file in it. */
   path: BytePath;
-  /** It was taken to have no attributes that travel: that is seen now. See `PackOptions.lateAttributes`. */
-  isBare?: boolean;
 }
 
 /** Code of the error for a file that has attributes after all. */
 export const ATTRIBUTES_LATE = 'ATTRIBUTES_LATE';
 
-/** A file whose content is to come into a piece of the archive. */
-export interface PieceContent extends LayerFile {
-  /** Where in the piece it begins. */
-  start: number;
+/**
+ * Files of one layer directory whose contents are to come into a piece of the archive. Columns: to clone an object for
+ * each from thread to thread costs as much as to read it.
+ */
+export interface PieceContents {
+  /** Absolute path of the directory. */
+  base: BytePath;
+  paths: BytePath[];
+  /** Where in the piece each begins. */
+  starts: number[];
   /** Bytes. */
-  size: number;
+  sizes: number[];
+  /** Which were taken to have no attributes that travel: that is seen now. See `PackOptions.lateAttributes`. */
+  bare: boolean[];
 }
 
 /** Reads contents into the places that are kept for them. Errors as `openContent` and `readContent`. */
-export function readContents(piece: Buffer, contents: readonly PieceContent[]): void {
-  for (const content of contents) {
-    const fd = openContent(content);
-    try {
-      if (content.isBare === true) checkBare(fd, content);
-      readContent(fd, piece.subarray(content.start, content.start + content.size), content);
-    } finally {
-      closeSync(fd);
+export function readContents(piece: Buffer, contents: readonly PieceContents[]): void {
+  for (const { base, paths, starts, sizes, bare } of contents) {
+    for (let at = 0; at < paths.length; at++) {
+      const path = paths[at]!;
+      const start = starts[at]!;
+      const fd = openContent(base, path);
+      try {
+        if (bare[at]) checkBare(fd, path);
+        readContent(fd, path, piece, start, start + sizes[at]!);
+      } finally {
+        closeSync(fd);
+      }
     }
   }
 }
 
 /** Reads the first `size` bytes of a file part by part into one buffer. Errors as `openContent` and `readContent`. */
 export function readParts(
-  file: LayerFile,
+  { base, path }: LayerFile,
   size: number,
   { buffer, take }: { buffer: Buffer; take: (part: Buffer) => void },
 ): void {
-  const fd = openContent(file);
+  const fd = openContent(base, path);
   try {
     for (let left = size; left > 0; ) {
-      const part = buffer.subarray(0, Math.min(left, buffer.length));
-      readContent(fd, part, file);
-      take(part);
-      left -= part.length;
+      const length = Math.min(left, buffer.length);
+      readContent(fd, path, buffer, 0, length);
+      take(buffer.subarray(0, length));
+      left -= length;
     }
   } finally {
     closeSync(fd);
@@ -77,26 +88,25 @@ export function digestContent(
 }
 
 /** Nothing that a name was swapped for after lstat is followed or waited for: that throws `changed`. */
-export function openContent(file: LayerFile): number {
+export function openContent(base: BytePath, path: BytePath): number {
   try {
-    const path = fsPath(`${file.base}/${file.path}`);
-    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return openSync(pathIn(base, path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if (isErrno(error, 'ELOOP') || isErrno(error, 'ENOENT')) throw layerChanged(file);
+    if (isErrno(error, 'ELOOP') || isErrno(error, 'ENOENT')) throw layerChanged(path);
     throw error;
   }
 }
 
-/** Fills `target` with what comes next of an open file; throws `changed` where the file ends before. */
-export function readContent(fd: number, target: Buffer, file: LayerFile): void {
-  for (let at = 0; at < target.length; ) {
-    const read = readSync(fd, target, at, target.length - at, null);
-    if (read === 0) throw layerChanged(file);
+/** Fills `target` from `start` to `end` with what comes next of an open file; throws `changed` where it ends before. */
+export function readContent(fd: number, path: BytePath, target: Buffer, start: number, end: number): void {
+  for (let at = start; at < end; ) {
+    const read = readSync(fd, target, at, end - at, null);
+    if (read === 0) throw layerChanged(path);
     at += read;
   }
 }
 
-function checkBare(fd: number, { path }: LayerFile): void {
+function checkBare(fd: number, path: BytePath): void {
   const names = loadSys().flistxattr(fd);
   if (names.length === 0 || !names.some((name) => xattrTravels(name) || isRedirect(name))) return;
   throw new SlipwayError('internal', `${textOf(path)} has attributes that were not looked for`, {
@@ -104,7 +114,7 @@ function checkBare(fd: number, { path }: LayerFile): void {
   });
 }
 
-function layerChanged({ path }: LayerFile): SlipwayError {
+function layerChanged(path: BytePath): SlipwayError {
   return new SlipwayError('changed', `${textOf(path)} changed while its layer was packed`, {
     code: 'LAYER_CHANGED',
   });

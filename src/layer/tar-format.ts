@@ -24,7 +24,7 @@ export interface TarHeader {
   major?: number;
   minor?: number;
   /** Names with one code unit per byte, values raw. */
-  xattrs?: Map<string, Buffer>;
+  xattrs?: Map<string, Buffer> | undefined;
 }
 
 /** Receives an archive's entries in their order, synchronously. */

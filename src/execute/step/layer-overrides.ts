@@ -108,7 +108,7 @@ export function recordOverrides(host: WorkerHost, request: RecordRequest): void 
   const add = (path: BytePath, refused: Refused): void => {
     const full = path === '' ? directory : `${directory}/${path}`;
     if (lstatSync(bufferOf(full), { throwIfNoEntry: false }) === undefined) return;
-    const entry = reader.read(path, full)?.entry;
+    const entry = reader.read(path, directory)?.entry;
     if (!entry) return;
     const { type, mode, mtimeNs, xattrs } = entry;
     const { uid, gid, device } = refused;

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { loadSys } from '../../sys/linux.ts';
+import { leaveDirectory, ownDirectory } from '../../sys/own-directory.ts';
 import { toWireError } from '../protocol/wire-error.ts';
 import { heavyTasks } from './heavy-tasks.ts';
 
@@ -10,16 +10,18 @@ interface Message {
   flag: Int32Array;
 }
 
-// All tasks need it, and a thread may be started before there is one.
-loadSys();
+// Loads the system calls, which all tasks need: a thread may be started before there is one.
+ownDirectory();
 
 /** Body of a thread of the pool: one task after the other. */
 parentPort!.on('message', async ({ task, params, flag }: Message) => {
   try {
     const aborted = (): boolean => Atomics.load(flag, 0) === 1;
     const result = await heavyTasks[task](params, aborted, (told) => parentPort!.postMessage({ told }));
+    leaveDirectory();
     parentPort!.postMessage({ result });
   } catch (error) {
+    leaveDirectory();
     parentPort!.postMessage({ error: toWireError(error) });
   }
 });
