@@ -16,6 +16,7 @@ export type { SecretSource } from './engine/secrets.ts';
 export type { CacheFrom, CacheTo } from './engine/travel/options.ts';
 export type { ErrorKind, ErrorLocation, SourcePosition, SourceRange } from './errors/index.ts';
 export { SlipwayError } from './errors/index.ts';
+export { EarlyWorker } from './execute/early-worker.ts';
 export type { RunSettings } from './execute/executor.ts';
 export { drawPlan } from './plan/draw-text.ts';
 export type * from './plan/types.ts';

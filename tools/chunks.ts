@@ -33,11 +33,11 @@ export function frontGroups(root: string): ChunkGroup[] {
   const main = staticClosure(root, ['src/cli/main.ts']);
   const build = staticClosure(root, CACHED_BUILD);
   const running = staticClosure(root, RUNNING_BUILD);
-  // Commands that only look into the store need no more of a build.
-  const store = staticClosure(
-    root,
-    [...build].filter((path) => /\/src\/(?:store|image)\//.test(path)),
-  );
+  // Commands that only look into the store need no more of a build; nor does a worker that starts before it is loaded.
+  const store = staticClosure(root, [
+    ...[...build].filter((path) => /\/src\/(?:store|image)\//.test(path)),
+    'src/execute/early-worker.ts',
+  ]);
   return firstOf([
     { name: 'start', test: (id) => main.has(id) },
     { name: 'store', test: (id) => store.has(id) },

@@ -1,3 +1,4 @@
+import type { EarlyWorker } from '../execute/early-worker.ts';
 import type { FlagTable, ParsedFlags } from './flags/definition.ts';
 
 /** How many arguments a command takes. */
@@ -18,6 +19,8 @@ export interface CommandContext {
   signal: AbortSignal;
   /** Gives signals to `handler` from now on, in place of `signal`; the function that it returns ends that. */
   takeSignals?: (handler: (signal: NodeJS.Signals) => void) => () => void;
+  /** Started where the command's entry says so; whoever made the context discards it. */
+  early?: EarlyWorker | undefined;
   /** Directory of the store: `--root`, SLIPWAY_ROOT or the default for this user. */
   root: string;
   debug: boolean;
@@ -52,6 +55,11 @@ export interface CommandEntry {
   /** For programs: no help lists it. */
   hidden?: boolean;
   load(): Promise<Command>;
+  /**
+   * Whether the words behind the name say that a worker will be needed: then one starts while the command is loaded.
+   * It may be wrong. With the standard streams or without, see `SpawnOptions`.
+   */
+  needsWorker?(words: readonly string[]): { inheritStdio: boolean } | undefined;
 }
 
 /** A word that only holds commands: `image`, `system`. */

@@ -1,6 +1,7 @@
 import { SlipwayError } from '../errors/index.ts';
+import type { EarlyWorker } from '../execute/early-worker.ts';
 import { storeRoot } from '../store/default-root.ts';
-import type { Command, CommandContext } from './command.ts';
+import type { Command, CommandContext, CommandEntry } from './command.ts';
 import {
   type FlagDefinition,
   type FlagTable,
@@ -16,7 +17,10 @@ import { resolve } from './registry.ts';
 import { rootFlags } from './root-flags.ts';
 
 /** The streams, environment and signal that the process gives to a command. */
-export type ProcessContext = Omit<CommandContext, 'root' | 'debug' | 'path'>;
+export interface ProcessContext extends Omit<CommandContext, 'root' | 'debug' | 'path' | 'early'> {
+  /** Takes over a worker that was started, whatever comes of the command line. */
+  keepEarly?(worker: EarlyWorker): void;
+}
 
 /** Exit code of a wrong flag, as Docker's. */
 export const EXIT_USAGE = 125;
@@ -60,6 +64,7 @@ export async function interpret(argv: readonly string[], outer: ProcessContext):
     flags(helpFlag, found.rest, { path: found.path, flagsEndAtArgument: true });
     return print(groupHelp(found.group));
   }
+  const early = await startEarly(found.entry, found.rest, outer);
   const command = await found.entry.load();
   const { path } = found;
   const line = flags({ ...command.flags, ...helpFlag }, found.rest, {
@@ -95,11 +100,30 @@ export async function interpret(argv: readonly string[], outer: ProcessContext):
   }
   const context = {
     ...outer,
+    early,
     root: storeRoot(root.values.root, outer.env),
     debug: root.values.debug || line.given.has('debug'),
     path: `${PROGRAM} ${path}`,
   };
   return { kind: 'run', command, context, line };
+}
+
+/** In a process that keeps it. What it fails by the command meets again, if it needs a worker at all. */
+async function startEarly(
+  entry: CommandEntry,
+  words: readonly string[],
+  { env, keepEarly }: ProcessContext,
+): Promise<EarlyWorker | undefined> {
+  const asked = keepEarly && entry.needsWorker?.(words);
+  if (asked === undefined) return undefined;
+  try {
+    const { EarlyWorker } = await import('../execute/early-worker.ts');
+    const worker = new EarlyWorker({ env, ...asked });
+    keepEarly!(worker);
+    return worker;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A flag that cannot be had may still be turned off. */

@@ -1,5 +1,6 @@
+import type { EarlyWorker } from '../execute/early-worker.ts';
 import { ownProcess } from '../sys/optimizer.ts';
-import { type CommandLineError, EXIT_USAGE, interpret } from './dispatch.ts';
+import { type CommandLineError, EXIT_USAGE, interpret, type ProcessContext } from './dispatch.ts';
 
 /** Exit code of a process ended by an interrupt, as shells have it; likewise 143 for SIGTERM. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -54,8 +55,9 @@ async function main(): Promise<number> {
   const argv = process.argv.slice(2);
   let debug = false;
   let path = 'slipway';
+  let early: EarlyWorker | undefined;
   try {
-    const outer = {
+    const outer: ProcessContext = {
       stdin: () => process.stdin,
       stdout,
       stderr,
@@ -66,6 +68,9 @@ async function main(): Promise<number> {
         return () => {
           takeSignal = undefined;
         };
+      },
+      keepEarly(worker) {
+        early = worker;
       },
     };
     const invocation = await interpret(argv, outer);
@@ -86,6 +91,8 @@ async function main(): Promise<number> {
     const rendered = renderError(error, { path, debug });
     stderr.write(rendered.text);
     return rendered.exitCode;
+  } finally {
+    await early?.discard();
   }
 }
 

@@ -25,12 +25,15 @@ export const commands: readonly CommandEntry[] = [
     summary: 'Build an image from a Dockerfile',
     common: 1,
     load: async () => loaded((await import('./commands/build.ts')).build),
+    needsWorker: (words) => (words.includes('--no-cache') ? { inheritStdio: false } : undefined),
   },
   {
     paths: ['container run', 'run'],
     summary: 'Create and run a new container from an image',
     common: 0,
     load: async () => loaded((await import('./commands/run.ts')).run),
+    needsWorker: (words) =>
+      words.length === 0 || words[0] === '--help' ? undefined : { inheritStdio: true },
   },
   {
     paths: ['image ls', 'image list', 'images'],

@@ -1,5 +1,6 @@
 import { openStoreForWork } from '../engine/open-store.ts';
 import { StoreSession } from '../engine/session.ts';
+import type { EarlyWorker } from '../execute/early-worker.ts';
 import { type IsolationChoice, NO_ISOLATION_WARNING } from '../execute/isolation.ts';
 import { formatPlatform, localPlatform } from '../image/platform.ts';
 import type { Platform } from '../image/types.ts';
@@ -24,6 +25,8 @@ export interface RunContainerOptions extends RunOptions {
   /** Environment of the builder itself; default `process.env`. */
   hostEnv?: NodeJS.ProcessEnv;
   signal?: AbortSignal;
+  /** See `BuildOptions`; with the standard streams of this process. */
+  early?: EarlyWorker | undefined;
   /** Told once of what a user should know before it starts. */
   onWarning?: (text: string) => void;
   /** Called once the container can take signals and sizes. */
@@ -63,6 +66,7 @@ export async function run(options: RunContainerOptions): Promise<ContainerExit> 
     runtime: options.runtime ?? 'auto',
     isolation: options.isolation,
     inheritStdio: true,
+    early: options.early,
   });
   if (options.signal) session.killAfterAbort(options.signal);
   try {

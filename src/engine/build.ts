@@ -184,6 +184,7 @@ async function runBuild(job: BuildJob): Promise<BuildResult> {
     env: job.env,
     runtime: options.runtime ?? 'auto',
     isolation: options.isolation,
+    early: options.early,
     inheritStdio: job.wanted.some(({ outputs }) =>
       outputs.some((output) => output.type !== 'registry' && output.dest === '-'),
     ),

@@ -1,4 +1,5 @@
 import type { IgnoreFrom } from '../context/directory-context.ts';
+import type { EarlyWorker } from '../execute/early-worker.ts';
 import type { RunSettings } from '../execute/executor.ts';
 import type { Descriptor, Digest, Platform } from '../image/types.ts';
 import type { BuildWarning } from '../plan/types.ts';
@@ -120,6 +121,8 @@ export interface BuildOptions extends ImageOptions {
    * can have none; RUN is then kept apart by chroot alone. Default `auto`.
    */
   isolation?: 'auto' | 'none' | undefined;
+  /** A worker that was started for this build before it was known in all; the caller discards it in the end. */
+  early?: EarlyWorker | undefined;
   /**
    * Make an image of every line, as the classic builder does: events name them, and they stay in the store without a
    * name, also those of a build that fails.

@@ -1,4 +1,5 @@
 import { SlipwayError } from '../errors/index.ts';
+import type { EarlyWorker } from '../execute/early-worker.ts';
 import type { IsolationChoice } from '../execute/isolation.ts';
 import type { DeleteResult } from '../execute/worker/delete-garbage.ts';
 import type { WorkerOptions, WorkerProcess } from '../execute/worker-process.ts';
@@ -18,6 +19,8 @@ export interface SessionOptions {
   runtime: WorkerOptions['runtime'];
   isolation?: IsolationChoice | undefined;
   inheritStdio?: boolean;
+  /** Taken in place of one that would have to be started. */
+  early?: EarlyWorker | undefined;
   /** Called once when the lease exists, before anything is written under it. */
   onLease?: () => void;
 }
@@ -121,15 +124,12 @@ export class StoreSession {
 
   async #start(): Promise<WorkerProcess> {
     const { WorkerProcess } = await import('../execute/worker-process.ts');
-    const { store, env, runtime, isolation, inheritStdio } = this.#options;
-    return WorkerProcess.start({
-      store: store.root,
-      lease: this.lease(),
-      env,
-      runtime,
-      ...(isolation === undefined ? {} : { isolation }),
-      ...(inheritStdio === undefined ? {} : { inheritStdio }),
-    });
+    const { store, env, runtime, isolation, inheritStdio, early } = this.#options;
+    const spawn = { env, isolation, inheritStdio };
+    return WorkerProcess.start(
+      { store: store.root, lease: this.lease(), runtime, ...spawn },
+      early?.take(spawn),
+    );
   }
 
   async #deleteGarbage(worker: WorkerProcess, garbage: Garbage): Promise<void> {

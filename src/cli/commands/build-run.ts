@@ -79,6 +79,7 @@ export async function runBuild(given: BuildRequest, context: CommandContext): Pr
     root,
     runtime: request.runtime,
     isolation: request.isolation,
+    early: context.early,
     progress,
     lines: request.keepLines,
     onStart: explanation.start,

@@ -51,6 +51,7 @@ export async function runInTerminal(request: RunRequest, context: CommandContext
       root,
       runtime: request.runtime,
       isolation: request.isolation,
+      early: context.early,
       onWarning: (text) => void stderr.write(`WARNING: ${text}\n`),
       hostEnv: env,
       signal: stop.signal,

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import { loadSys } from '../../sys/linux.ts';
 import { ownProcess } from '../../sys/optimizer.ts';
 import { serve } from '../protocol/server.ts';
 import { endProcess } from './end-process.ts';
@@ -11,6 +12,10 @@ ownProcess();
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
 
+try {
+  // There is time for it until the front says what this is for, which then hears what is wrong.
+  loadSys();
+} catch {}
 // The front's death closes this socket; so does its wish that the worker ends.
 await serve(new Socket({ fd: PROTOCOL_FD, readable: true, writable: true }), operations);
 try {
