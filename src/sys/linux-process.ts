@@ -3,11 +3,16 @@ import { O_CLOEXEC, TIOCGPTN, TIOCGPTPEER, TIOCSPTLCK, TIOCSWINSZ } from './cons
 import { cString, type LinuxCalls } from './linux-call.ts';
 import type { ProcessSys, SysArg, TerminalSys } from './sys.ts';
 
+const MADV_HUGEPAGE = 14;
+/** Addresses must be those of pages; 64 KiB is the largest usual size of one. */
+const LARGEST_PAGE = 65536n;
+
 /** Namespaces, prctl and terminals. */
 export function processCalls({ bind, check, address }: LinuxCalls): ProcessSys & TerminalSys {
   const unshare = bind('int unshare(int)');
   const setns = bind('int setns(int, int)');
   const prctl = bind('int prctl(int, int64_t, int64_t, int64_t, int64_t)');
+  const madvise = bind('int madvise(int64_t, size_t, int)');
   const sethostname = bind('int sethostname(void *, size_t)');
   const rawIoctl = bind('int ioctl(int, unsigned long, int64_t)');
   const word = (arg: SysArg) => (Buffer.isBuffer(arg) ? address(arg) : arg);
@@ -24,6 +29,12 @@ export function processCalls({ bind, check, address }: LinuxCalls): ProcessSys &
     sethostname(name) {
       const text = cString(name);
       check(sethostname(text, text.length - 1), 'sethostname', name);
+    },
+    adviseHugePages(memory) {
+      const start = address(memory);
+      const first = (start + LARGEST_PAGE - 1n) & -LARGEST_PAGE;
+      const end = (start + BigInt(memory.length)) & -LARGEST_PAGE;
+      if (end > first) madvise(first, end - first, MADV_HUGEPAGE);
     },
     ioctl,
     openPty(ptmx = '/dev/ptmx') {

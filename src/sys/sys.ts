@@ -112,6 +112,8 @@ export interface ProcessSys {
   /** prctl(2) of the calling thread; its result. */
   prctl(option: number, ...args: SysArg[]): number;
   sethostname(name: string): void;
+  /** madvise(2) `MADV_HUGEPAGE`: what was never touched may come in pages of 2 MiB. Where there are none, nothing. */
+  adviseHugePages(memory: Buffer): void;
   /** ioctl(2) with an integer or the address of a Buffer. */
   ioctl(fd: number, request: number, arg: SysArg): number;
 }

@@ -4,9 +4,10 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { expect } from 'vitest';
-import { hashHeavy } from '../../src/execute/step/hash-heavy.ts';
+import { hashHeavy, prepareHashHeavy } from '../../src/execute/step/hash-heavy.ts';
 import { failRing, hashInRing, openHashRing, RING_SLOTS } from '../../src/execute/worker/hash-ring.ts';
 import { runHeavy } from '../../src/execute/worker/thread-pool.ts';
+import { PIECE_BYTES } from '../../src/layer/archive-hash.ts';
 import { decodeHashStates } from '../../src/layer/hash-states.ts';
 import { decodeListing } from '../../src/layer/listing.ts';
 import { hashLayer } from '../../src/layer/pack.ts';
@@ -83,6 +84,30 @@ testWith({ needs }, 'a reader whose hashing thread has failed does not wait for 
   const hash = hashInRing({ ...ring, port: port1 }, never);
   expect(() => hashLayer(makeTree(), { hash })).toThrow('the thread that hashes a layer has failed');
   port1.close();
+});
+
+testWith({ needs }, 'memory that was had ready is for one ring', async () => {
+  const store = tempDir();
+  fs.mkdirSync(join(store, 'listings'));
+  const directory = makeTree();
+  const { entries: _entries, states: _states, ...digest } = hashLayer(directory);
+  for (const temporary of ['first', 'second', 'third']) {
+    prepareHashHeavy();
+    expect(
+      await hashHeavy({ store, directory, temporary: join(store, temporary), options: {} }),
+      temporary,
+    ).toEqual(digest);
+  }
+  prepareHashHeavy();
+  prepareHashHeavy();
+  const usual = openHashRing(false, RING_SLOTS.usual);
+  const [first, second] = [openHashRing(false, RING_SLOTS.many), openHashRing(false, RING_SLOTS.many)];
+  expect(new Set([usual.pieces, first.pieces, second.pieces]).size).toBe(3);
+  expect([usual, first, second].map(({ pieces }) => pieces.byteLength / PIECE_BYTES)).toEqual([
+    RING_SLOTS.usual,
+    RING_SLOTS.many,
+    RING_SLOTS.many,
+  ]);
 });
 
 testWith({ needs }, 'layers are digested at the same time, each as if it were alone', async () => {

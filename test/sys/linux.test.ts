@@ -127,6 +127,19 @@ describe('files', () => {
     fs.closeSync(b);
   });
 
+  test('memory keeps what is in it when it may get larger pages', () => {
+    for (const [bytes, from] of [
+      [100, 0],
+      [200_000, 0],
+      [8 << 20, 12_345],
+    ] as const) {
+      const memory = Buffer.from(new SharedArrayBuffer(bytes), from);
+      memory.fill(7);
+      sys.adviseHugePages(memory);
+      expect(memory.every((byte) => byte === 7)).toBe(true);
+    }
+  });
+
   test('holes, copies, syncfs, memory files', () => {
     const fd = fs.openSync(join(dir, 'holes'), 'w+');
     fs.writeSync(fd, 'x', 10 << 20);

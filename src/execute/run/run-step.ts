@@ -8,10 +8,10 @@ import type { ContainerSpec } from '../../runtime/types.ts';
 import { bytesOf } from '../../sys/bytes.ts';
 import type { BoundSource, ExecuteHooks, RunSettings } from '../executor.ts';
 import type { ActiveSnapshot } from '../snapshot/snapshotter.ts';
+import { prepareHashHeavy } from '../step/hash-heavy.ts';
 import { resolveMappedUser, SUBORDINATE_IDS_HINT } from '../step/mapped-account.ts';
 import { ensureDirectory } from '../step/root-path.ts';
 import type { WorkerHost } from '../worker/host.ts';
-import { startThreads } from '../worker/thread-pool.ts';
 import { prepareDevices } from './devices.ts';
 import { emulationFor } from './emulation.ts';
 import { networkFiles } from './network-files.ts';
@@ -113,7 +113,7 @@ export async function runStep(request: RunStepRequest): Promise<RunOutcome> {
       const memory = host.ownProc ? watchMemory(container.pid) : undefined;
       // The threads that will digest a large layer are there when the command ends.
       const changes =
-        snapshot.changes === undefined ? undefined : watchChanges(snapshot.changes, startThreads);
+        snapshot.changes === undefined ? undefined : watchChanges(snapshot.changes, prepareHashHeavy);
       for (const warning of container.warnings ?? []) hooks.onWarning?.('LIMIT_DISCARDED', warning);
       const exit = await container.exited.finally(() => changes?.stop());
       const peakMemory = memory?.stop();

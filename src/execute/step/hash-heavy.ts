@@ -1,9 +1,15 @@
 import { MessageChannel } from 'node:worker_threads';
 import { ATTRIBUTES_LATE } from '../../layer/read-content.ts';
 import type { LayerDigest } from '../../layer/types.ts';
-import { failRing, openHashRing, RING_SLOTS } from '../worker/hash-ring.ts';
-import { idleThreads, runHeavy, startThreads } from '../worker/thread-pool.ts';
+import { failRing, openHashRing, prepareHashRing, RING_SLOTS } from '../worker/hash-ring.ts';
+import { idleThreads, runHeavy, startThreads, THREADS } from '../worker/thread-pool.ts';
 import type { HashTask } from './hash-layer.ts';
+
+/** Has ready what `hashHeavy` will need, while a step still writes its layer. */
+export function prepareHashHeavy(): void {
+  startThreads();
+  if (THREADS > 1) prepareHashRing();
+}
 
 /** Digests a large layer: one thread goes through it and another hashes, if there are two without work. */
 export async function hashHeavy(task: HashTask, lateAttributes = true): Promise<LayerDigest> {
