@@ -99,29 +99,34 @@ RUN i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done
     expect(lines).toEqual(Array.from({ length: 5000 }, (_, i) => `line ${i}`));
   });
 
-  it('of 200 MB passes through bounded memory', async () => {
-    const bytes = 200 * 1024 * 1024;
+  it('of 400 MB passes through bounded memory', async () => {
+    const { build } = await import('../../../src/index.ts');
     let seen = 0;
     let peak = 0;
     // Only counted here: what is kept would be the test's memory.
-    const { build } = await import('../../../src/index.ts');
-    const before = process.memoryUsage().rss;
-    await build({
-      context: store.empty(),
-      dockerfile: `FROM ${BASE}\nRUN dd if=/dev/zero bs=1M count=200 2>/dev/null\n`,
-      root: store.root,
-      runtime: 'embedded',
-      progress: {
-        event(event) {
-          if (event.type !== 'log') return;
-          seen += event.data.length;
-          peak = Math.max(peak, process.memoryUsage.rss());
+    const write = (megabytes: number) =>
+      build({
+        context: store.empty(),
+        dockerfile: `FROM ${BASE}\nRUN dd if=/dev/zero bs=1M count=${megabytes} 2>/dev/null\n`,
+        root: store.root,
+        runtime: 'embedded',
+        progress: {
+          event(event) {
+            if (event.type !== 'log') return;
+            seen += event.data.length;
+            peak = Math.max(peak, process.memoryUsage.rss());
+          },
+          close: async () => {},
         },
-        close: async () => {},
-      },
-    });
-    expect(seen).toBe(bytes);
-    expect(peak - before).toBeLessThan(100 * 1024 * 1024);
+      });
+    // What a build loads and V8 compiles is no memory of the output.
+    await write(20);
+    const before = process.memoryUsage.rss();
+    peak = 0;
+    await write(400);
+    expect(seen).toBe(420 * 1024 * 1024);
+    // V8 collects what lies outside its heap when some tens of megabytes have come together.
+    expect(peak - before).toBeLessThan(150 * 1024 * 1024);
   });
 
   it('is not waited for when a process that is left over holds it', async () => {
