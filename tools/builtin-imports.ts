@@ -32,7 +32,8 @@ export function takeBuiltins(code: string): string {
         .map((name) => name.trim())
         .filter(Boolean)) {
         const [name, alias = name] = each.split(' as ') as [string, string?];
-        if (LATE.has(module) && isFunction(module, name))
+        const isPromisified = code.includes(`promisify(${alias})`);
+        if (LATE.has(module) && isFunction(module, name, isPromisified))
           lines.push(`const ${alias} = (...args) => ${taken}.${name}(...args);`);
         else now.push(name === alias ? name : `${name}: ${alias}`);
       }
@@ -42,8 +43,9 @@ export function takeBuiltins(code: string): string {
   );
 }
 
-/** True for what is only called: no class, no value, nothing that `promisify` knows another form of. */
-function isFunction(module: string, name: string): boolean {
+/** True for what is only called: no class, no value, nothing that `promisify` is given and knows another form of. */
+function isFunction(module: string, name: string, isPromisified: boolean): boolean {
   const value = (createRequire(import.meta.url)(module) as Record<string, unknown>)[name];
-  return typeof value === 'function' && /^[a-z]/.test(name) && !Object.hasOwn(value, promisify.custom);
+  if (typeof value !== 'function' || !/^[a-z]/.test(name)) return false;
+  return !isPromisified || !Object.hasOwn(value, promisify.custom);
 }

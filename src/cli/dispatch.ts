@@ -114,12 +114,12 @@ async function startEarly(
   words: readonly string[],
   { env, keepEarly }: ProcessContext,
 ): Promise<EarlyWorker | undefined> {
-  const asked = keepEarly && entry.needsWorker?.(words);
-  if (asked === undefined) return undefined;
+  const asked = entry.needsWorker?.(words);
+  if (keepEarly === undefined || asked === undefined) return undefined;
   try {
     const { EarlyWorker } = await import('../execute/early-worker.ts');
     const worker = new EarlyWorker({ env, ...asked });
-    keepEarly!(worker);
+    keepEarly(worker);
     return worker;
   } catch {
     return undefined;

@@ -22,6 +22,14 @@ it.each([
     'import { Server, connect } from "node:net";',
     `const connect = (...args) => ${taken('net')}.connect(...args); const { Server } = ${taken('net')};`,
   ],
+  [
+    'import { execFile } from "node:child_process";',
+    `const execFile = (...args) => ${taken('child_process')}.execFile(...args);`,
+  ],
+  [
+    'import { execFile as e } from "node:child_process";\npromisify(e);',
+    `const { execFile: e } = ${taken('child_process')};\npromisify(e);`,
+  ],
   ['import { t as a } from "./chunk.js";', 'import { t as a } from "./chunk.js";'],
   [
     'const { spawn } = await import("node:child_process");',

@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { leaveDirectory, ownDirectory } from '../../sys/own-directory.ts';
+import type { WireError } from '../protocol/frames.ts';
 import { toWireError } from '../protocol/wire-error.ts';
 import { heavyTasks } from './heavy-tasks.ts';
 
@@ -15,13 +16,14 @@ ownDirectory();
 
 /** Body of a thread of the pool: one task after the other. */
 parentPort!.on('message', async ({ task, params, flag }: Message) => {
+  const aborted = (): boolean => Atomics.load(flag, 0) === 1;
+  const tell = (told: unknown): void => parentPort!.postMessage({ told });
+  let answer: { result: unknown } | { error: WireError };
   try {
-    const aborted = (): boolean => Atomics.load(flag, 0) === 1;
-    const result = await heavyTasks[task](params, aborted, (told) => parentPort!.postMessage({ told }));
-    leaveDirectory();
-    parentPort!.postMessage({ result });
+    answer = { result: await heavyTasks[task](params, aborted, tell) };
   } catch (error) {
-    leaveDirectory();
-    parentPort!.postMessage({ error: toWireError(error) });
+    answer = { error: toWireError(error) };
   }
+  leaveDirectory();
+  parentPort!.postMessage(answer);
 });

@@ -126,7 +126,7 @@ RUN i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done
     await write(400);
     expect(seen).toBe(420 * 1024 * 1024);
     // V8 collects what lies outside its heap when some tens of megabytes have come together.
-    expect(peak - before).toBeLessThan(150 * 1024 * 1024);
+    expect(peak - before).toBeLessThan(100 * 1024 * 1024);
   });
 
   it('is not waited for when a process that is left over holds it', async () => {
