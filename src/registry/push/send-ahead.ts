@@ -1,9 +1,10 @@
 import { SlipwayError } from '../../errors/index.ts';
+import { pause, retryDelay } from '../../http/retry.ts';
 import { registryFailure } from '../registry-error.ts';
 import type { RegistryEndpoint, Upload, UploadBody } from '../types.ts';
 import { fileBody } from './file-body.ts';
 import type { GrowingFile } from './growing-file.ts';
-import { isWorthAnother, statusOf, type UploadOptions } from './upload-blob.ts';
+import { FIRST_DELAY_MS, isWorthAnother, statusOf, type UploadOptions } from './upload-blob.ts';
 
 /**
  * Uploads a blob while it is made, as far as that goes: to its end in one request, or in chunks where those are limited.
@@ -37,7 +38,14 @@ export async function sendAhead(
       if (upload !== undefined && !options.signal?.aborted) await client.cancelUpload(upload);
       throw error;
     }
-    if (upload !== undefined && isWorthAnother(error)) return statusOf(endpoint, upload, error, signal);
+    if (upload !== undefined && isWorthAnother(error)) {
+      try {
+        return await statusOnceWhole(endpoint, { file, upload, error, delayMs: options.delayMs, signal });
+      } catch (ended) {
+        if (!options.signal?.aborted) await client.cancelUpload(upload);
+        throw ended;
+      }
+    }
     // Also servers that take no body of unknown length, whatever they say of it.
     if (upload !== undefined && registryFailure(error) !== undefined) {
       await client.cancelUpload(upload);
@@ -46,6 +54,26 @@ export async function sendAhead(
     if (error instanceof SlipwayError && isWorthAnother(error)) return undefined;
     throw error;
   }
+}
+
+/**
+ * Where an upload stands, asked as late as anybody needs to know it: a registry that is asked at once has not written all
+ * that came. Docker's then answers that it has nothing, and refuses what goes on from there.
+ */
+async function statusOnceWhole(
+  endpoint: RegistryEndpoint,
+  broken: {
+    file: GrowingFile;
+    upload: Upload;
+    error: unknown;
+    delayMs: number | undefined;
+    signal: AbortSignal;
+  },
+): Promise<Upload | undefined> {
+  const { file, upload, error, delayMs = FIRST_DELAY_MS, signal } = broken;
+  await file.atLeast(Number.POSITIVE_INFINITY);
+  await pause(retryDelay(1, delayMs), signal);
+  return statusOf(endpoint, upload, error, signal);
 }
 
 /** The file from a byte on to where it will end. */

@@ -9,6 +9,8 @@ import { fileBody } from './file-body.ts';
 export const MONOLITHIC_BYTES = 1 << 20;
 /** Size of chunks where a server takes no larger body (413). */
 const CHUNK_BYTES = 8 << 20;
+/** First pause before something is tried again. */
+export const FIRST_DELAY_MS = 250;
 /** How often an upload is begun or gone on with in all, without any progress in between. */
 const ATTEMPTS = 5;
 
@@ -23,7 +25,7 @@ export interface LocalBlob {
 export interface UploadOptions extends CallOptions {
   /** One that the server began when it would not mount the blob. */
   upload?: Upload | undefined;
-  /** First pause before something is tried again. Default 250 ms. */
+  /** First pause before something is tried again. Default: `FIRST_DELAY_MS`. */
   delayMs?: number;
   /** Bytes that a request carries at most. Default: all, or 8 MiB once the server has refused that as too large. */
   chunkBytes?: number | undefined;
@@ -75,7 +77,7 @@ export async function uploadBlob(
   blob: LocalBlob,
   options: UploadOptions = {},
 ): Promise<void> {
-  const { signal, delayMs = 250 } = options;
+  const { signal, delayMs = FIRST_DELAY_MS } = options;
   let { upload, chunkBytes } = options;
   for (let attempt = 1; ; ) {
     try {

@@ -60,6 +60,7 @@ describeWith({ needs: REGISTRY_NEEDS }, 'pushImage', () => {
   });
   beforeEach(() => {
     proxy.fault = () => 'none';
+    proxy.gate = () => undefined;
     proxy.auth = false;
     proxy.log.length = 0;
     proxy.uploadBytes = 0;
@@ -152,6 +153,16 @@ describeWith({ needs: REGISTRY_NEEDS }, 'pushImage', () => {
     return { manifest, states };
   }
 
+  /** Who asks where an upload stands waits until the registry is done with what was cut off: else it may say "nothing". */
+  const onceWritten =
+    (repository: string): FaultProxy['gate'] =>
+    ({ method, url }) =>
+      method === 'GET' && url.includes('/blobs/uploads/')
+        ? expect
+            .poll(() => registry.log.some((line) => line.startsWith(`PATCH /v2/${repository}/`)))
+            .toBe(true)
+        : undefined;
+
   /** What the registry itself says, past the proxy. */
   async function whatIsThere(repository: string, blobs: readonly Descriptor[]): Promise<boolean> {
     const manifest = await fetch(`${registry.url}/v2/${repository}/manifests/1`, {
@@ -190,6 +201,7 @@ describeWith({ needs: REGISTRY_NEEDS }, 'pushImage', () => {
       cut = true;
       return 'cut-upload';
     };
+    proxy.gate = onceWritten('flow/resumed');
     await push('flow/resumed', content);
     expect(proxy.log.filter((line) => line.startsWith('PATCH'))).toHaveLength(2);
     expect(proxy.log.some((line) => line.startsWith('GET /v2/flow/resumed/blobs/uploads/'))).toBe(true);
@@ -294,16 +306,25 @@ describeWith({ needs: REGISTRY_NEEDS }, 'pushImage', () => {
     ['cut-upload', {}, 2],
     ['cut-upload', { chunkBytes: 1 << 20 }, 6],
   ])('sent while it is made, and %s with %o', async (fault, chunks, patches) => {
-    const content = slowly(image([5 << 20]));
+    const repository = `ahead/${fault}-${chunks.chunkBytes ?? 0}`;
     let met = false;
     proxy.fault = ({ method }) => {
       if (method !== 'PATCH' || met) return 'none';
       met = true;
       return fault;
     };
-    const repository = `ahead/${fault}-${chunks.chunkBytes ?? 0}`;
+    if (fault === 'cut-upload') proxy.gate = onceWritten(repository);
+    const asked = (): boolean =>
+      proxy.log.some((line) => line.startsWith(`GET /v2/${repository}/blobs/uploads/`));
+    let whileMade = false;
+    const before = async (): Promise<void> => {
+      whileMade ||= asked();
+      await turn();
+    };
+    const content = slowly(image([5 << 20]), { before });
     await push(repository, content, chunks);
     expect(requests('PATCH')).toHaveLength(patches);
+    expect([asked(), whileMade]).toEqual([fault === 'cut-upload' || fault === 'too-large', false]);
     expect(await whatIsThere(repository, content.blobs)).toBe(true);
   });
 
