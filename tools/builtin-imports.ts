@@ -4,6 +4,9 @@ import { promisify } from 'node:util';
 /** An import of one of Node's own modules, as the bundler writes it. */
 const IMPORT = /^import (?:(\w[\w$]*)(?:, )?)?(?:\{([^}]*)\})? from "(node:[\w/]+)";$/gm;
 
+/** What `promisify` is given; the bundler numbers names of which there are two. */
+const PROMISIFIED = /\bpromisify[\w$]*\(([\w$]+)[,)]/g;
+
 /** What a cached build does without, or calls on rare ways only; together some 10 ms. */
 const LATE = new Set([
   'node:child_process',
@@ -20,6 +23,7 @@ const LATE = new Set([
  * that are rarely needed load their module when they are called.
  */
 export function takeBuiltins(code: string): string {
+  const promisified = new Set([...code.matchAll(PROMISIFIED)].map(([, name]) => name));
   return code.replaceAll(
     IMPORT,
     (_, whole: string | undefined, names: string | undefined, module: string) => {
@@ -32,8 +36,7 @@ export function takeBuiltins(code: string): string {
         .map((name) => name.trim())
         .filter(Boolean)) {
         const [name, alias = name] = each.split(' as ') as [string, string?];
-        const isPromisified = code.includes(`promisify(${alias})`);
-        if (LATE.has(module) && isFunction(module, name, isPromisified))
+        if (LATE.has(module) && isFunction(module, name, promisified.has(alias)))
           lines.push(`const ${alias} = (...args) => ${taken}.${name}(...args);`);
         else now.push(name === alias ? name : `${name}: ${alias}`);
       }

@@ -9,8 +9,8 @@ let entered: BytePath | undefined;
 /**
  * Gives the calling thread a working directory of its own, so that the kernel need not walk the same long path again
  * for each of many files: a fifth of what opening or lstat takes. For threads in which nobody uses relative paths.
- * Where the kernel does not let that be (unshare(2) is refused in most containers), paths stay absolute; and where there are no system calls at all, what needs
- * one says so.
+ * Where the kernel does not let that be (unshare(2) is refused in most containers), paths stay absolute; and where there
+ * are no system calls at all, what needs one says so.
  */
 export function ownDirectory(): void {
   try {

@@ -30,6 +30,10 @@ it.each([
     'import { execFile as e } from "node:child_process";\npromisify(e);',
     `const { execFile: e } = ${taken('child_process')};\npromisify(e);`,
   ],
+  [
+    'import { execFile } from "node:child_process";\npromisify$1(execFile);',
+    `const { execFile } = ${taken('child_process')};\npromisify$1(execFile);`,
+  ],
   ['import { t as a } from "./chunk.js";', 'import { t as a } from "./chunk.js";'],
   [
     'const { spawn } = await import("node:child_process");',

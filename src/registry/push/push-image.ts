@@ -3,7 +3,7 @@ import type { Document } from '../../image/build-manifest.ts';
 import type { Descriptor, Digest } from '../../image/types.ts';
 import type { CallOptions, RegistryEndpoint, Upload } from '../types.ts';
 import { GrowingFile } from './growing-file.ts';
-import { sendAhead } from './send-ahead.ts';
+import { type SentAhead, sendAhead } from './send-ahead.ts';
 import { hasBlob, MONOLITHIC_BYTES, mountBlob, type UploadOptions, uploadBlob } from './upload-blob.ts';
 
 /** Layers on their way at once; Docker has five. */
@@ -148,8 +148,8 @@ async function deliver(
   const sent = (bytes: number): void => tell({ state: 'sent', bytes });
   const first = began;
   began = undefined;
-  const ahead = file.atLeast(MONOLITHIC_BYTES + 1).then(() => {
-    if (file.whole) return first;
+  const ahead = file.atLeast(MONOLITHIC_BYTES + 1).then((): SentAhead | Promise<SentAhead> => {
+    if (file.whole) return { upload: first };
     tell({ state: 'pushing' });
     return sendAhead(endpoint, file, { ...options, upload: first, sent, stop: stop.signal });
   });
@@ -161,19 +161,22 @@ async function deliver(
       stop.abort();
       // Where all of it had been sent already, only this ends the upload.
       const done = await ahead.catch(() => undefined);
-      if (done !== undefined) await endpoint.client.cancelUpload(done);
+      if (done?.upload !== undefined) await endpoint.client.cancelUpload(done.upload);
       return descriptor;
     }
     tell({ state: 'pushing', total: size });
-    let upload = await ahead;
+    const { upload, failure } = await ahead;
     if (upload !== undefined && began !== undefined) await endpoint.client.cancelUpload(began);
-    else upload ??= began;
-    await uploadBlob(endpoint, { digest, size, content: path }, { ...options, upload, sent });
+    const goOn = { ...options, upload: upload ?? began, failure, sent };
+    await uploadBlob(endpoint, { digest, size, content: path }, goOn);
     tell({ state: 'pushed' });
     return descriptor;
   } finally {
     stop.abort();
-    const [made] = await Promise.allSettled([making, ahead]);
+    const [made, went] = await Promise.allSettled([making, ahead]);
     if (made.status === 'fulfilled') made.value.release?.();
+    // One that had broken off, of a blob that there will not be.
+    else if (went.status === 'fulfilled' && went.value.upload !== undefined && !signal?.aborted)
+      await endpoint.client.cancelUpload(went.value.upload);
   }
 }

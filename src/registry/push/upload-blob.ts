@@ -9,8 +9,6 @@ import { fileBody } from './file-body.ts';
 export const MONOLITHIC_BYTES = 1 << 20;
 /** Size of chunks where a server takes no larger body (413). */
 const CHUNK_BYTES = 8 << 20;
-/** First pause before something is tried again. */
-export const FIRST_DELAY_MS = 250;
 /** How often an upload is begun or gone on with in all, without any progress in between. */
 const ATTEMPTS = 5;
 
@@ -23,9 +21,11 @@ export interface LocalBlob {
 }
 
 export interface UploadOptions extends CallOptions {
-  /** One that the server began when it would not mount the blob. */
+  /** One to go on with: that the server began when it would not mount the blob, or that has a part of it. */
   upload?: Upload | undefined;
-  /** First pause before something is tried again. Default: `FIRST_DELAY_MS`. */
+  /** What `upload` broke off with: only the server knows where it stands. */
+  failure?: unknown;
+  /** First pause before something is tried again. Default 250 ms. */
   delayMs?: number;
   /** Bytes that a request carries at most. Default: all, or 8 MiB once the server has refused that as too large. */
   chunkBytes?: number | undefined;
@@ -77,9 +77,16 @@ export async function uploadBlob(
   blob: LocalBlob,
   options: UploadOptions = {},
 ): Promise<void> {
-  const { signal, delayMs = FIRST_DELAY_MS } = options;
-  let { upload, chunkBytes } = options;
+  const { signal, delayMs = 250 } = options;
+  let { upload, failure, chunkBytes } = options;
   for (let attempt = 1; ; ) {
+    if (failure !== undefined) {
+      if (registryFailure(failure)?.status === 413 && chunkBytes === undefined) chunkBytes = CHUNK_BYTES;
+      await pause(retryDelay(attempt, delayMs), signal);
+      const before: number = upload?.offset ?? 0;
+      upload = upload && (await statusOf(endpoint, upload, failure, signal));
+      attempt = (upload?.offset ?? 0) > before ? 1 : attempt + 1;
+    }
     try {
       upload ??= await endpoint.client.startUpload(endpoint.repository, { signal });
       await send(endpoint, blob, upload, { ...options, chunkBytes });
@@ -89,11 +96,7 @@ export async function uploadBlob(
         if (upload !== undefined && !signal?.aborted) await endpoint.client.cancelUpload(upload);
         throw error;
       }
-      if (registryFailure(error)?.status === 413 && chunkBytes === undefined) chunkBytes = CHUNK_BYTES;
-      await pause(retryDelay(attempt, delayMs), signal);
-      const before: number = upload?.offset ?? 0;
-      upload = upload && (await statusOf(endpoint, upload, error, signal));
-      attempt = (upload?.offset ?? 0) > before ? 1 : attempt + 1;
+      failure = error;
     }
   }
 }
@@ -122,7 +125,7 @@ async function send(
 }
 
 /** Where an upload stands after a failure; undefined when it has to be begun anew. */
-export async function statusOf(
+async function statusOf(
   { client }: RegistryEndpoint,
   upload: Upload,
   error: unknown,

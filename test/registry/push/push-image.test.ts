@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { SlipwayError } from '../../../src/errors/index.ts';
 import { buildManifest, type Document } from '../../../src/image/build-manifest.ts';
@@ -278,6 +278,36 @@ describeWith({ needs: REGISTRY_NEEDS }, 'pushImage', () => {
     await expect(push('ahead/failed', content)).rejects.toMatchObject({ code: 'LAYER_CORRUPT' });
     expect(requests('DELETE')).toHaveLength(1);
     expect(proxy.log.filter((line) => line.includes('/manifests/'))).toEqual([]);
+  });
+
+  test('one that has broken off and then fails while it is made is given up', async () => {
+    const content = slowly(image([4 << 20]), {
+      before: async (bytes) => {
+        if (bytes < 3 << 20) return void (await turn());
+        await expect.poll(() => cut).toBe(true);
+        // The connection is gone, and whoever sends knows it.
+        await sleep(100);
+        throw new SlipwayError('corrupt', 'damaged', { code: 'LAYER_CORRUPT' });
+      },
+    });
+    let cut = false;
+    proxy.fault = ({ method }) => {
+      if (method !== 'PATCH') return 'none';
+      cut = true;
+      return 'cut-upload';
+    };
+    await expect(push('ahead/cut-failed', content)).rejects.toMatchObject({ code: 'LAYER_CORRUPT' });
+    expect([requests('PATCH').length, requests('DELETE').length]).toEqual([1, 1]);
+    expect(proxy.log.filter((line) => line.includes('/manifests/'))).toEqual([]);
+  });
+
+  test('one that is too large for the server as it is made goes in chunks', async () => {
+    const content = slowly(image([9 << 20]));
+    let refused = 0;
+    proxy.fault = ({ method }) => (method === 'PATCH' && refused++ === 0 ? 'too-large' : 'none');
+    await push('ahead/chunks', content);
+    expect(requests('PATCH')).toHaveLength(3);
+    expect(await whatIsThere('ahead/chunks', content.blobs)).toBe(true);
   });
 
   test('one that the registry will not have ends the making', async () => {
