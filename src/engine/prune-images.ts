@@ -1,4 +1,5 @@
 import { timeOrAge } from '../image/time-or-age.ts';
+import type { Digest } from '../image/types.ts';
 import { collectGarbage } from '../store/garbage.ts';
 import { type ImageRecord, listImages } from '../store/images.ts';
 import { type RemovalLine, removeImage } from '../store/removal.ts';
@@ -34,10 +35,12 @@ export function pruneImages(options: PruneImagesOptions): Promise<PrunedImages> 
     const lines: RemovalLine[] = [];
     const images = unused(store, options);
     if (images.length > 0) await measureImageLayers(store, session, options.signal);
-    for (const image of images) {
-      if (listImages(store).some(({ id }) => id === image.id)) {
-        lines.push(...removeImage(store, image.id, { force: true }).lines);
-      }
+    for (const { id } of images) {
+      store.database.transaction(() => {
+        // A build may have named it meanwhile, and one that was removed may have taken it along.
+        if (unused(store, options, id).length > 0)
+          lines.push(...removeImage(store, id, { force: true }).lines);
+      });
     }
     const { layers, strays } = collectGarbage(store);
     const reclaimed = sizeOfRemoved(store);
@@ -54,9 +57,11 @@ function sizeOfRemoved(store: Store): number {
   return row?.size ?? 0;
 }
 
+/** `only`: an image that alone is asked about. */
 function unused(
   store: Store,
   { all = false, filters = new Map(), now = Date.now() }: PruneImagesOptions,
+  only?: Digest,
 ): ImageRecord[] {
   // As Docker's client: what `all` says is one more value of the filter, and may not contradict it.
   const danglingOnly = booleanFilter([...(filters.get('dangling') ?? []), String(!all)], 'dangling');
@@ -64,6 +69,7 @@ function unused(
   const images = listImages(store);
   const parents = new Set(images.map(({ parent }) => parent));
   return images.filter((image) => {
+    if (only !== undefined && image.id !== only) return false;
     const named = image.tags.length + image.digests.length > 0 || image.indexed === true;
     if (parents.has(image.id) || (danglingOnly && named)) return false;
     return (
